@@ -1,0 +1,119 @@
+import { MallError } from './errors.ts';
+import { type BodyOf, decodeBody, encodeBody, isMessageName, type MessageName } from './events.ts';
+
+/**
+ * What crosses the broker. On AMQP the attributes travel as headers in CloudEvents binary mode
+ * (CloudEvents AMQP binding 1.0: prefix `cloudEvents_`), beside this system's own.
+ */
+export interface Message {
+  /** UUIDv7, or `task:fence:seq` for what a bot reported: a resend has the same id. */
+  readonly id: string;
+  readonly name: MessageName;
+  /** The role that published it, as a CloudEvents source: `/orders`. */
+  readonly source: string;
+  readonly time: Date;
+  /** Messages of one key are handled one after the other: the order's id, or the product's, or the store's. */
+  readonly key: string;
+  /** The order's id where there is one, else the key. */
+  readonly correlationId: string;
+  /** Id of the message or request that led to this one. */
+  readonly causationId: string;
+  /** W3C trace context of the sender; empty when there is none. */
+  readonly traceparent: string;
+  /** Set on events about a task: what is below the highest fence seen is refused. */
+  readonly task?: TaskMark | undefined;
+  readonly body: Uint8Array;
+}
+
+export interface TaskMark {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** A message before it has an id, a cause and a trace: what decisions return. */
+export interface Draft<N extends MessageName = MessageName> {
+  readonly name: N;
+  readonly key: string;
+  readonly correlationId: string;
+  readonly task?: TaskMark | undefined;
+  readonly body: BodyOf<N>;
+}
+
+/** A draft whose body is checked against its name. `correlationId` is the key where none is given. */
+export function draft<N extends MessageName>(
+  name: N,
+  key: string,
+  body: BodyOf<N>,
+  more: { correlationId?: string; task?: TaskMark } = {},
+): Draft {
+  return { name, key, correlationId: more.correlationId ?? key, task: more.task, body } as unknown as Draft;
+}
+
+/** A message with its body decoded: what handlers get. */
+export interface Received<N extends MessageName = MessageName> extends Omit<Message, 'name' | 'body'> {
+  readonly name: N;
+  readonly body: BodyOf<N>;
+}
+
+export function seal(
+  draft: Draft,
+  stamp: { id: string; source: string; time: Date; causationId: string; traceparent: string },
+): Message {
+  const { name, key, correlationId, task } = draft;
+  return { ...stamp, name, key, correlationId, task, body: encodeBody(name, draft.body as BodyOf<typeof name>) };
+}
+
+/** @throws MallError INVALID_ARGUMENT when the body is not a message of that name */
+export function open<N extends MessageName>(message: Message & { name: N }): Received<N> {
+  try {
+    return { ...message, body: decodeBody(message.name, message.body) };
+  } catch (cause) {
+    throw new MallError('INVALID_ARGUMENT', `body of ${message.name} ${message.id} cannot be decoded`, {}, { cause });
+  }
+}
+
+/** The headers that a message has on the wire; every value is a string. */
+export type Headers = Record<string, string>;
+
+export function toHeaders(message: Message): Headers {
+  return {
+    cloudEvents_specversion: '1.0',
+    cloudEvents_id: message.id,
+    cloudEvents_type: message.name,
+    cloudEvents_source: message.source,
+    cloudEvents_time: message.time.toISOString(),
+    // Extension "partitioning" of CloudEvents.
+    cloudEvents_partitionkey: message.key,
+    'correlation-id': message.correlationId,
+    'causation-id': message.causationId,
+    ...(message.traceparent && { traceparent: message.traceparent }),
+    ...(message.task && { 'task-id': message.task.id, fence: String(message.task.fence) }),
+  };
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the header that is missing or unknown */
+export function fromHeaders(headers: Record<string, unknown>, body: Uint8Array): Message {
+  const required = (name: string): string => {
+    const value = headers[name];
+    if (typeof value === 'string' && value !== '') return value;
+    throw new MallError('INVALID_ARGUMENT', `message without header ${name}`, { reason: 'HEADER_MISSING', field: name });
+  };
+  const optional = (name: string): string => (typeof headers[name] === 'string' ? (headers[name] as string) : '');
+  const name = required('cloudEvents_type');
+  if (!isMessageName(name)) {
+    throw new MallError('INVALID_ARGUMENT', `message of unknown type "${name}"`, { reason: 'TYPE_UNKNOWN', value: name });
+  }
+  const taskId = optional('task-id');
+  return {
+    id: required('cloudEvents_id'),
+    name,
+    source: required('cloudEvents_source'),
+    time: new Date(required('cloudEvents_time')),
+    key: required('cloudEvents_partitionkey'),
+    correlationId: required('correlation-id'),
+    causationId: required('causation-id'),
+    traceparent: optional('traceparent'),
+    task: taskId ? { id: taskId, fence: Number(required('fence')) } : undefined,
+    body,
+  };
+}

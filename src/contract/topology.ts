@@ -1,0 +1,93 @@
+import { type MessageName, messageNames } from './events.ts';
+
+/** Where a message is published to. */
+export interface Address {
+  readonly exchange: string;
+  readonly routingKey: string;
+}
+
+export interface ExchangeSpec {
+  readonly name: string;
+  readonly type: 'topic' | 'direct' | 'fanout';
+  /** What no queue is bound for goes to the alternate exchange and raises an alarm. Telemetry may be unheard. */
+  readonly mandatory: boolean;
+}
+
+export interface QueueSpec {
+  readonly name: string;
+  /** One consumer at a time, so that messages of one key stay in order when a role runs twice; the others stand by. */
+  readonly singleActiveConsumer: boolean;
+  readonly bindings: readonly Address[];
+}
+
+export interface Topology {
+  readonly exchanges: readonly ExchangeSpec[];
+  readonly queues: readonly QueueSpec[];
+}
+
+const contexts = ['orders', 'stores', 'payments', 'depot', 'bots'] as const;
+
+/** Who handles which events: one quorum queue `<role>.inbox` each, bound to exactly these keys. A test compares it with the handlers. */
+export const subscriptions = {
+  orders: [
+    'stores.participation_changed',
+    'stores.product_added',
+    'stores.price_changed',
+    'stores.stock_changed',
+    'stores.product_removed',
+    'payments.paid',
+    'depot.list_completed',
+    'depot.list_stuck',
+    'depot.bay_assigned',
+    'bots.item_picked',
+    'bots.item_short',
+    'bots.task_lost',
+  ],
+  stores: ['bots.item_picked', 'bots.item_short', 'bots.task_lost', 'bots.task_failed'],
+  payments: ['orders.placed', 'orders.cancelled', 'orders.rejected', 'bots.task_succeeded'],
+  depot: [
+    'orders.placed',
+    'orders.completed',
+    'stores.participation_changed',
+    'stores.product_added',
+    'stores.product_removed',
+    'bots.task_started',
+    'bots.item_picked',
+    'bots.item_short',
+    'bots.task_succeeded',
+    'bots.task_failed',
+    'bots.task_lost',
+  ],
+  // The kiosk keeps its own catalogue and the time line that shoppers follow.
+  kiosk: messageNames.filter((name) => name !== 'depot.task_requested'),
+} as const satisfies Record<string, readonly MessageName[]>;
+
+export type Subscriber = keyof typeof subscriptions;
+
+export const inboxOf = (subscriber: Subscriber): string => `${subscriber}.inbox`;
+
+export const hubTasks = 'hub.tasks';
+
+export function addressOf(name: MessageName): Address {
+  if (name === 'depot.task_requested') return { exchange: 'depot.tasks', routingKey: hubTasks };
+  return { exchange: `${name.slice(0, name.indexOf('.'))}.events`, routingKey: name };
+}
+
+/** Everything the broker has to have; every exchange and queue is declared from this table and nowhere else. */
+export const mallTopology: Topology = {
+  exchanges: [
+    ...contexts.map((context) => ({ name: `${context}.events`, type: 'topic', mandatory: true }) as const),
+    { name: 'depot.tasks', type: 'direct', mandatory: true },
+    { name: 'hub.control', type: 'fanout', mandatory: false },
+    { name: 'bots.telemetry', type: 'topic', mandatory: false },
+  ],
+  queues: [
+    ...(Object.keys(subscriptions) as Subscriber[]).map((subscriber) => ({
+      name: inboxOf(subscriber),
+      singleActiveConsumer: true,
+      bindings: subscriptions[subscriber].map(addressOf),
+    })),
+    // Any hub takes any task, and the order of tasks is the table's business: hubs compete.
+    { name: hubTasks, singleActiveConsumer: false, bindings: [addressOf('depot.task_requested')] },
+  ],
+};

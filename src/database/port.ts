@@ -1,0 +1,48 @@
+import type { PgDatabase } from 'drizzle-orm/pg-core';
+import type { PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js';
+
+/** Drizzle's query builder, on the pool or inside a transaction. */
+export type Orm = PgDatabase<PostgresJsQueryResultHKT>;
+
+/** PostgreSQL as the rest of the program sees it, whether given by URL or started by the program itself. */
+export interface Database {
+  /** Where it is, without the password: for people. */
+  readonly address: string;
+  /** Connection URL for other processes of this mall. */
+  readonly url: string;
+
+  /**
+   * One statement or several that need no transaction.
+   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE
+   */
+  query<T>(work: (orm: Orm) => Promise<T>, options?: { deadlineMs?: number }): Promise<T>;
+
+  /**
+   * All or nothing. Retried by itself when PostgreSQL asks for it (serialization failure 40001, deadlock 40P01): `work` may run
+   * more than once and touches nothing but `tx`.
+   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE, and whatever `work` throws (the transaction is rolled back)
+   */
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: { deadlineMs?: number }): Promise<T>;
+
+  /** NOTIFY is a hint that can be lost: poll as well. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<{ close(): Promise<void> }>;
+  notify(channel: string, payload?: string): Promise<void>;
+
+  /**
+   * Holds a named lock (one holder over all processes) while `work` runs; waits for it first. `signal` of `work` aborts when the lock's
+   * connection is lost: stop at once, somebody else has the lock. Returns when `work` does or `signal` aborts while waiting.
+   */
+  withLock(name: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<void>): Promise<void>;
+
+  /** Brings `schema` to the newest of the migrations in `folder`. Safe to run from several processes at once. */
+  migrate(schema: string, folder: string): Promise<void>;
+
+  ping(): Promise<{ version: string }>;
+  close(): Promise<void>;
+}
+
+export interface Transaction {
+  readonly orm: Orm;
+  /** Runs after the commit, not after a roll-back; must not throw. */
+  afterCommit(hook: () => void): void;
+}
