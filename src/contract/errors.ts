@@ -36,7 +36,12 @@ export class MallError extends Error {
   /** Anything thrown, as a MallError: what is not one already becomes INTERNAL with a neutral message and keeps its cause. */
   static from(thrown: unknown): MallError {
     if (thrown instanceof MallError) return thrown;
-    return new MallError('INTERNAL', 'internal error; the log has the cause', { reason: 'INTERNAL' }, { cause: thrown });
+    return new MallError(
+      'INTERNAL',
+      'internal error; the log has the cause',
+      { reason: 'INTERNAL' },
+      { cause: thrown },
+    );
   }
 }
 
@@ -70,7 +75,12 @@ export function notFound(what: string, field: string, value: string, remedy = ''
 
 /** FAILED_PRECONDITION: the request is well formed, but not in this state. */
 export function refused(field: string, value: unknown, reason: string, message: string, remedy = ''): MallError {
-  return new MallError('FAILED_PRECONDITION', sentence(message, remedy), { reason, field, value: String(value), remedy });
+  return new MallError('FAILED_PRECONDITION', sentence(message, remedy), {
+    reason,
+    field,
+    value: String(value),
+    remedy,
+  });
 }
 
 /** UNAVAILABLE: try again; nothing happened. */

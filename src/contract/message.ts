@@ -96,12 +96,18 @@ export function fromHeaders(headers: Record<string, unknown>, body: Uint8Array):
   const required = (name: string): string => {
     const value = headers[name];
     if (typeof value === 'string' && value !== '') return value;
-    throw new MallError('INVALID_ARGUMENT', `message without header ${name}`, { reason: 'HEADER_MISSING', field: name });
+    throw new MallError('INVALID_ARGUMENT', `message without header ${name}`, {
+      reason: 'HEADER_MISSING',
+      field: name,
+    });
   };
   const optional = (name: string): string => (typeof headers[name] === 'string' ? (headers[name] as string) : '');
   const name = required('cloudEvents_type');
   if (!isMessageName(name)) {
-    throw new MallError('INVALID_ARGUMENT', `message of unknown type "${name}"`, { reason: 'TYPE_UNKNOWN', value: name });
+    throw new MallError('INVALID_ARGUMENT', `message of unknown type "${name}"`, {
+      reason: 'TYPE_UNKNOWN',
+      value: name,
+    });
   }
   const taskId = optional('task-id');
   return {

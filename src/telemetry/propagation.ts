@@ -1,0 +1,38 @@
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type SpanContext,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api';
+
+/** W3C Trace Context level 1, version 00: `00-<trace id>-<span id>-<flags>`. */
+const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** The span context in `traceparent`; undefined when it is empty, malformed or all zeros. Baggage and tracestate are not taken from outside. */
+export function parseTraceparent(traceparent: string | undefined): SpanContext | undefined {
+  const match = traceparentPattern.exec(traceparent ?? '');
+  if (!match) return undefined;
+  const spanContext: SpanContext = {
+    traceId: match[1]!,
+    spanId: match[2]!,
+    traceFlags: Number.parseInt(match[3]!, 16) & TraceFlags.SAMPLED,
+    isRemote: true,
+  };
+  return isSpanContextValid(spanContext) ? spanContext : undefined;
+}
+
+/** A context whose parent is the sender's span; the root context when there is none. */
+export function contextOf(traceparent: string | undefined): Context {
+  const spanContext = parseTraceparent(traceparent);
+  return spanContext ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : ROOT_CONTEXT;
+}
+
+/** What to send along: the active span as a traceparent, or an empty string outside of any span. */
+export function traceparentOf(from: Context = context.active()): string {
+  const spanContext = trace.getSpanContext(from);
+  if (!spanContext || !isSpanContextValid(spanContext)) return '';
+  return `00-${spanContext.traceId}-${spanContext.spanId}-${spanContext.traceFlags.toString(16).padStart(2, '0')}`;
+}
