@@ -4,21 +4,23 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const generated = 'src/gen';
-const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+const run = (command: string, ...args: string[]) =>
+  execFileSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
 
-function generate(): void {
-  run('buf', 'generate');
+/** Generates into `<root>/src/gen`. */
+function generate(root: string): void {
+  run('buf', 'generate', '-o', root);
   const scratch = mkdtempSync(join(tmpdir(), 'kinds-'));
   try {
     const kinds = readdirSync('proto/kinds')
       .sort()
       .map((kind) => describe(kind, join(scratch, `${kind}.binpb`)));
-    writeFileSync(join(generated, 'kinds.ts'), render(kinds));
+    writeFileSync(join(root, generated, 'kinds.ts'), render(kinds));
   } finally {
     rmSync(scratch, { recursive: true });
   }
@@ -60,18 +62,16 @@ ${entries.join('\n')}
 }
 
 if (process.argv.includes('--check')) {
-  const before = mkdtempSync(join(tmpdir(), 'gen-'));
-  cpSync(generated, before, { recursive: true });
-  generate();
+  const root = mkdtempSync(join(tmpdir(), 'gen-'));
   try {
-    run('diff', '-r', before, generated);
+    generate(root);
+    run('diff', '-r', join(root, generated), generated);
   } catch {
     console.error('src/gen is not what proto generates: run `npm run gen` and commit the result');
     process.exitCode = 1;
+  } finally {
+    rmSync(root, { recursive: true });
   }
-  rmSync(generated, { recursive: true });
-  cpSync(before, generated, { recursive: true });
-  rmSync(before, { recursive: true });
 } else {
-  generate();
+  generate('.');
 }
