@@ -38,3 +38,11 @@ export function messagingAttributes(
     ...(message.task && { [ATTR_TASK_ID]: message.task.id, [ATTR_FENCE]: message.task.fence }),
   };
 }
+
+/** The order that a request or response is about, where it names one in a field `orderId`. */
+export function orderAttributes(message: unknown): Attributes {
+  const orderId = (message as { orderId?: unknown } | undefined)?.orderId;
+  return typeof orderId === 'string' && orderId !== ''
+    ? { [ATTR_ORDER_ID]: orderId, [ATTR_CORRELATION_ID]: orderId }
+    : {};
+}

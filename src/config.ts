@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { logLevels } from './telemetry/logger.ts';
+
+/** Every role that listens, and its port. */
+export const ports = {
+  hub: 7001,
+  orders: 7002,
+  stores: 7003,
+  payments: 7004,
+  depot: 7005,
+  staff: 7006,
+  kiosk: 7080,
+} as const;
+export type ListeningRole = keyof typeof ports;
+export const listeningRoles = Object.keys(ports) as ListeningRole[];
+
+/** Until a credential names a bot, nothing listens to the outside unless told to. */
+const defaultHost = '127.0.0.1';
+
+export type Config = Readonly<z.infer<typeof schema>> & {
+  /** `host:port` that a role listens on. */
+  readonly listen: Readonly<Record<ListeningRole, string>>;
+  /** `host:port` that others reach it at. */
+  readonly address: Readonly<Record<ListeningRole, string>>;
+};
+
+const hostPort = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'give host:port, for example 127.0.0.1:7001');
+const url = (protocol: RegExp, example: string) => z.url({ protocol, error: `give a URL such as ${example}` });
+
+const variables = {
+  databaseUrl: 'DATABASE_URL',
+  amqpUrl: 'AMQP_URL',
+  namespace: 'MALLBOTS_NAMESPACE',
+  dataDirectory: 'MALLBOTS_DATA',
+  otlpEndpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  traceFile: 'MALLBOTS_TRACE_FILE',
+  logLevel: 'MALLBOTS_LOG_LEVEL',
+} as const;
+
+const schema = z.object({
+  /** Empty: the program starts its own PostgreSQL. */
+  databaseUrl: url(/^postgres(ql)?$/, 'postgres://user@host:5432/mallbots')
+    .or(z.literal(''))
+    .default(''),
+  /** Empty: the broker is in this process. */
+  amqpUrl: url(/^amqps?$/, 'amqp://user:password@host:5672')
+    .or(z.literal(''))
+    .default(''),
+  /** Prefix of every AMQP name, so that several malls share a broker. */
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9_-]*$/, 'use a-z, 0-9, _ and - only')
+    .default(''),
+  dataDirectory: z.string().min(1).default('.mallbots'),
+  otlpEndpoint: url(/^https?$/, 'http://127.0.0.1:4318')
+    .or(z.literal(''))
+    .default(''),
+  traceFile: z.string().default('.mallbots/traces.jsonl'),
+  logLevel: z.enum(logLevels).default('info'),
+});
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export class ConfigError extends Error {}
+
+/**
+ * The environment as a frozen, typed object: the variables above, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
+ * @throws ConfigError with one message that lists every mistake
+ */
+export function readConfig(environment: Environment = process.env): Config {
+  const mistakes: string[] = [];
+  const given = Object.fromEntries(
+    Object.entries(variables).map(([key, name]) => [key, environment[name] || undefined]),
+  );
+  const parsed = schema.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = variables[issue.path[0] as keyof typeof variables];
+    mistakes.push(`${name} is "${environment[name]}": ${issue.message}`);
+  }
+  const endpoint = (role: ListeningRole, use: 'LISTEN' | 'ADDRESS', fallback: string): string => {
+    const name = `MALLBOTS_${role.toUpperCase()}_${use}`;
+    const value = environment[name] || fallback;
+    const checked = hostPort.safeParse(value);
+    if (!checked.success) mistakes.push(`${name} is "${value}": ${checked.error.issues[0]?.message}`);
+    return value;
+  };
+  const perRole = (of: (role: ListeningRole) => string) =>
+    Object.freeze(Object.fromEntries(listeningRoles.map((role) => [role, of(role)])) as Record<ListeningRole, string>);
+  const listen = perRole((role) => endpoint(role, 'LISTEN', `${defaultHost}:${ports[role]}`));
+  const address = perRole((role) => endpoint(role, 'ADDRESS', listen[role].replace(/^0\.0\.0\.0:/, `${defaultHost}:`)));
+  if (!parsed.success || mistakes.length > 0) {
+    throw new ConfigError(`the configuration has mistakes:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`);
+  }
+  return Object.freeze({ ...parsed.data, listen, address });
+}

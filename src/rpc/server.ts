@@ -1,0 +1,128 @@
+import {
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerOptions,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { HealthImplementation } from 'grpc-health-check';
+import { MallError } from '../contract/errors.ts';
+import { withDeadline } from '../kit/deadline.ts';
+import { orderAttributes } from '../telemetry/attributes.ts';
+import { contextOf } from '../telemetry/propagation.ts';
+import type { Telemetry } from '../telemetry/setup.ts';
+import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
+import { toStatus } from './errors.ts';
+
+/** Time for calls under way to end once the server drains; then they are cut. Longer than a transaction's deadline would hold up a restart. */
+const drainTimeoutMs = 5_000;
+
+/** Largest request in bytes: an order of a thousand lines is a tenth of it. */
+const maxRequestBytes = 1024 * 1024;
+
+export interface RpcServer {
+  /** `host:port` that it listens on, the real port where 0 was asked for. */
+  readonly address: string;
+  drain(): Promise<void>;
+}
+
+/** `methods` as gRPC handlers: each call gets a server span under the caller's, and whatever is thrown becomes a status. */
+export function implement<D extends UnaryDefinition>(
+  definition: D,
+  methods: Api<D>,
+  telemetry: Telemetry,
+): UntypedServiceImplementation {
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => [
+      name,
+      serve(method, methods[name as keyof D] as (request: unknown, options: object) => Promise<unknown>, telemetry),
+    ]),
+  );
+}
+
+function serve(
+  method: UnaryMethod,
+  run: (request: unknown, options: { signal: AbortSignal }) => Promise<unknown>,
+  { tracer, logger }: Telemetry,
+): handleUnaryCall<unknown, unknown> {
+  const [, service, name] = method.path.split('/');
+  return (call, respond) => {
+    const span = tracer.startSpan(
+      `${service}/${name}`,
+      {
+        kind: SpanKind.SERVER,
+        attributes: {
+          'rpc.system.name': 'grpc',
+          'rpc.method': `${service}/${name}`,
+          ...orderAttributes(call.request),
+        },
+      },
+      contextOf(call.metadata.get('traceparent')[0]?.toString()),
+    );
+    const signal = hangUpSignal(call);
+    void context.with(trace.setSpan(context.active(), span), async () => {
+      try {
+        const response = await run(call.request, { signal });
+        span.setAttributes({ 'rpc.response.status_code': 'OK', ...orderAttributes(response) });
+        respond(null, response);
+      } catch (thrown) {
+        const error = MallError.from(thrown);
+        if (error.code === 'INTERNAL') {
+          logger.error({ err: error.cause ?? error, 'rpc.method': `${service}/${name}` }, 'call failed');
+          span.recordException((error.cause as Error) ?? error);
+        }
+        span.setAttributes({ 'rpc.response.status_code': error.code, 'error.type': error.detail.reason });
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+        respond(toStatus(error));
+      } finally {
+        span.end();
+      }
+    });
+  };
+}
+
+function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+  const hangUp = new AbortController();
+  call.on('cancelled', () => hangUp.abort());
+  return hangUp.signal;
+}
+
+/**
+ * Listens on `listen` (`host:port`) with the services given and `grpc.health.v1.Health`.
+ * @throws MallError FAILED_PRECONDITION when the port is taken
+ */
+export async function startServer(
+  listen: string,
+  services: ReadonlyArray<{ definition: ServiceDefinition; implementation: UntypedServiceImplementation }>,
+  options: ServerOptions = {},
+): Promise<RpcServer> {
+  const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, ...options });
+  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  const health = new HealthImplementation({ '': 'SERVING' });
+  health.addToServer(server);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+      if (!error) return resolve(bound);
+      const remedy = 'stop what listens there, or choose another port';
+      reject(
+        new MallError(
+          'FAILED_PRECONDITION',
+          `cannot listen on ${listen}; ${remedy}`,
+          { reason: 'ADDRESS_IN_USE', field: 'listen', value: listen, remedy },
+          { cause: error },
+        ),
+      );
+    });
+  });
+  return {
+    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
+    async drain() {
+      health.setStatus('', 'NOT_SERVING');
+      const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      await withDeadline('drain', drainTimeoutMs, shutdown).catch(() => server.forceShutdown());
+    },
+  };
+}

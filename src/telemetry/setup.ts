@@ -1,0 +1,85 @@
+import { context, type Tracer } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import {
+  ATTR_SERVICE_INSTANCE_ID,
+  ATTR_SERVICE_NAME,
+  ATTR_SERVICE_NAMESPACE,
+  ATTR_SERVICE_VERSION,
+} from '@opentelemetry/semantic-conventions/incubating';
+import type { Logger } from 'pino';
+import { FileSpanExporter } from './file-exporter.ts';
+import { createLogger, type LogLevel } from './logger.ts';
+
+/** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */
+export interface Telemetry {
+  readonly tracer: Tracer;
+  readonly logger: Logger;
+  /** Exports what is waiting; gives up after `shutdownTimeoutMs`. Never throws. */
+  shutdown(): Promise<void>;
+}
+
+export interface TelemetryOptions {
+  /** Becomes `service.name`: `orders`, `hub`, `bot` ... */
+  readonly role: string;
+  /** OTLP over HTTP, for example http://127.0.0.1:4318; empty: traces go to `traceFile`. */
+  readonly otlpEndpoint: string;
+  /** OTLP JSON lines; empty with an empty endpoint: no traces. */
+  readonly traceFile: string;
+  readonly logLevel: LogLevel;
+  readonly instanceId: string;
+}
+
+/** How long ended spans may wait for company before they are exported: short, so that a killed process takes few with it. */
+const exportDelayMs = 500;
+/** Spans kept while the exporter is slow or the collector is away; what is more is dropped by the SDK. About 1 kB each. */
+const maxQueuedSpans = 16_384;
+const maxExportBatch = 512;
+/** A collector that does not answer must not hold up an exit. */
+const shutdownTimeoutMs = 2_000;
+
+const version = '0.1.0';
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  context.setGlobalContextManager(contextManager);
+  const logger = createLogger(options.role, options.logLevel);
+  const exporter = createExporter(options);
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({
+      [ATTR_SERVICE_NAME]: options.role,
+      [ATTR_SERVICE_NAMESPACE]: 'mallbots',
+      [ATTR_SERVICE_VERSION]: version,
+      [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
+    }),
+    spanProcessors: exporter
+      ? [
+          new BatchSpanProcessor({
+            exporter,
+            scheduledDelayMillis: exportDelayMs,
+            maxQueueSize: maxQueuedSpans,
+            maxExportBatchSize: maxExportBatch,
+          }),
+        ]
+      : [],
+  });
+  return {
+    tracer: provider.getTracer('mallbots', version),
+    logger,
+    async shutdown() {
+      const giveUp = new Promise<void>((resolve) => setTimeout(resolve, shutdownTimeoutMs).unref());
+      await Promise.race([provider.shutdown(), giveUp]).catch((error: unknown) => {
+        logger.warn({ err: error }, 'the last spans could not be exported');
+      });
+    },
+  };
+}
+
+/** One for the process: context follows the asynchronous flow, whichever role's. */
+const contextManager = new AsyncLocalStorageContextManager().enable();
+
+function createExporter({ otlpEndpoint, traceFile }: TelemetryOptions): SpanExporter | undefined {
+  if (otlpEndpoint) return new OTLPTraceExporter({ url: `${otlpEndpoint.replace(/\/$/, '')}/v1/traces` });
+  return traceFile ? new FileSpanExporter(traceFile) : undefined;
+}
