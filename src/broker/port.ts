@@ -38,6 +38,8 @@ export interface Broker {
 export interface Delivery {
   readonly message: Message;
   readonly redelivered: boolean;
+  /** The way back to the broker is gone: settling does nothing, and the message is delivered again. */
+  readonly lost: boolean;
   /** Done with: never delivered again. */
   ack(): void;
   /** Not done with: delivered again, in its place in the queue as far as the broker can. */

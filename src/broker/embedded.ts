@@ -1,0 +1,223 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import { MallError, refused, unavailable } from '../contract/errors.ts';
+import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
+import type { Address, ExchangeSpec, Topology } from '../contract/topology.ts';
+import { withDeadline } from '../kit/deadline.ts';
+import { EmbeddedQueue, type Ticket, type Wire } from './embedded-queue.ts';
+import type { Broker, Delivery, Subscription } from './port.ts';
+import { publishOverdue } from './publish-window.ts';
+import { requirePublishable, undeclared } from './publishable.ts';
+import { bindingOf, routes } from './routing.ts';
+
+export interface EmbeddedOptions {
+  readonly logger: Logger;
+  /** Longest wait for the consumers of one message, ms. */
+  readonly publishDeadlineMs?: number;
+  /** How long draining waits for handlers before their messages go back, ms. */
+  readonly drainDeadlineMs?: number;
+}
+
+/**
+ * Generous, because it covers the handlers with their retries and what waits before the message; a retried publish costs nothing,
+ * since a message that is still in a queue is not added again.
+ */
+const defaultPublishDeadlineMs = 60_000;
+/** Longer than one attempt of a handler may take. */
+const defaultDrainDeadlineMs = 60_000;
+/** Messages in one queue. Overflow policy: refuse the publish (RESOURCE_EXHAUSTED); the publisher's outbox has it. */
+export const maxEmbeddedQueueLength = 10_000;
+
+/**
+ * The broker of a mall in one process. Nothing in it outlives the process, hence its promise: publish() resolves when every bound
+ * queue's consumer has acknowledged, so that until then the publisher's outbox has the message, and afterwards the consumers' tables.
+ */
+export function createEmbeddedBroker(options: EmbeddedOptions): Broker {
+  return new EmbeddedBroker(options);
+}
+
+interface Tap {
+  readonly exchange: string;
+  readonly routingKeys: readonly string[];
+  readonly onMessage: (message: Message) => void;
+}
+
+interface Waiting extends Ticket {
+  fail(error: MallError): void;
+}
+
+class EmbeddedBroker implements Broker {
+  readonly #logger: Logger;
+  readonly #publishDeadlineMs: number;
+  readonly #drainDeadlineMs: number;
+  readonly #exchanges = new Map<string, ExchangeSpec>();
+  readonly #queues = new Map<string, EmbeddedQueue>();
+  readonly #taps = new Set<Tap>();
+  readonly #publishes = new Set<Waiting>();
+  readonly #detachers = new Set<() => void>();
+  readonly #unroutable: Array<(message: { exchange: string; routingKey: string; id: string }) => void> = [];
+  #closed = false;
+
+  constructor({ logger, publishDeadlineMs, drainDeadlineMs }: EmbeddedOptions) {
+    this.#logger = logger;
+    this.#publishDeadlineMs = publishDeadlineMs ?? defaultPublishDeadlineMs;
+    this.#drainDeadlineMs = drainDeadlineMs ?? defaultDrainDeadlineMs;
+  }
+
+  async declare(topology: Topology): Promise<void> {
+    this.#requireOpen();
+    for (const exchange of topology.exchanges) this.#exchanges.set(exchange.name, exchange);
+    for (const spec of topology.queues) {
+      for (const { exchange } of spec.bindings)
+        if (!this.#exchanges.has(exchange)) throw undeclared('exchange', exchange);
+      const present = this.#queues.get(spec.name);
+      if (!present) this.#queues.set(spec.name, new EmbeddedQueue(spec));
+      else if (!isDeepStrictEqual(present.spec, spec)) {
+        throw refused('queue', spec.name, 'TOPOLOGY_DIFFERS', `queue "${spec.name}" is declared with other properties`);
+      }
+    }
+  }
+
+  async publish(to: Address, message: Message): Promise<void> {
+    this.#requireOpen();
+    const exchange = this.#exchanges.get(to.exchange);
+    if (!exchange) throw undeclared('exchange', to.exchange);
+    requirePublishable(message);
+    const wire: Wire = { id: message.id, headers: toHeaders(message), body: Uint8Array.from(message.body) };
+    const queues = [...this.#queues.values()].filter(({ spec }) => bindingOf(spec.bindings, exchange, to.routingKey));
+    // All or none: a queue that is full must not leave the others with a message that is published again.
+    for (const queue of queues) this.#requireRoom(queue, wire);
+    this.#tell(exchange, to.routingKey, wire);
+    if (queues.length > 0) return this.#enqueue(queues, wire);
+    if (exchange.mandatory) this.#alarm({ exchange: to.exchange, routingKey: to.routingKey, id: message.id });
+  }
+
+  async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {
+    this.#requireOpen();
+    const source = this.#queues.get(queue);
+    if (!source) throw undeclared('queue', queue);
+    const idle = Promise.withResolvers<void>();
+    const consumer = source.attach(prefetch, onDelivery, idle.resolve);
+    const detach = () => {
+      this.#detachers.delete(detach);
+      source.detach(consumer);
+      idle.resolve();
+    };
+    this.#detachers.add(detach);
+    const drain = async () => {
+      source.drain(consumer);
+      await withDeadline(`draining ${queue}`, this.#drainDeadlineMs, idle.promise).catch((error: unknown) =>
+        this.#logger.error(
+          { err: error, unsettled: consumer.held.size },
+          'handlers did not end; their messages come again',
+        ),
+      );
+      detach();
+    };
+    let draining: Promise<void> | undefined;
+    return {
+      drain: () => {
+        draining ??= drain();
+        return draining;
+      },
+    };
+  }
+
+  async tap(
+    exchange: string,
+    routingKeys: readonly string[],
+    onMessage: (message: Message) => void,
+  ): Promise<Subscription> {
+    this.#requireOpen();
+    if (!this.#exchanges.has(exchange)) throw undeclared('exchange', exchange);
+    const tap: Tap = { exchange, routingKeys, onMessage };
+    this.#taps.add(tap);
+    return {
+      drain: async () => {
+        this.#taps.delete(tap);
+      },
+    };
+  }
+
+  onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
+    this.#unroutable.push(listener);
+  }
+
+  async ping(): Promise<{ version: string }> {
+    this.#requireOpen();
+    return { version: 'embedded' };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#taps.clear();
+    for (const detach of this.#detachers) detach();
+    for (const publish of this.#publishes) publish.fail(closed());
+  }
+
+  #enqueue(queues: readonly EmbeddedQueue[], wire: Wire): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      let left = queues.length;
+      const finish = () => {
+        clearTimeout(timer);
+        this.#publishes.delete(waiting);
+      };
+      const waiting: Waiting = {
+        settled: () => {
+          left -= 1;
+          if (left > 0) return;
+          finish();
+          resolve();
+        },
+        fail: (error) => {
+          finish();
+          for (const queue of queues) queue.forget(wire.id, waiting);
+          reject(error);
+        },
+      };
+      const timer = setTimeout(
+        () => waiting.fail(publishOverdue(wire.id, this.#publishDeadlineMs)),
+        this.#publishDeadlineMs,
+      );
+      this.#publishes.add(waiting);
+      for (const queue of queues) queue.put(wire, waiting);
+    });
+  }
+
+  #requireRoom(queue: EmbeddedQueue, wire: Wire): void {
+    if (queue.length < maxEmbeddedQueueLength || queue.has(wire.id)) return;
+    throw new MallError('RESOURCE_EXHAUSTED', `queue ${queue.spec.name} is full`, {
+      reason: 'QUEUE_FULL',
+      field: 'queue',
+      value: queue.spec.name,
+      remedy: 'publish it again when its consumer has caught up',
+    });
+  }
+
+  #tell(exchange: ExchangeSpec, routingKey: string, wire: Wire): void {
+    for (const tap of this.#taps) {
+      if (tap.exchange !== exchange.name) continue;
+      if (!tap.routingKeys.some((pattern) => routes(exchange.type, pattern, routingKey))) continue;
+      const message = fromHeaders(wire.headers, Uint8Array.from(wire.body));
+      // Later, as over a network: a tap must not run inside its publisher, nor fail it.
+      queueMicrotask(() => {
+        try {
+          if (this.#taps.has(tap)) tap.onMessage(message);
+        } catch (error) {
+          this.#logger.warn({ err: error, exchange: exchange.name }, 'tapped message dropped');
+        }
+      });
+    }
+  }
+
+  #alarm(message: { exchange: string; routingKey: string; id: string }): void {
+    this.#logger.error(message, 'message that no queue is bound for');
+    for (const told of this.#unroutable) told(message);
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw closed();
+  }
+}
+
+const closed = () => unavailable('the embedded broker is closed', 'BROKER_CLOSED');

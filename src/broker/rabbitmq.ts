@@ -1,0 +1,289 @@
+import type { Logger } from 'pino';
+import type { Channel, Connection } from 'rabbitmq-client';
+import { MallError, unavailable } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
+import type { Address, Topology } from '../contract/topology.ts';
+import { withDeadline } from '../kit/deadline.ts';
+import { KeptChannel } from './kept-channel.ts';
+import { bodyOf, MalformedMessages } from './malformed.ts';
+import type { Broker, Delivery, Subscription } from './port.ts';
+import { requirePublishable, undeclared } from './publishable.ts';
+import { openConnection } from './rabbitmq-connection.ts';
+import { RabbitPublisher } from './rabbitmq-publisher.ts';
+import { placeOf, serverVersion } from './rabbitmq-server.ts';
+import { QueueSubscription } from './rabbitmq-subscription.ts';
+import { AmqpNames, declareTopology, scratchExpiryMs } from './rabbitmq-topology.ts';
+
+export { deleteTopology } from './rabbitmq-topology.ts';
+
+export interface RabbitMqOptions {
+  /** amqp:// or amqps://; `?heartbeat=` in seconds is taken from here. */
+  readonly url: string;
+  /** Prefix of every name, for a scratch mall (a demo, a test); '' is the real one. */
+  readonly namespace: string;
+  readonly logger: Logger;
+  /** How long to wait for the first connection, ms. */
+  readonly connectDeadlineMs?: number;
+  /** Longest wait for a confirm, ms. */
+  readonly publishDeadlineMs?: number;
+}
+
+/** A broker that is starting takes about 20 s; whoever starts us tries again. */
+const defaultConnectDeadlineMs = 10_000;
+/** Above what a healthy but loaded broker takes to confirm, below the patience of callers. */
+const defaultPublishDeadlineMs = 15_000;
+/** Publishes in flight: 16 times what saturates a broker on a small machine (256), and a few MB of ordinary messages. */
+const publishWindowSize = 4_096;
+/** For one question to the broker, ms. */
+const callDeadlineMs = 10_000;
+/** For publishes under way when the broker is closed, ms. */
+const closeDeadlineMs = 5_000;
+/** Unroutable messages only raise an alarm. */
+const unroutablePrefetch = 100;
+/** How far a tap may lag before the oldest are dropped (policy drop-head): it is lossy by contract. Messages. */
+const maxTapLength = 10_000;
+
+/** @throws MallError UNAVAILABLE when there is no connection within the deadline, UNAUTHENTICATED when the credentials are refused */
+export async function connectRabbitMq(options: RabbitMqOptions): Promise<Broker> {
+  const broker = new RabbitMqBroker(options);
+  await broker.connected(options.connectDeadlineMs ?? defaultConnectDeadlineMs);
+  return broker;
+}
+
+class RabbitMqBroker implements Broker {
+  readonly #url: string;
+  readonly #names: AmqpNames;
+  readonly #logger: Logger;
+  /** Two connections: under an alarm RabbitMQ stops reading from one that publishes, and acks must not wait for that. */
+  readonly #publishing: Connection;
+  readonly #consuming: Connection;
+  readonly #publisher: RabbitPublisher;
+  readonly #malformed: MalformedMessages;
+  readonly #closing = new AbortController();
+  readonly #topologies = new Set<Topology>();
+  /** AMQP name and durability of messages by exchange, looked up for every publish. */
+  readonly #exchanges = new Map<string, { exchange: string; durable: boolean }>();
+  readonly #queues = new Set<string>();
+  readonly #channels = new Set<KeptChannel>();
+  readonly #refresh: NodeJS.Timeout | undefined;
+  #unroutable: Array<(message: { exchange: string; routingKey: string; id: string }) => void> = [];
+
+  constructor({ url, namespace, logger, publishDeadlineMs = defaultPublishDeadlineMs }: RabbitMqOptions) {
+    this.#url = url;
+    this.#names = new AmqpNames(namespace);
+    this.#logger = logger;
+    this.#publishing = openConnection(url, 'publish');
+    this.#consuming = openConnection(url, 'consume');
+    for (const connection of [this.#publishing, this.#consuming]) {
+      connection.on('error', (error) =>
+        logger.warn({ err: error, broker: placeOf(url) }, 'connection to RabbitMQ lost'),
+      );
+      connection.on('connection', () => logger.info({ broker: placeOf(url) }, 'connected to RabbitMQ'));
+    }
+    this.#publisher = new RabbitPublisher(
+      this.#publishing,
+      { windowSize: publishWindowSize, deadlineMs: publishDeadlineMs },
+      logger,
+      (channel) => this.#declareAll(channel),
+    );
+    this.#channels.add(this.#publisher.channel);
+    this.#malformed = new MalformedMessages(this.#publisher, this.#names, logger, this.#closing.signal);
+    // A queue whose consumer is down must not expire while the rest of its scratch mall is in use.
+    if (this.#names.scratch) this.#refresh = setInterval(() => void this.#redeclare(), scratchExpiryMs / 3).unref();
+  }
+
+  async connected(deadlineMs: number): Promise<void> {
+    const refused = new Promise<never>((_, reject) => {
+      this.#publishing.on('error', (error) => {
+        if (error.code !== 'ACCESS_REFUSED') return;
+        const message = `RabbitMQ at ${placeOf(this.#url)} refuses the credentials`;
+        reject(new MallError('UNAUTHENTICATED', message, { reason: 'BROKER_ACCESS_REFUSED' }, { cause: error }));
+      });
+    });
+    try {
+      await Promise.race([this.#publisher.channel.opened(deadlineMs), refused]);
+    } catch (error) {
+      await this.close();
+      if (error instanceof MallError) throw error;
+      throw unavailable(`RabbitMQ at ${placeOf(this.#url)} cannot be reached`, 'BROKER_UNREACHABLE', error);
+    }
+  }
+
+  async declare(topology: Topology): Promise<void> {
+    await this.#ask('declare', this.#publishing, (channel) => declareTopology(channel, this.#names, topology));
+    this.#topologies.add(topology);
+    for (const { name, mandatory } of topology.exchanges) {
+      this.#exchanges.set(name, { exchange: this.#names.of(name), durable: mandatory });
+    }
+    for (const { name } of topology.queues) this.#queues.add(name);
+  }
+
+  async publish(to: Address, message: Message): Promise<void> {
+    const target = this.#exchanges.get(to.exchange);
+    if (!target) throw undeclared('exchange', to.exchange);
+    requirePublishable(message);
+    const { body } = message;
+    return this.#publisher.send(
+      message.id,
+      {
+        exchange: target.exchange,
+        routingKey: to.routingKey,
+        durable: target.durable,
+        messageId: message.id,
+        correlationId: message.correlationId,
+        type: message.name,
+        timestamp: Math.floor(message.time.getTime() / 1000),
+        contentType: 'application/protobuf',
+        headers: toHeaders(message),
+      },
+      Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+    );
+  }
+
+  async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {
+    if (!this.#queues.has(queue)) throw undeclared('queue', queue);
+    return this.#consume(
+      new QueueSubscription(this.#consuming, this.#names.of(queue), prefetch, this.#logger, (delivery) => {
+        const { raw } = delivery;
+        let message: Message;
+        try {
+          message = fromHeaders(raw.headers ?? {}, bodyOf(raw));
+        } catch (error) {
+          void this.#malformed.moveAside(queue, delivery, error as Error);
+          return;
+        }
+        onDelivery({
+          message,
+          redelivered: raw.redelivered,
+          get lost() {
+            return delivery.lost;
+          },
+          ack: delivery.ack,
+          requeue: delivery.requeue,
+        });
+      }),
+    );
+  }
+
+  async tap(
+    exchange: string,
+    routingKeys: readonly string[],
+    onMessage: (message: Message) => void,
+  ): Promise<Subscription> {
+    const source = this.#exchanges.get(exchange)?.exchange;
+    if (source === undefined) throw undeclared('exchange', exchange);
+    const channel = new KeptChannel(this.#consuming, `tapping ${exchange}`, this.#logger, async (opened) => {
+      // A new name each time: the queue of a connection that RabbitMQ has not given up yet is still locked.
+      const queue = this.#names.of(`tap.${newId()}`);
+      const bounded = { 'x-max-length': maxTapLength, 'x-overflow': 'drop-head' } as const;
+      await opened.queueDeclare({ queue, exclusive: true, autoDelete: true, arguments: bounded });
+      for (const routingKey of routingKeys) await opened.queueBind({ queue, exchange: source, routingKey });
+      await opened.basicConsume({ queue, noAck: true }, (raw) => {
+        try {
+          onMessage(fromHeaders(raw.headers ?? {}, bodyOf(raw)));
+        } catch (error) {
+          this.#logger.warn({ err: error, exchange }, 'tapped message dropped');
+        }
+      });
+    });
+    await this.#opened(channel);
+    return { drain: () => this.#release(channel) };
+  }
+
+  onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
+    this.#unroutable.push(listener);
+    if (this.#unroutable.length > 1) return;
+    // The durable queue and not a tap: an alarm that was raised while nobody listened is heard later.
+    const subscription = new QueueSubscription(
+      this.#consuming,
+      this.#names.unroutable,
+      unroutablePrefetch,
+      this.#logger,
+      (delivery) => {
+        const { exchange, routingKey, messageId = '' } = delivery.raw;
+        const message = { exchange: this.#names.bare(exchange), routingKey, id: messageId };
+        this.#logger.error(message, 'message that no queue is bound for');
+        for (const told of this.#unroutable) told(message);
+        delivery.ack();
+      },
+    );
+    this.#channels.add(subscription.channel);
+  }
+
+  async ping(): Promise<{ version: string }> {
+    const version = await serverVersion(this.#url, callDeadlineMs);
+    await this.#ask('ping', this.#publishing, (channel) =>
+      channel.exchangeDeclare({ exchange: 'amq.direct', passive: true }),
+    );
+    return { version };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    clearInterval(this.#refresh);
+    // A publish that is cut off has failed for its caller, who has it in a log; waiting only saves the second try.
+    await withDeadline('publishes under way', closeDeadlineMs, this.#publisher.idle()).catch(() => {});
+    await Promise.all([...this.#channels].map((channel) => channel.close()));
+    for (const connection of [this.#publishing, this.#consuming]) {
+      await withDeadline('closing the connection', closeDeadlineMs, connection.close()).catch(() => {});
+      connection.unsafeDestroy();
+    }
+    await Promise.all([...this.#channels].map((channel) => channel.ended()));
+  }
+
+  async #consume(subscription: QueueSubscription): Promise<Subscription> {
+    await this.#opened(subscription.channel);
+    return {
+      drain: async () => {
+        await subscription.drain();
+        this.#channels.delete(subscription.channel);
+      },
+    };
+  }
+
+  async #opened(channel: KeptChannel): Promise<void> {
+    this.#channels.add(channel);
+    try {
+      await channel.opened(callDeadlineMs);
+    } catch (error) {
+      await this.#release(channel);
+      throw unavailable('no channel to RabbitMQ', 'BROKER_UNREACHABLE', channel.lastError ?? error);
+    }
+  }
+
+  async #release(channel: KeptChannel): Promise<void> {
+    await channel.close();
+    this.#channels.delete(channel);
+  }
+
+  /** One piece of work on a channel of its own. */
+  async #ask(what: string, connection: Connection, work: (channel: Channel) => Promise<void>): Promise<void> {
+    const run = async () => {
+      const channel = await connection.acquire();
+      try {
+        await work(channel);
+      } finally {
+        void channel.close();
+      }
+    };
+    try {
+      await withDeadline(what, callDeadlineMs, run());
+    } catch (error) {
+      if (error instanceof MallError) throw error;
+      throw unavailable(`RabbitMQ at ${placeOf(this.#url)} did not answer to ${what}`, 'BROKER_UNREACHABLE', error);
+    }
+  }
+
+  async #declareAll(channel: Channel): Promise<void> {
+    await declareTopology(channel, this.#names, { exchanges: [], queues: [] });
+    for (const topology of this.#topologies) await declareTopology(channel, this.#names, topology);
+  }
+
+  async #redeclare(): Promise<void> {
+    await this.#ask('declare', this.#publishing, (channel) => this.#declareAll(channel)).catch((error: unknown) =>
+      this.#logger.warn({ err: error }, 'scratch topology not refreshed; tried again'),
+    );
+  }
+}
