@@ -2,7 +2,7 @@
 export class DeadlineExceeded extends Error {
   readonly deadlineMs: number;
   constructor(what: string, deadlineMs: number) {
-    super(`${what} took longer than ${deadlineMs} ms`);
+    super(`${what} took longer than ${Math.round(deadlineMs)} ms`);
     this.name = 'DeadlineExceeded';
     this.deadlineMs = deadlineMs;
   }

@@ -1,0 +1,137 @@
+import { MallError } from '../contract/errors.ts';
+import { DeadlineExceeded } from '../kit/deadline.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+
+/** A connection costs the server 5 MB or more: those above the first are closed when nobody needed them for so long. */
+const idleCloseMs = 30_000;
+/** Work that may wait for a connection. More are refused (RESOURCE_EXHAUSTED): they would only time out one after the other. */
+const maxWaiting = 1_000;
+
+interface Waiting {
+  take(connection: Connection): void;
+  refuse(error: Error): void;
+}
+
+interface Idle {
+  readonly connection: Connection;
+  readonly sinceMs: number;
+}
+
+/** Lends connections, at most `size` at once, to one borrower each. */
+export class Pool {
+  readonly #size: number;
+  readonly #options: ConnectionOptions;
+  /** The last one given back is the first one lent, so that the others fall idle. */
+  readonly #idle: Idle[] = [];
+  readonly #lent = new Set<Connection>();
+  readonly #waiting = new Set<Waiting>();
+  #sweep: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(size: number, options: ConnectionOptions) {
+    this.#size = size;
+    this.#options = options;
+  }
+
+  /**
+   * `work` with a connection of its own. After `deadlineMs`, waiting for one included, the connection is cut off, whatever the work waits for.
+   * @throws DeadlineExceeded, MallError RESOURCE_EXHAUSTED
+   */
+  async use<T>(deadlineMs: number, work: (connection: Connection, leftMs: number) => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const connection = await this.#borrow(deadlineMs);
+    const leftMs = Math.max(1, deadlineMs - (performance.now() - started));
+    const timer = setTimeout(() => this.#cutOff(connection, deadlineMs), leftMs);
+    try {
+      return await connection.untilLost(work(connection, leftMs));
+    } finally {
+      clearTimeout(timer);
+      this.#giveBack(connection);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#sweep);
+    const idle = this.#idle.splice(0).map(({ connection }) => connection.end());
+    for (const connection of this.#lent) connection.destroy();
+    for (const waiting of this.#waiting) waiting.refuse(closedError());
+    await Promise.all(idle);
+  }
+
+  async #borrow(deadlineMs: number): Promise<Connection> {
+    if (this.#closed) throw closedError();
+    const idle = this.#idle.pop();
+    if (idle) return this.#lend(idle.connection);
+    if (this.#lent.size < this.#size) return this.#lend(this.#open());
+    if (this.#waiting.size >= maxWaiting) {
+      throw new MallError('RESOURCE_EXHAUSTED', `${maxWaiting} are waiting for the database already; try again later`, {
+        reason: 'DATABASE_BUSY',
+        remedy: 'try again later',
+      });
+    }
+    return new Promise((resolve, reject) => {
+      const settle = <T>(how: (value: T) => void) => {
+        return (value: T) => {
+          clearTimeout(timer);
+          this.#waiting.delete(waiting);
+          how(value);
+        };
+      };
+      const waiting: Waiting = { take: settle(resolve), refuse: settle(reject) };
+      const timer = setTimeout(() => {
+        waiting.refuse(new DeadlineExceeded('waiting for a free connection to the database', deadlineMs));
+      }, deadlineMs);
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #open(): Connection {
+    const connection = new Connection(this.#options);
+    connection.onLost(() => this.#forget(connection));
+    return connection;
+  }
+
+  #lend(connection: Connection): Connection {
+    this.#lent.add(connection);
+    return connection;
+  }
+
+  #giveBack(connection: Connection): void {
+    this.#lent.delete(connection);
+    const [next] = this.#waiting;
+    if (next) {
+      next.take(this.#lend(connection.alive ? connection : this.#open()));
+    } else if (this.#closed) {
+      void connection.end();
+    } else if (connection.alive) {
+      this.#idle.push({ connection, sinceMs: performance.now() });
+      this.#sweep ??= this.#sweepLater();
+    }
+  }
+
+  /** The server did not end the statement in the time that it was told: it cannot be reached, then neither can it through the idle ones. */
+  #cutOff(connection: Connection, deadlineMs: number): void {
+    connection.destroy(new DeadlineExceeded('work in the database', deadlineMs));
+    for (const { connection: idle } of this.#idle.splice(0)) idle.destroy();
+  }
+
+  #forget(connection: Connection): void {
+    const at = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  #sweepLater(): NodeJS.Timeout {
+    return setTimeout(() => {
+      const oldest = performance.now() - idleCloseMs;
+      const surplus = this.#idle.slice(0, -1).filter(({ sinceMs }) => sinceMs < oldest);
+      for (const { connection } of surplus) {
+        this.#forget(connection);
+        void connection.end();
+      }
+      this.#sweep = this.#idle.length > 1 ? this.#sweepLater() : undefined;
+    }, idleCloseMs).unref();
+  }
+}
+
+const closedError = () => new MallError('UNAVAILABLE', 'the database has been closed', { reason: 'DATABASE_CLOSED' });
