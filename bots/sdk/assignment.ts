@@ -1,0 +1,178 @@
+import { SpanKind, type Tracer } from '@opentelemetry/api';
+import type { Offer } from '../../src/gen/fleet/v1/fleet.ts';
+import { Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import type { PreparedWork, RawStep } from './kind.ts';
+import type { Outbox } from './outbox.ts';
+import {
+  ATTR_BOT_ID,
+  ATTR_CORRELATION_ID,
+  ATTR_FENCE,
+  ATTR_ORDER_ID,
+  ATTR_TASK_ID,
+  contextOf,
+  traced,
+} from './spans.ts';
+import { type AbortCause, TaskAborted, TaskFailed } from './task.ts';
+
+export const keyOf = (taskId: string, fence: number): string => `${taskId}:${fence}`;
+
+/**
+ * | phase    | until                                               |
+ * |----------|-----------------------------------------------------|
+ * | accepted | the lease comes, or it is lost                      |
+ * | working  | the handler ends                                    |
+ * | reported | the hub has acknowledged (or refused) the result    |
+ *
+ * Being lost is not a phase: the handler of a lost assignment still has to come to its end.
+ */
+type Phase = { readonly at: 'accepted'; readonly replySeq: number } | { readonly at: 'working' | 'reported' };
+
+export interface AssignmentPorts {
+  readonly botId: string;
+  readonly tracer: Tracer;
+  readonly outbox: Outbox;
+  /** Largest payload in bytes that the hub takes. */
+  maxPayloadBytes(): number;
+  /** Something is in the outbox. */
+  written(): void;
+}
+
+interface Ending {
+  readonly outcome: Outcome;
+  readonly payload: Buffer;
+  readonly reason: string;
+  readonly retryable: boolean;
+}
+
+/** One task under one fence, from the accepted offer to the result. */
+export class Assignment {
+  readonly key: string;
+  readonly offer: Offer;
+  readonly traceparent: string;
+  readonly #work: PreparedWork;
+  readonly #ports: AssignmentPorts;
+  /** What the handler sees. */
+  readonly #stop = new AbortController();
+  /** Aborted when nothing that is said about this assignment counts any more. */
+  readonly #void = new AbortController();
+  #phase: Phase;
+  #cancelAsked = false;
+  #started = false;
+
+  constructor(offer: Offer, traceparent: string, replySeq: number, work: PreparedWork, ports: AssignmentPorts) {
+    this.key = keyOf(offer.taskId, offer.fence);
+    this.offer = offer;
+    this.traceparent = traceparent;
+    this.#phase = { at: 'accepted', replySeq };
+    this.#work = work;
+    this.#ports = ports;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get isLost(): boolean {
+    return this.#void.signal.aborted;
+  }
+
+  /** Aborts the handler, if there is one, and drops what was to be reported. */
+  lose(why: AbortCause, detail: string): void {
+    const reason = new TaskAborted(why, detail);
+    this.#void.abort(reason);
+    this.#stop.abort(reason);
+    this.#ports.outbox.forget(this.key);
+  }
+
+  /** Asks the handler to stop; its outcome is still reported. */
+  stop(why: AbortCause, detail: string): void {
+    this.#cancelAsked ||= why === 'cancelled';
+    this.#stop.abort(new TaskAborted(why, detail));
+  }
+
+  /** Runs the handler and reports how it ended. Resolves when that is in the outbox, or does not count; never rejects. */
+  async run(): Promise<void> {
+    const { taskId, fence, attempt, orderId, deadline } = this.offer;
+    this.#phase = { at: 'working' };
+    const attributes = {
+      [ATTR_BOT_ID]: this.#ports.botId,
+      [ATTR_ORDER_ID]: orderId,
+      [ATTR_CORRELATION_ID]: orderId,
+      [ATTR_TASK_ID]: taskId,
+      [ATTR_FENCE]: fence,
+    };
+    const work = async (step: RawStep) => {
+      traceparent = step.traceparent;
+      return this.#work({ ...step, id: taskId, attempt, fence, orderId, deadline, signal: this.#stop.signal });
+    };
+    let traceparent = this.traceparent;
+    const ending = await traced(
+      this.#ports.tracer,
+      `${this.offer.schema!.kind} task`,
+      SpanKind.CONSUMER,
+      contextOf(this.traceparent),
+      { own: { 'mallbots.attempt': attempt }, all: attributes },
+      (payload, reporter) => this.#report(payload, reporter),
+      work,
+    ).then(
+      (payload) => this.#success(payload),
+      (thrown) => failureOf(thrown, this.#cancelAsked),
+    );
+    this.#phase = { at: 'reported' };
+    if (!this.isLost) await this.#conclude(ending, traceparent).catch(() => {});
+  }
+
+  #success(payload: Uint8Array): Ending {
+    const tooLarge = this.#tooLarge(payload);
+    if (tooLarge) return failureOf(tooLarge, false);
+    return { outcome: Outcome.SUCCEEDED, payload: Buffer.from(payload), reason: '', retryable: false };
+  }
+
+  async #report(payload: Uint8Array, traceparent: string): Promise<void> {
+    this.#void.signal.throwIfAborted();
+    if (this.#phase.at !== 'working') throw new Error(`task ${this.key} has ended; report progress before that`);
+    const tooLarge = this.#tooLarge(payload);
+    if (tooLarge) throw tooLarge;
+    const { taskId, fence, schema } = this.offer;
+    const started = !this.#started;
+    this.#started = true;
+    const value = Progress.fromPartial({
+      taskId,
+      fence,
+      schema,
+      payload: Buffer.from(payload),
+      occurredAt: new Date(),
+      started,
+    });
+    await this.#put({ $case: 'progress', value }, traceparent);
+  }
+
+  /** Rejects when the assignment is lost while the outbox is full. */
+  async #conclude(ending: Ending, traceparent: string): Promise<void> {
+    const { taskId, fence, schema } = this.offer;
+    const stopped = ending.outcome === Outcome.CANCELLED;
+    const value = Result.fromPartial({ ...ending, taskId, fence, schema, occurredAt: new Date() });
+    if (this.#cancelAsked) await this.#put({ $case: 'cancelReply', value: { taskId, fence, stopped } }, traceparent);
+    await this.#put({ $case: 'result', value }, traceparent);
+  }
+
+  async #put(body: Parameters<Outbox['put']>[0]['body'], traceparent: string): Promise<void> {
+    await this.#ports.outbox.put({ body, traceparent, task: this.key }, this.#void.signal);
+    this.#ports.written();
+  }
+
+  #tooLarge(payload: Uint8Array): TaskFailed | undefined {
+    const limit = this.#ports.maxPayloadBytes();
+    if (payload.length <= limit) return undefined;
+    const reason = `payload is ${payload.length} bytes, the hub takes ${limit}; report less at once`;
+    return new TaskFailed({ reason, retryable: false });
+  }
+}
+
+/** A handler that was asked to stop and throws has stopped, whatever it throws: many APIs have an abort error of their own. */
+function failureOf(thrown: unknown, cancelAsked: boolean): Ending {
+  const failed = { outcome: Outcome.FAILED, payload: Buffer.alloc(0), retryable: true };
+  if (thrown instanceof TaskFailed) return { ...failed, reason: thrown.reason, retryable: thrown.retryable };
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return { ...failed, reason, outcome: cancelAsked ? Outcome.CANCELLED : Outcome.FAILED };
+}

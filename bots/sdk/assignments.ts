@@ -1,0 +1,227 @@
+import {
+  type Cancel,
+  type HeldTask,
+  type Lease,
+  type Nack,
+  NackReason,
+  type Offer,
+  type OfferReply,
+  type TaskVerdict,
+  Verdict,
+} from '../../src/gen/fleet/v1/fleet.ts';
+import { Assignment, type AssignmentPorts, keyOf } from './assignment.ts';
+import type { PreparedWork, ServedKind } from './kind.ts';
+import type { BotLogger } from './logger.ts';
+import type { Entry } from './outbox.ts';
+import type { AbortCause } from './task.ts';
+
+/** An accepted offer whose lease does not come in this time is given up: its credit is needed. */
+const leaseWaitMs = 30_000;
+/** Offers whose answer is remembered, so that an offer that comes twice is answered the same way. */
+const rememberedAnswers = 256;
+
+export interface AssignmentsPorts extends AssignmentPorts {
+  readonly kinds: ReadonlyMap<string, ServedKind>;
+  readonly logger: BotLogger;
+  /** Refuses a hub frame. */
+  complain(nack: Partial<Nack>): void;
+  /** The number of assignments, or the phase of one, is another. */
+  changed(): void;
+}
+
+/** What this bot has taken on: decides about offers, starts work on a lease, ends what is lost. */
+export class Assignments {
+  readonly #ports: AssignmentsPorts;
+  readonly #credits = new Map<string, number>();
+  readonly #held = new Map<string, Assignment>();
+  /** Lost assignments whose handler has not ended: they hold on to their credit, as the robot is still busy. */
+  readonly #windingUp = new Set<Assignment>();
+  readonly #answers = new Map<string, OfferReply>();
+  /** Why no offer is taken; undefined when offers are welcome. */
+  #closedFor: string | undefined;
+
+  constructor(ports: AssignmentsPorts) {
+    this.#ports = ports;
+    for (const [kind, { credits }] of ports.kinds) this.#credits.set(kind, credits);
+  }
+
+  get credits(): ReadonlyMap<string, number> {
+    return this.#credits;
+  }
+
+  /** True when no handler runs and no lease is awaited. */
+  get isIdle(): boolean {
+    return this.#windingUp.size === 0 && [...this.#held.values()].every(({ phase }) => phase.at === 'reported');
+  }
+
+  held(): HeldTask[] {
+    return [...this.#held.values()].map(({ offer: { taskId, fence }, phase }) => ({
+      taskId,
+      fence,
+      finished: phase.at === 'reported',
+    }));
+  }
+
+  setCredits(kind: string, amount: number): void {
+    this.#credits.set(kind, amount);
+  }
+
+  /** Declines every offer from now on, saying why; undefined takes offers again. */
+  close(why: string | undefined): void {
+    this.#closedFor = why;
+  }
+
+  offer(offer: Offer, traceparent: string, seq: number): void {
+    const { taskId, fence } = offer;
+    const key = keyOf(taskId, fence);
+    const before = this.#answers.get(key);
+    if (before) return void this.#answer(key, before, traceparent);
+
+    const known = this.#held.get(taskId);
+    if (known && fence > known.offer.fence) this.#lose(known, 'lease-lost', `offered again under fence ${fence}`);
+    const work = this.#judge(offer, seq);
+    const accepted = typeof work !== 'string';
+    const replySeq = this.#answer(key, { taskId, fence, accepted, reason: accepted ? '' : work }, traceparent);
+    // No room for the answer: the hub withdraws the offer when its time is up.
+    if (replySeq === undefined || !accepted) return;
+    const assignment = new Assignment(offer, traceparent, replySeq, work, this.#ports);
+    this.#held.set(taskId, assignment);
+    setTimeout(() => this.#giveUp(assignment), leaseWaitMs).unref();
+    this.#ports.changed();
+  }
+
+  lease({ taskId, fence }: Lease, seq: number): void {
+    const assignment = this.#find(taskId, fence);
+    if (assignment?.phase.at === 'accepted') {
+      this.#begin(assignment);
+      return;
+    }
+    if (assignment || this.#answers.get(keyOf(taskId, fence))?.accepted) return;
+    const message = `task_id ${taskId} with fence ${fence} is not a task that this bot accepted; offer it first`;
+    this.#ports.complain({ seq, reason: NackReason.UNKNOWN_TASK, message, taskId, fence });
+  }
+
+  cancel({ taskId, fence, reason }: Cancel): void {
+    const assignment = this.#find(taskId, fence);
+    if (assignment?.phase.at === 'working') {
+      assignment.stop('cancelled', reason);
+      return;
+    }
+    if (assignment?.phase.at === 'accepted') this.#lose(assignment, 'cancelled', reason);
+    const stopped = assignment?.phase.at !== 'reported';
+    this.#ports.outbox.answer({
+      body: { $case: 'cancelReply', value: { taskId, fence, stopped } },
+      traceparent: assignment?.traceparent ?? '',
+      task: stopped ? '' : keyOf(taskId, fence),
+    });
+    this.#ports.written();
+  }
+
+  /** After a reconnect: what the hub says about each task that the bot said it holds. */
+  verdicts(verdicts: readonly TaskVerdict[]): void {
+    for (const { taskId, fence, verdict } of verdicts) {
+      const assignment = this.#find(taskId, fence);
+      if (!assignment) continue;
+      if (verdict === Verdict.ABANDON) {
+        this.#lose(assignment, 'lease-lost', 'the hub gave the task up while this bot was away');
+        continue;
+      }
+      if (verdict === Verdict.REPORT_IN_FULL) this.#ports.outbox.restore(assignment.key);
+      const { phase } = assignment;
+      // The hub has the acceptance and says "still yours": its Lease was lost with the old connection.
+      if (phase.at === 'accepted' && !this.#ports.outbox.has(phase.replySeq)) this.#begin(assignment);
+    }
+  }
+
+  /** The hub refuses what was said about a task under this fence. */
+  refused({ taskId, fence, message }: Nack): void {
+    const assignment = this.#find(taskId, fence);
+    if (assignment) this.#lose(assignment, 'lease-lost', message);
+  }
+
+  /** A frame is done with. */
+  settled({ body, task }: Entry): void {
+    if (body.$case !== 'result') return;
+    this.#ports.outbox.forget(task);
+    if (this.#find(body.value.taskId, body.value.fence)) this.#held.delete(body.value.taskId);
+    this.#ports.changed();
+  }
+
+  /** Asks all handlers to end; their outcome is reported. */
+  stopAll(why: AbortCause, detail: string): void {
+    for (const assignment of this.#held.values()) {
+      if (assignment.phase.at === 'working') assignment.stop(why, detail);
+      else if (assignment.phase.at === 'accepted') this.#lose(assignment, why, detail);
+    }
+  }
+
+  /** Aborts all handlers; nothing more is reported. */
+  loseAll(why: AbortCause, detail: string): void {
+    for (const assignment of [...this.#held.values()]) this.#lose(assignment, why, detail);
+  }
+
+  #find(taskId: string, fence: number): Assignment | undefined {
+    const assignment = this.#held.get(taskId);
+    return assignment?.offer.fence === fence ? assignment : undefined;
+  }
+
+  /** The work when the offer can be taken, else why not. */
+  #judge(offer: Offer, seq: number): PreparedWork | string {
+    const { taskId, fence, schema, payload } = offer;
+    if (this.#closedFor !== undefined) return this.#closedFor;
+    const newest = this.#held.get(taskId)?.offer.fence;
+    if (newest !== undefined) return `fence ${fence} is below ${newest}, under which this bot has the task`;
+    const served = this.#ports.kinds.get(schema?.kind ?? '');
+    if (!served) return `kind "${schema?.kind ?? ''}" is not served by this bot`;
+    if (served.schema.digest !== schema?.digest) return `digest "${schema?.digest}" is not applied on this bot`;
+    const credits = this.#credits.get(served.schema.kind)!;
+    if (this.#used(served.schema.kind) >= credits)
+      return `no credit: ${credits} of kind "${served.schema.kind}" in use`;
+    try {
+      return served.prepare(payload);
+    } catch (error) {
+      const message = `payload of task ${taskId} is not a task of ${schema.digest}: ${(error as Error).message}`;
+      this.#ports.complain({ seq, reason: NackReason.PAYLOAD_UNDECODABLE, message, taskId, fence });
+      return message;
+    }
+  }
+
+  #used(kind: string): number {
+    const all = [...this.#held.values(), ...this.#windingUp];
+    return all.filter(({ offer, phase }) => offer.schema?.kind === kind && phase.at !== 'reported').length;
+  }
+
+  #answer(key: string, reply: OfferReply, traceparent: string): number | undefined {
+    const task = reply.accepted ? key : '';
+    const seq = this.#ports.outbox.answer({ body: { $case: 'offerReply', value: reply }, traceparent, task });
+    if (seq === undefined) return undefined;
+    this.#answers.delete(key);
+    this.#answers.set(key, reply);
+    if (this.#answers.size > rememberedAnswers) this.#answers.delete(this.#answers.keys().next().value!);
+    this.#ports.written();
+    return seq;
+  }
+
+  #begin(assignment: Assignment): void {
+    const finished = () => {
+      this.#windingUp.delete(assignment);
+      this.#ports.changed();
+    };
+    void assignment.run().then(finished);
+  }
+
+  #giveUp(assignment: Assignment): void {
+    if (assignment.phase.at !== 'accepted' || assignment.isLost) return;
+    this.#answers.delete(assignment.key);
+    this.#lose(assignment, 'lease-lost', `no lease within ${leaseWaitMs} ms of accepting`);
+  }
+
+  #lose(assignment: Assignment, why: AbortCause, detail: string): void {
+    const { taskId, fence, orderId } = assignment.offer;
+    this.#ports.logger.info({ taskId, fence, orderId, why, detail }, 'task is lost to this bot');
+    assignment.lose(why, detail);
+    if (this.#held.get(taskId) === assignment) this.#held.delete(taskId);
+    if (assignment.phase.at === 'working') this.#windingUp.add(assignment);
+    this.#ports.changed();
+  }
+}

@@ -1,0 +1,50 @@
+import { status } from '@grpc/grpc-js';
+import type { Nack } from '../../src/gen/fleet/v1/fleet.ts';
+import type { SessionEnd } from './session.ts';
+
+/**
+ * | state      | what happens                                   | then                                             |
+ * |------------|------------------------------------------------|--------------------------------------------------|
+ * | connecting | Hello is under way to `hub`                    | ready, waiting, closed                           |
+ * | ready      | tasks come and go                              | departing (the hub drains), waiting, closed      |
+ * | departing  | the hub acknowledges what is on the wire       | waiting                                          |
+ * | waiting    | handlers go on; the bot connects again         | connecting                                       |
+ * | closed     | nothing any more; `error` when the hub said so | never left                                       |
+ */
+export type BotState =
+  | { readonly at: 'connecting'; readonly hub: string; readonly attempt: number }
+  | {
+      readonly at: 'ready';
+      readonly hub: string;
+      readonly hubId: string;
+      readonly sessionId: string;
+      readonly epoch: number;
+      readonly resumed: boolean;
+    }
+  | { readonly at: 'departing'; readonly hub: string }
+  | { readonly at: 'waiting'; readonly retryInMs: number; readonly reason: string }
+  | { readonly at: 'closed'; readonly error?: HubRefused };
+
+export interface BotEvents {
+  state: BotState;
+  /** The hub refused a frame of this bot. */
+  nack: Nack;
+}
+
+/** The hub will not have this bot, now or later: trying again would not help. */
+export class HubRefused extends Error {
+  /** Name of the gRPC status: UNAUTHENTICATED or INVALID_ARGUMENT. */
+  readonly code: string;
+
+  constructor(hub: string, end: SessionEnd) {
+    super(`hub ${hub} refuses this bot with ${statusName(end.code)}: ${end.details}`);
+    this.name = 'HubRefused';
+    this.code = statusName(end.code);
+  }
+}
+
+export const statusName = (code: number): string => status[code] ?? `status ${code}`;
+
+/** INVALID_ARGUMENT is final in the handshake only; later it is about a frame, and a new stream may do better. */
+export const isFinal = ({ code, welcomed }: SessionEnd): boolean =>
+  code === status.UNAUTHENTICATED || (code === status.INVALID_ARGUMENT && !welcomed);

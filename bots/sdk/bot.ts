@@ -1,0 +1,349 @@
+import { randomUUID } from 'node:crypto';
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import { type Tracer, trace } from '@opentelemetry/api';
+import {
+  type Hello,
+  type HubFrame,
+  type Nack,
+  NackReason,
+  type Position,
+  type ProtocolOffer,
+  RevisionStatus,
+  type Welcome,
+} from '../../src/gen/fleet/v1/fleet.ts';
+import { Assignments } from './assignments.ts';
+import { type BackoffPolicy, backoffMs, defaultBackoff, pause } from './backoff.ts';
+import { type BotEvents, type BotState, HubRefused, isFinal, statusName } from './bot-state.ts';
+import { dialHub } from './hub-client.ts';
+import type { ServedKind } from './kind.ts';
+import { type BotLogger, silentLogger } from './logger.ts';
+import { type Entry, Outbox } from './outbox.ts';
+import { Session, type SessionEnd, type WorkBody } from './session.ts';
+import type { LossyBody } from './uplink.ts';
+
+export interface BotOptions {
+  /** `host:port`, or several separated by commas: the bot moves on to the next when one is lost. */
+  readonly hub: string;
+  readonly botId: string;
+  /** What this bot can do: `shopKind.serve(handler, { credits: 1 })`. */
+  readonly kinds: readonly ServedKind[];
+  /** Where the robot is, metres from the depot. Asked at each heartbeat. */
+  readonly position?: () => { x: number; y: number };
+  /** 0 to 1. Asked at each heartbeat. */
+  readonly battery?: () => number;
+  /** How often this robot has booted, where it can remember it. */
+  readonly bootCount?: number;
+  readonly reconnect?: BackoffPolicy;
+  /** Plaintext when not given. */
+  readonly credentials?: ChannelCredentials;
+  readonly logger?: BotLogger;
+  /** The global OpenTelemetry tracer when not given. */
+  readonly tracer?: Tracer;
+  /** Reports that may wait for the hub before handlers wait; see `outboxLimit`. */
+  readonly outboxLimit?: number;
+  /** In [0, 1); spreads reconnects. */
+  readonly random?: () => number;
+}
+
+/** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
+const stableAfterMs = 5_000;
+/** `drain` lets handlers work this long unless told otherwise. */
+const drainDeadlineMs = 30_000;
+/** After that, or for handlers that were told to stop: time to end and to be acknowledged. */
+const stopGraceMs = 3_000;
+/** What a frame needs around its payload: ids, digest, trace context, times. Bytes, generous. */
+const frameOverheadBytes = 1_024;
+/** The receive limit of gRPC servers that name none. */
+const defaultMaxFrameBytes = 4 * 1_024 * 1_024;
+
+/** Other reasons are about one frame, and the task goes on. */
+const isAboutLease = ({ reason }: Nack) => reason === NackReason.STALE_FENCE || reason === NackReason.UNKNOWN_TASK;
+
+/** Connects a bot and keeps it connected until `drain`, `close`, or a hub that refuses it for good. */
+export const connectBot = (options: BotOptions): Bot => new Bot(options);
+
+export class Bot implements AsyncDisposable {
+  readonly botId: string;
+  readonly instanceId = randomUUID();
+  /** Resolves when the bot is closed, with the error when the hub refused it. Never rejects. */
+  readonly closed: Promise<HubRefused | undefined>;
+  readonly #options: BotOptions;
+  readonly #hubs: readonly string[];
+  readonly #logger: BotLogger;
+  readonly #random: () => number;
+  readonly #kinds: ReadonlyMap<string, ServedKind>;
+  readonly #outbox: Outbox;
+  readonly #assignments: Assignments;
+  readonly #stopping = new AbortController();
+  readonly #listeners = new Set<{ event: keyof BotEvents; listener: (value: never) => void }>();
+  readonly #waiting = new Set<() => void>();
+  #state: BotState;
+  #session: Session | undefined;
+  #resumeToken: Uint8Array = new Uint8Array();
+  #lastHubSeq = 0;
+  #maxFrameBytes = defaultMaxFrameBytes;
+  #leaving = false;
+
+  constructor(options: BotOptions) {
+    this.#options = options;
+    this.botId = options.botId;
+    this.#hubs = options.hub.split(',').map((hub) => hub.trim());
+    this.#logger = options.logger ?? silentLogger;
+    this.#random = options.random ?? Math.random;
+    this.#kinds = new Map(options.kinds.map((served) => [served.schema.kind, served]));
+    this.#outbox = new Outbox((entry: Entry) => this.#assignments.settled(entry), options.outboxLimit);
+    this.#assignments = new Assignments({
+      botId: options.botId,
+      kinds: this.#kinds,
+      logger: this.#logger,
+      tracer: options.tracer ?? trace.getTracer('mallbots-bot'),
+      outbox: this.#outbox,
+      maxPayloadBytes: () => this.#maxFrameBytes - frameOverheadBytes,
+      written: () => this.#session?.pump(),
+      complain: (nack) => this.#session?.complain(nack),
+      changed: () => this.#wake(),
+    });
+    // Bots of one fleet start at different hubs.
+    const first = Math.floor(this.#random() * this.#hubs.length);
+    this.#state = { at: 'connecting', hub: this.#hubs[first]!, attempt: 1 };
+    this.closed = this.#stayConnected(first);
+  }
+
+  get state(): BotState {
+    return this.#state;
+  }
+
+  /** Reports that the hub has not acknowledged yet. */
+  get unacknowledged(): number {
+    return this.#outbox.size;
+  }
+
+  /** Returns what takes the listener off again. */
+  on<E extends keyof BotEvents>(event: E, listener: (value: BotEvents[E]) => void): () => void {
+    const entry = { event, listener };
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  /** Resolves once the bot is `ready`; rejects when it closes instead, or with the signal's reason. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    await this.#until(() => this.#state.at === 'ready' || this.#state.at === 'closed', signal);
+    signal?.throwIfAborted();
+    if (this.#state.at === 'closed') throw this.#state.error ?? new Error(`bot ${this.botId} is closed`);
+  }
+
+  /** How many tasks of `kind` the bot takes at once from now on; 0 is a pause (charging). */
+  setCredits(kind: string, amount: number): void {
+    if (!this.#kinds.has(kind)) throw new RangeError(`kind is "${kind}"; this bot serves ${[...this.#kinds.keys()]}`);
+    this.#assignments.setCredits(kind, amount);
+    this.#session?.post(`credit:${kind}`, { $case: 'credit', value: { kind, amount } });
+  }
+
+  /** Measurements for whoever watches; the newest replaces what was not sent yet, and all may be lost. */
+  telemetry(gauges: Record<string, number>): void {
+    const value = { sampledAt: new Date(), position: this.#position(), gauges };
+    this.#session?.post('telemetry', { $case: 'telemetry', value });
+  }
+
+  /**
+   * Leaves in good order: takes no new tasks, ends those under way, waits for the hub's acknowledgement, says goodbye. Tasks that are not
+   * done within `deadlineMs` are aborted and reported as failed, for another bot to retry.
+   */
+  async drain({ deadlineMs = drainDeadlineMs, reason = 'drain' } = {}): Promise<void> {
+    this.#leaving = true;
+    this.#assignments.close('the bot is draining');
+    for (const kind of this.#kinds.keys()) this.setCredits(kind, 0);
+    const isDone = () => this.#state.at === 'closed' || (this.#assignments.isIdle && this.#outbox.size === 0);
+    await this.#until(isDone, AbortSignal.timeout(deadlineMs));
+    if (!isDone()) {
+      this.#assignments.stopAll('shutdown', `not done within ${deadlineMs} ms of draining`);
+      await this.#until(isDone, AbortSignal.timeout(stopGraceMs));
+    }
+    await this.close(reason);
+  }
+
+  /** Leaves at once: handlers are aborted, nothing more is reported, the hub gets the tasks back. */
+  async close(reason = 'close'): Promise<void> {
+    this.#assignments.close('the bot is closing');
+    this.#assignments.loseAll('shutdown', reason);
+    this.#stopping.abort();
+    this.#session?.leave(reason);
+    await this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Cuts the connection without a word, as a lost radio link does. The bot comes back by itself. */
+  cut(): void {
+    this.#session?.cut();
+  }
+
+  /** Ends without a word, as a killed process does: for tests and simulators. */
+  async kill(): Promise<void> {
+    this.#assignments.loseAll('killed', 'killed');
+    this.#stopping.abort();
+    this.#session?.cut();
+    await this.closed;
+  }
+
+  async #stayConnected(first: number): Promise<HubRefused | undefined> {
+    let failures = 0;
+    for (let turn = first; !this.#stopping.signal.aborted; turn += 1) {
+      const hub = this.#hubs[turn % this.#hubs.length]!;
+      this.#enter({ at: 'connecting', hub, attempt: failures + 1 });
+      const end = await this.#hold(hub);
+      if (this.#stopping.signal.aborted) break;
+      if (isFinal(end)) return this.#finish(new HubRefused(hub, end));
+      failures = end.readyMs >= stableAfterMs || end.retryAfterMs !== undefined ? 0 : failures + 1;
+      await this.#wait(end, Math.max(1, failures));
+    }
+    return this.#finish();
+  }
+
+  /** One session, from dialling to its end. */
+  async #hold(hub: string): Promise<SessionEnd> {
+    this.#session = new Session(dialHub(hub, this.#options.credentials), this.#lastHubSeq, {
+      outbox: this.#outbox,
+      hello: () => this.#hello(),
+      heartbeat: () => this.#heartbeat(),
+      onWelcome: (welcome) => this.#welcomed(hub, welcome),
+      onWork: (body, frame) => this.#work(body, frame),
+      onDeparture: () => {
+        this.#assignments.close('this hub is draining');
+        this.#enter({ at: 'departing', hub });
+      },
+    });
+    const end = await this.#session.ended;
+    this.#lastHubSeq = this.#session.lastHubSeq;
+    this.#session = undefined;
+    return end;
+  }
+
+  async #wait(end: SessionEnd, failures: number): Promise<void> {
+    const retryInMs =
+      end.retryAfterMs === undefined
+        ? backoffMs(this.#options.reconnect ?? defaultBackoff, failures, this.#random())
+        : Math.round(end.retryAfterMs * this.#random());
+    const reason = end.retryAfterMs === undefined ? `${statusName(end.code)}: ${end.details}` : 'the hub drains';
+    this.#enter({ at: 'waiting', retryInMs, reason });
+    await pause(retryInMs, this.#stopping.signal);
+  }
+
+  #welcomed(hub: string, welcome: Welcome): void {
+    this.#resumeToken = welcome.resumeToken;
+    this.#maxFrameBytes = welcome.maxFrameBytes || defaultMaxFrameBytes;
+    this.#assignments.verdicts(welcome.verdicts);
+    if (!this.#leaving) this.#assignments.close(undefined);
+    const { hubId, sessionId, epoch, resumed } = welcome;
+    this.#enter({ at: 'ready', hub, hubId, sessionId, epoch, resumed });
+  }
+
+  #work(body: WorkBody, { traceparent, seq }: HubFrame): void {
+    switch (body.$case) {
+      case 'offer':
+        this.#assignments.offer(body.value, traceparent, seq);
+        return;
+      case 'lease':
+        this.#assignments.lease(body.value, seq);
+        return;
+      case 'cancel':
+        this.#assignments.cancel(body.value);
+        return;
+      case 'protocolOffer':
+        this.#protocol(body.value, traceparent);
+        return;
+      case 'nack':
+        this.#logger.warn({ botId: this.botId, nack: body.value }, `the hub refused a frame: ${body.value.message}`);
+        this.#outbox.refuse(body.value.seq);
+        if (isAboutLease(body.value)) this.#assignments.refused(body.value);
+        this.#tell('nack', body.value);
+        return;
+      default:
+        body satisfies never;
+    }
+  }
+
+  /** This bot speaks what it was built with: it says so of each revision. */
+  #protocol({ add }: ProtocolOffer, traceparent: string): void {
+    for (const { schema } of add) {
+      const holds = this.#kinds.get(schema?.kind ?? '')?.schema.digest === schema?.digest;
+      const status = holds ? RevisionStatus.APPLIED : RevisionStatus.REJECTED;
+      const reason = holds ? '' : `this bot has no codec for ${schema?.digest}; give it one and restart it`;
+      const body = { $case: 'protocolStatus', value: { schema, status, reason } } as const;
+      this.#outbox.answer({ body, traceparent, task: '' });
+    }
+    this.#session?.pump();
+  }
+
+  #hello(): Hello {
+    return {
+      botId: this.botId,
+      instanceId: this.instanceId,
+      bootCount: this.#options.bootCount ?? 0,
+      resumeToken: Buffer.from(this.#resumeToken),
+      lastHubSeq: this.#lastHubSeq,
+      envelope: { minMinor: 0, maxMinor: 0 },
+      features: [],
+      kinds: [...this.#kinds.values()].map(({ schema }) => ({ kind: schema.kind, digests: [schema.digest] })),
+      credits: [...this.#assignments.credits].map(([kind, amount]) => ({ kind, amount })),
+      heldTasks: this.#assignments.held(),
+      position: this.#position(),
+    };
+  }
+
+  #heartbeat(): LossyBody {
+    const value = {
+      sentAt: new Date(),
+      position: this.#position(),
+      battery: this.#options.battery?.() ?? 1,
+      heldTasks: this.#assignments.held(),
+    };
+    return { $case: 'heartbeat', value };
+  }
+
+  #position(): Position | undefined {
+    return this.#options.position?.();
+  }
+
+  /** The only writer of the state. */
+  #enter(state: BotState): void {
+    this.#state = state;
+    this.#logger.debug({ botId: this.botId, ...state }, `bot is ${state.at}`);
+    this.#tell('state', state);
+    this.#wake();
+  }
+
+  #finish(error?: HubRefused): HubRefused | undefined {
+    this.#assignments.loseAll('shutdown', error?.message ?? 'the bot is closed');
+    if (error) this.#logger.error({ botId: this.botId, code: error.code }, error.message);
+    this.#enter(error ? { at: 'closed', error } : { at: 'closed' });
+    return error;
+  }
+
+  #tell<E extends keyof BotEvents>(event: E, value: BotEvents[E]): void {
+    for (const entry of this.#listeners) {
+      if (entry.event === event) entry.listener(value as never);
+    }
+  }
+
+  #wake(): void {
+    for (const check of this.#waiting) check();
+  }
+
+  /** Resolves when `condition` holds, or `signal` aborts. */
+  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!condition() && !signal?.aborted) return;
+        this.#waiting.delete(check);
+        signal?.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiting.add(check);
+      signal?.addEventListener('abort', check);
+      check();
+    });
+  }
+}

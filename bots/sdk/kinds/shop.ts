@@ -1,0 +1,16 @@
+import { ShopProgress, ShopResult, ShopTask } from '../../../src/gen/kinds/shop/v1/shop.ts';
+import { kinds } from '../../../src/gen/kinds.ts';
+import { defineKind } from '../kind.ts';
+
+export type { Item, LineOutcome, Place, Stop } from '../../../src/gen/kinds/shop/v1/shop.ts';
+export type { ShopProgress, ShopResult, ShopTask };
+
+/** Walk to the stores of one order, pick its items, bring them to the depot. */
+export const shopKind = defineKind<ShopTask, ShopProgress, ShopResult>({
+  kind: kinds.shop.kind,
+  revision: kinds.shop.revision,
+  digest: kinds.shop.digest,
+  task: ShopTask,
+  progress: ShopProgress,
+  result: ShopResult,
+});

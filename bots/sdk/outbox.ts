@@ -1,0 +1,166 @@
+import type { BotFrame } from '../../src/gen/fleet/v1/fleet.ts';
+
+type Body = NonNullable<BotFrame['body']>;
+export type ReliableBody = Extract<
+  Body,
+  { $case: 'progress' | 'result' | 'offerReply' | 'cancelReply' | 'protocolStatus' }
+>;
+
+/** What the outbox holds: a frame without its place. */
+export interface Letter {
+  readonly body: ReliableBody;
+  readonly traceparent: string;
+  /** Key of the assignment that it is about; empty for none. */
+  readonly task: string;
+}
+
+export interface Entry extends Letter {
+  readonly seq: number;
+}
+
+interface Waiter {
+  readonly letter: Letter;
+  readonly admitted: (seq: number) => void;
+}
+
+/** Reports that may wait for the hub's acknowledgement before handlers have to wait. Frames; about 50 shopping tours. */
+export const outboxLimit = 512;
+/** Room beyond the limit for answers to the hub (offers, cancels, protocol), which cannot wait. Frames. */
+export const answerReserve = 64;
+/** Acknowledged progress that is kept per held task, for a hub that asks to hear it all again. Frames. */
+export const keptPerTask = 256;
+
+/**
+ * The frames that must not be lost, in order, until the hub acknowledges them. Numbers run 1, 2, 3 ... for the life of the bot
+ * instance; a dropped frame leaves a gap. Policy when full: reports wait their turn, answers are refused beyond the reserve.
+ */
+export class Outbox {
+  readonly #limit: number;
+  readonly #onSettled: (entry: Entry) => void;
+  #frames: Entry[] = [];
+  #waiting: Waiter[] = [];
+  readonly #kept = new Map<string, Entry[]>();
+  #lastSeq = 0;
+  /** Highest seq written on the current connection. */
+  #cursor = 0;
+  /** Highest seq ever written: a hub cannot have more. */
+  #highestSent = 0;
+
+  /** `onSettled` hears of each frame that the hub acknowledged or refused. */
+  constructor(onSettled: (entry: Entry) => void, limit = outboxLimit) {
+    this.#onSettled = onSettled;
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#frames.length + this.#waiting.length;
+  }
+
+  /** Frames written on this connection that the hub has not acknowledged. */
+  get onTheWire(): number {
+    return this.#frames.findLastIndex((entry) => entry.seq <= this.#cursor) + 1;
+  }
+
+  has(seq: number): boolean {
+    return this.#frames.some((entry) => entry.seq === seq);
+  }
+
+  /** Resolves with the seq once there is room; rejects with the signal's reason. */
+  put(letter: Letter, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    if (this.#frames.length < this.#limit && this.#waiting.length === 0) return Promise.resolve(this.#push(letter));
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        letter,
+        admitted: (seq) => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(seq);
+        },
+      };
+      this.#waiting.push(waiter);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** The seq, or undefined when even the reserve is used up. */
+  answer(letter: Letter): number | undefined {
+    return this.#frames.length < this.#limit + answerReserve ? this.#push(letter) : undefined;
+  }
+
+  /** The next frame to write, when fewer than `window` are under way. Moves on: the caller writes it. */
+  next(window: number): Entry | undefined {
+    const index = this.#frames.findIndex((entry) => entry.seq > this.#cursor);
+    const entry = this.#frames[index];
+    if (!entry || index >= window) return undefined;
+    this.#cursor = entry.seq;
+    this.#highestSent = Math.max(this.#highestSent, entry.seq);
+    return entry;
+  }
+
+  /** A new connection: the hub has everything up to `lastSeq`, the rest goes out again. */
+  resume(lastSeq: number): void {
+    this.#cursor = 0;
+    this.#settle(Math.min(lastSeq, this.#highestSent));
+  }
+
+  /** The hub has everything up to `ack`, of what this connection carried. */
+  acknowledge(ack: number): void {
+    this.#settle(Math.min(ack, this.#cursor));
+  }
+
+  /** The hub will never take frame `seq`: it is settled too. */
+  refuse(seq: number): void {
+    const index = this.#frames.findIndex((entry) => entry.seq === seq);
+    if (index === -1) return;
+    const [entry] = this.#frames.splice(index, 1);
+    this.#onSettled(entry!);
+    this.#admit();
+  }
+
+  /** Nothing that was said about `task` matters any more. */
+  forget(task: string): void {
+    this.#kept.delete(task);
+    this.#frames = this.#frames.filter((entry) => entry.task !== task);
+    this.#admit();
+  }
+
+  /** Everything that was reported of `task` goes out again, under its old numbers. Call before anything is written. */
+  restore(task: string): void {
+    this.#frames = [...(this.#kept.get(task) ?? []), ...this.#frames].sort((a, b) => a.seq - b.seq);
+    this.#kept.delete(task);
+  }
+
+  #settle(upTo: number): void {
+    const first = this.#frames.findIndex((entry) => entry.seq > upTo);
+    const settled = this.#frames.splice(0, first === -1 ? this.#frames.length : first);
+    for (const entry of settled) {
+      this.#keep(entry);
+      this.#onSettled(entry);
+    }
+    this.#admit();
+  }
+
+  #push(letter: Letter): number {
+    this.#lastSeq += 1;
+    this.#frames.push({ ...letter, seq: this.#lastSeq });
+    return this.#lastSeq;
+  }
+
+  #keep(entry: Entry): void {
+    if (entry.body.$case !== 'progress') return;
+    const kept = this.#kept.get(entry.task) ?? [];
+    this.#kept.set(entry.task, [...kept, entry].slice(-keptPerTask));
+  }
+
+  #admit(): void {
+    while (this.#frames.length < this.#limit) {
+      const waiter = this.#waiting.shift();
+      if (!waiter) return;
+      waiter.admitted(this.#push(waiter.letter));
+    }
+  }
+}
