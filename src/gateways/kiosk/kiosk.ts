@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { OrdersService } from '../../gen/orders/v1/orders.ts';
+import { PaymentsService } from '../../gen/payments/v1/payments.ts';
+import { startMessaging } from '../../services/messaging.ts';
+import type { Role, RoleContext } from '../../services/role.ts';
+import { connectUpstream } from '../upstream.ts';
+import { kioskHandlers } from './handlers.ts';
+import { OrderEvents } from './order-events.ts';
+import { createApp, drainApp, listenOn } from './server.ts';
+import { fences, inbox, outbox, parked, traceparentOfOrder } from './store.ts';
+
+/** How long a payment waits to learn which trace it belongs to, ms; it goes on without. */
+const traceDeadlineMs = 1_000;
+
+/** What shoppers talk to: the REST API over Orders and Payments, and the kiosk's own copy of the catalogue and of every order's time line. */
+export async function startKiosk(context: RoleContext): Promise<Role> {
+  const { config, database, telemetry } = context;
+  const events = new OrderEvents(database, telemetry.logger);
+  const messaging = await startMessaging(context, {
+    name: 'kiosk',
+    migrations: join(import.meta.dirname, 'migrations'),
+    tables: { outbox, inbox, fences, parked },
+    handlers: kioskHandlers(telemetry.logger, (orderId) => events.wake(orderId)),
+  });
+  const orders = connectUpstream('Orders', OrdersService, config.address.orders, telemetry);
+  const payments = connectUpstream('Payments', PaymentsService, config.address.payments, telemetry);
+  const letGo = async () => {
+    orders.close();
+    payments.close();
+    await messaging.drain();
+  };
+
+  /** The order's own events say it; Orders is asked only about an order whose first event is still on its way. */
+  const orderTraceparent = async (orderId: string): Promise<string | undefined> => {
+    try {
+      const known = await database.query((orm) => traceparentOfOrder(orm, orderId), { deadlineMs: traceDeadlineMs });
+      return known ?? (await orders.api.getOrder({ orderId }, { deadlineMs: traceDeadlineMs })).traceparent;
+    } catch (err) {
+      telemetry.logger.debug({ err, orderId }, "a payment is not part of its order's trace");
+      return undefined;
+    }
+  };
+
+  try {
+    const parts = { database, orders: orders.api, payments: payments.api, events, logger: telemetry.logger };
+    const app = await createApp(parts, telemetry, orderTraceparent);
+    const address = await listenOn(app, config.listen.kiosk);
+    return {
+      address,
+      async drain() {
+        events.close();
+        await drainApp(app);
+        await letGo();
+      },
+    };
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
+}

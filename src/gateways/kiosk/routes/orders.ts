@@ -1,0 +1,68 @@
+import { MallError } from '../../../contract/errors.ts';
+import type { Invoice } from '../../../gen/payments/v1/payments.ts';
+import { orderAttributes } from '../../../telemetry/attributes.ts';
+import { invoiceView, orderView } from '../../order-view.ts';
+import { commandHeaders, invoice, order, orderParams, payBody, placeOrderBody } from '../schemas.ts';
+import { type App, type Parts, problems } from './parts.ts';
+
+/** How long an order's status waits for its invoice, ms: the status is worth more than the money on it. */
+const invoiceDeadlineMs = 1_000;
+
+export function orderRoutes(app: App, parts: Parts): void {
+  const { orders, payments } = parts;
+
+  app.post(
+    '/v1/orders',
+    {
+      schema: {
+        summary: 'Places an order; 201 means that it is kept, whatever happens next',
+        headers: commandHeaders,
+        body: placeOrderBody,
+        response: { 201: order, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const placed = await orders.placeOrder({ idempotencyKey: request.headers['idempotency-key'], ...request.body });
+      request.span?.setAttributes(orderAttributes(placed));
+      return reply
+        .code(201)
+        .header('location', `/v1/orders/${placed.orderId}`)
+        .send({ ...orderView(placed), invoice: null });
+    },
+  );
+
+  app.get(
+    '/v1/orders/:orderId',
+    { schema: { summary: 'How an order stands', params: orderParams, response: { 200: order, ...problems } } },
+    async ({ params: { orderId } }) => {
+      const [found, money] = await Promise.all([orders.getOrder({ orderId }), invoiceIfKnown(parts, orderId)]);
+      return { ...orderView(found), invoice: money ? invoiceView(money) : null };
+    },
+  );
+
+  app.post(
+    '/v1/orders/:orderId/payments',
+    {
+      config: { inOrdersTrace: true },
+      schema: {
+        summary: 'Pays what is due, before or after the goods have arrived',
+        headers: commandHeaders,
+        params: orderParams,
+        body: payBody,
+        response: { 200: invoice, ...problems },
+      },
+    },
+    async ({ headers, params: { orderId }, body: { amount } }) =>
+      invoiceView(await payments.pay({ orderId, idempotencyKey: headers['idempotency-key'], amount })),
+  );
+}
+
+async function invoiceIfKnown({ payments, logger }: Parts, orderId: string): Promise<Invoice | undefined> {
+  try {
+    return await payments.getInvoice({ orderId }, { deadlineMs: invoiceDeadlineMs });
+  } catch (thrown) {
+    const error = MallError.from(thrown);
+    if (error.code !== 'NOT_FOUND') logger.warn({ err: error, orderId }, 'an order is shown without its invoice');
+    return undefined;
+  }
+}

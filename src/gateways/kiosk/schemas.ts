@@ -1,0 +1,144 @@
+import { z } from 'zod';
+
+/** Lines of one order; more is a mistake or an attack, not a shopper. */
+export const maxOrderLines = 100;
+/** Pieces of one product in one order: what a robot can carry is far below. */
+export const maxQuantity = 1_000;
+const maxShopperChars = 100;
+/** A UUID and room for a prefix. */
+const maxIdempotencyKeyChars = 100;
+
+/** Named schemas become components of the OpenAPI document. */
+export const registry = z.registry<{ id: string }>();
+
+const named = <S extends z.ZodType>(id: string, schema: S): S => {
+  registry.add(schema, { id });
+  return schema;
+};
+
+const id = z.uuid('give a UUID such as 0199c1f0-7c1e-7d0a-8a52-0d6f6f1c2b11');
+const currency = z
+  .string('give an ISO 4217 currency code such as EUR')
+  .regex(/^[A-Z]{3}$/, 'give an ISO 4217 currency code such as EUR');
+const whole = (min: number, max: number) => {
+  const remedy = `give a whole number from ${min} to ${max}`;
+  return z.int(remedy).min(min, remedy).max(max, remedy);
+};
+const text = (maxChars: number) => {
+  const remedy = `give a text of 1 to ${maxChars} characters`;
+  return z.string(remedy).min(1, remedy).max(maxChars, remedy);
+};
+
+// Requests
+
+export const orderParams = z.object({ orderId: id });
+export const productsQuery = z.strictObject({ storeId: id.optional() });
+export const commandHeaders = z.looseObject({
+  'idempotency-key': text(maxIdempotencyKeyChars).describe('One command per key, for ever: repeat it after an error.'),
+});
+export const streamHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^\d{1,15}$/, 'give the id of an event of this stream')
+    .optional()
+    .describe('Go on after this event; from the beginning without it.'),
+});
+export const placeOrderBody = z.strictObject(
+  {
+    shopper: text(maxShopperChars),
+    currency: currency.describe('What the prices must be in.'),
+    lines: z
+      .array(
+        z.strictObject({ productId: id, quantity: whole(1, maxQuantity) }, 'give {"productId", "quantity"}'),
+        'give a list of {"productId", "quantity"}',
+      )
+      .min(1, 'give at least one line')
+      .max(maxOrderLines, `give at most ${maxOrderLines} lines`),
+  },
+  'give a JSON object with shopper, currency and lines',
+);
+export const payBody = z.strictObject(
+  {
+    amount: z.strictObject(
+      { minor: whole(0, Number.MAX_SAFE_INTEGER).describe('Cents, or what the currency has.'), currency },
+      'give {"minor", "currency"}',
+    ),
+  },
+  'give a JSON object with amount',
+);
+
+// Answers
+
+const money = named('Money', z.object({ minor: z.int().describe('Minor units: cents.'), currency: z.string() }));
+const time = z.iso.datetime();
+
+export const store = named('Store', z.object({ storeId: z.string(), name: z.string(), participating: z.boolean() }));
+export const product = named(
+  'Product',
+  z.object({
+    productId: z.string(),
+    storeId: z.string(),
+    sku: z.string(),
+    name: z.string(),
+    price: money,
+    stock: z.int().describe('What the books said last; a bot may find fewer.'),
+  }),
+);
+export const invoice = named(
+  'Invoice',
+  z.object({
+    orderId: z.string(),
+    state: z.enum(['open', 'paid', 'cancelled', 'unspecified']),
+    total: money.describe('What the goods cost, shortages taken off.'),
+    paid: money,
+    refunded: money,
+    due: money,
+    issuedAt: time.nullable(),
+  }),
+);
+export const order = named(
+  'Order',
+  z.object({
+    orderId: z.string(),
+    shopper: z.string(),
+    state: z.enum(['placed', 'ready', 'collectable', 'completed', 'cancelled', 'rejected', 'unspecified']),
+    paid: z.boolean(),
+    bay: z.string().nullable(),
+    lines: z.array(
+      z.object({
+        lineId: z.string(),
+        productId: z.string(),
+        sku: z.string(),
+        name: z.string(),
+        storeId: z.string(),
+        quantity: z.int(),
+        unitPrice: money,
+        picked: z.int(),
+        short: z.int(),
+      }),
+    ),
+    total: money.describe('Of what was ordered, before shortages.'),
+    placedAt: time.nullable(),
+    readyAt: time.nullable(),
+    closedAt: time.nullable(),
+    reason: z.string().nullable().describe('Why it was cancelled or rejected.'),
+    traceparent: z.string().nullable().describe('W3C trace context of the request that placed it.'),
+    invoice: invoice.nullable().describe('Null until it is issued, and while Payments cannot be asked.'),
+  }),
+);
+export const problem = named(
+  'Problem',
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    field: z
+      .string()
+      .describe('What is at fault: a path such as lines[0].quantity, or a header; empty when nothing is.'),
+    value: z.string(),
+    reason: z.string().describe('Stable, for programs.'),
+    remedy: z.string().describe('What to do instead.'),
+  }),
+);
+export const health = z.object({ status: z.literal('ok') });

@@ -1,0 +1,86 @@
+import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { orderAttributes } from '../../telemetry/attributes.ts';
+import { contextOf, parseTraceparent } from '../../telemetry/propagation.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    receivedAt: Date;
+    span: Span | undefined;
+  }
+  interface FastifyContextConfig {
+    /** Continues the trace of the order in the path when the caller brings none of its own. */
+    inOrdersTrace?: boolean;
+  }
+}
+
+/**
+ * One server span per request that reaches a route, by the HTTP conventions, active while the handler runs. Its parent is the caller's
+ * `traceparent`, if that is valid; else what `orderTraceparent` says about routes that continue an order's trace; else none.
+ */
+export function traceRequests(
+  app: FastifyInstance,
+  tracer: Tracer,
+  orderTraceparent: (orderId: string) => Promise<string | undefined>,
+): void {
+  app.decorateRequest('span', undefined);
+  app.decorateRequest('receivedAt');
+  app.addHook('onRequest', async (request) => {
+    request.receivedAt = new Date();
+  });
+  app.addHook('onRoute', (route) => {
+    const { handler } = route;
+    route.handler = async function traced(request, reply) {
+      const span = await startSpan(tracer, request, reply, orderTraceparent);
+      return context.with(trace.setSpan(context.active(), span), () => handler.call(this, request, reply));
+    };
+  });
+  // What is refused before its handler runs is a request as well.
+  app.addHook('onError', async (request, reply, error) => {
+    const span = request.span ?? (await startSpan(tracer, request, reply, undefined));
+    span.setAttribute('error.type', (error as { code?: string }).code ?? error.name);
+  });
+}
+
+async function startSpan(
+  tracer: Tracer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  orderTraceparent: ((orderId: string) => Promise<string | undefined>) | undefined,
+): Promise<Span> {
+  const route = request.routeOptions.url ?? '';
+  const params = (request.params ?? {}) as { orderId?: string };
+  let traceparent = header(request, 'traceparent');
+  if (!parseTraceparent(traceparent) && request.routeOptions.config.inOrdersTrace && params.orderId) {
+    traceparent = await orderTraceparent?.(params.orderId);
+  }
+  const span = tracer.startSpan(
+    `${request.method} ${route}`.trimEnd(),
+    {
+      kind: SpanKind.SERVER,
+      startTime: request.receivedAt,
+      attributes: {
+        'http.request.method': request.method,
+        'http.route': route,
+        'url.path': request.url.split('?', 1)[0],
+        'url.scheme': 'http',
+        ...orderAttributes(params),
+      },
+    },
+    contextOf(traceparent),
+  );
+  request.span = span;
+  // After the last byte as well as when the caller hangs up, which a stream of events ends with.
+  reply.raw.once('close', () => {
+    const { headersSent, statusCode } = reply.raw;
+    if (headersSent) span.setAttribute('http.response.status_code', statusCode);
+    if (!headersSent || statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  });
+  return span;
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,78 @@
+import type { Money } from '../gen/common/v1/common.ts';
+import { ListState, type ShoppingList } from '../gen/depot/v1/depot.ts';
+import { type Order, OrderState } from '../gen/orders/v1/orders.ts';
+import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
+
+/** The names of a generated enum's numbers, in the lower case that JSON has them in. */
+const namesOf = <K extends string>(states: Readonly<Record<K, number>>) => {
+  type Name = Lowercase<K> | 'unspecified';
+  const names = new Map(Object.entries(states).map(([name, number]) => [number, name.toLowerCase() as Name]));
+  return (state: number): Name => names.get(state) ?? 'unspecified';
+};
+const orderState = namesOf(OrderState);
+const invoiceState = namesOf(InvoiceState);
+const listState = namesOf(ListState);
+
+const money = (value: Money | undefined) => ({ minor: value?.minor ?? 0, currency: value?.currency ?? '' });
+const instant = (value: Date | undefined) => value?.toISOString() ?? null;
+
+/** An order as programs outside of the mall see it: every field always there, times as ISO 8601 in UTC, null for what is not yet. */
+export const orderView = (order: Order) => ({
+  orderId: order.orderId,
+  shopper: order.shopper,
+  state: orderState(order.state),
+  paid: order.paid,
+  bay: order.bay || null,
+  lines: order.lines.map(({ lineId, productId, sku, name, storeId, quantity, unitPrice, picked, short }) => ({
+    lineId,
+    productId,
+    sku,
+    name,
+    storeId,
+    quantity,
+    unitPrice: money(unitPrice),
+    picked,
+    short,
+  })),
+  total: money(order.total),
+  placedAt: instant(order.placedAt),
+  readyAt: instant(order.readyAt),
+  closedAt: instant(order.closedAt),
+  reason: order.reason || null,
+  traceparent: order.traceparent || null,
+});
+export type OrderView = ReturnType<typeof orderView>;
+
+export const invoiceView = (invoice: Invoice) => ({
+  orderId: invoice.orderId,
+  state: invoiceState(invoice.state),
+  total: money(invoice.total),
+  paid: money(invoice.paid),
+  refunded: money(invoice.refunded),
+  due: money(invoice.due),
+  issuedAt: instant(invoice.issuedAt),
+});
+export type InvoiceView = ReturnType<typeof invoiceView>;
+
+export const listView = (list: ShoppingList) => ({
+  taskId: list.taskId,
+  state: listState(list.state),
+  botId: list.botId || null,
+  bay: list.bay || null,
+  routeMetres: list.routeMetres,
+  reason: list.reason || null,
+  stops: list.stops.map(({ storeId, storeName, items }) => ({
+    storeId,
+    storeName,
+    items: items.map(({ lineId, productId, sku, name, quantity, picked, short }) => ({
+      lineId,
+      productId,
+      sku,
+      name,
+      quantity,
+      picked,
+      short,
+    })),
+  })),
+});
+export type ListView = ReturnType<typeof listView>;
