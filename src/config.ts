@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { logLevels } from './telemetry/logger.ts';
 
@@ -17,7 +18,7 @@ export const listeningRoles = Object.keys(ports) as ListeningRole[];
 /** Until a credential names a bot, nothing listens to the outside unless told to. */
 const defaultHost = '127.0.0.1';
 
-export type Config = Readonly<z.infer<typeof schema>> & {
+export type Config = Readonly<Required<z.infer<typeof schema>>> & {
   /** `host:port` that a role listens on. */
   readonly listen: Readonly<Record<ListeningRole, string>>;
   /** `host:port` that others reach it at. */
@@ -55,11 +56,15 @@ const schema = z.object({
   otlpEndpoint: url(/^https?$/, 'http://127.0.0.1:4318')
     .or(z.literal(''))
     .default(''),
-  traceFile: z.string().default('.mallbots/traces.jsonl'),
+  /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
+  traceFile: z.string().optional(),
   logLevel: z.enum(logLevels).default('info'),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The process's own environment; nothing else reads it. */
+export const hostEnvironment: Environment = process.env;
 
 export class ConfigError extends Error {}
 
@@ -67,7 +72,7 @@ export class ConfigError extends Error {}
  * The environment as a frozen, typed object: the variables above, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
  * @throws ConfigError with one message that lists every mistake
  */
-export function readConfig(environment: Environment = process.env): Config {
+export function readConfig(environment: Environment = hostEnvironment): Config {
   const mistakes: string[] = [];
   const given = Object.fromEntries(
     Object.entries(variables).map(([key, name]) => [key, environment[name] || undefined]),
@@ -91,5 +96,7 @@ export function readConfig(environment: Environment = process.env): Config {
   if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(`the configuration has mistakes:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`);
   }
-  return Object.freeze({ ...parsed.data, listen, address });
+  const { otlpEndpoint, dataDirectory } = parsed.data;
+  const traceFile = parsed.data.traceFile ?? (otlpEndpoint ? '' : join(dataDirectory, 'traces.jsonl'));
+  return Object.freeze({ ...parsed.data, traceFile, listen, address });
 }

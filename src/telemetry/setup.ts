@@ -24,9 +24,9 @@ export interface Telemetry {
 export interface TelemetryOptions {
   /** Becomes `service.name`: `orders`, `hub`, `bot` ... */
   readonly role: string;
-  /** OTLP over HTTP, for example http://127.0.0.1:4318; empty: traces go to `traceFile`. */
+  /** OTLP over HTTP, for example http://127.0.0.1:4318; empty: none. */
   readonly otlpEndpoint: string;
-  /** OTLP JSON lines; empty with an empty endpoint: no traces. */
+  /** OTLP JSON lines; empty: none. */
   readonly traceFile: string;
   readonly logLevel: LogLevel;
   readonly instanceId: string;
@@ -45,7 +45,6 @@ const version = '0.1.0';
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   context.setGlobalContextManager(contextManager);
   const logger = createLogger(options.role, options.logLevel);
-  const exporter = createExporter(options);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       [ATTR_SERVICE_NAME]: options.role,
@@ -53,16 +52,15 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       [ATTR_SERVICE_VERSION]: version,
       [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
     }),
-    spanProcessors: exporter
-      ? [
-          new BatchSpanProcessor({
-            exporter,
-            scheduledDelayMillis: exportDelayMs,
-            maxQueueSize: maxQueuedSpans,
-            maxExportBatchSize: maxExportBatch,
-          }),
-        ]
-      : [],
+    spanProcessors: exporters(options).map(
+      (exporter) =>
+        new BatchSpanProcessor({
+          exporter,
+          scheduledDelayMillis: exportDelayMs,
+          maxQueueSize: maxQueuedSpans,
+          maxExportBatchSize: maxExportBatch,
+        }),
+    ),
   });
   return {
     tracer: provider.getTracer('mallbots', version),
@@ -79,7 +77,9 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 /** One for the process: context follows the asynchronous flow, whichever role's. */
 const contextManager = new AsyncLocalStorageContextManager().enable();
 
-function createExporter({ otlpEndpoint, traceFile }: TelemetryOptions): SpanExporter | undefined {
-  if (otlpEndpoint) return new OTLPTraceExporter({ url: `${otlpEndpoint.replace(/\/$/, '')}/v1/traces` });
-  return traceFile ? new FileSpanExporter(traceFile) : undefined;
+function exporters({ otlpEndpoint, traceFile }: TelemetryOptions): SpanExporter[] {
+  return [
+    ...(otlpEndpoint ? [new OTLPTraceExporter({ url: `${otlpEndpoint.replace(/\/$/, '')}/v1/traces` })] : []),
+    ...(traceFile ? [new FileSpanExporter(traceFile)] : []),
+  ];
 }

@@ -1,0 +1,173 @@
+import { type Subscriber, subscriptions } from '../contract/topology.ts';
+
+/** What the tables say, and nothing that a program remembers. */
+export interface Facts {
+  readonly orders: readonly OrderFact[];
+  readonly invoices: readonly InvoiceFact[];
+  readonly tasks: readonly TaskFact[];
+  /** Every message that any outbox holds. */
+  readonly sent: readonly SentFact[];
+  /** Every message that any inbox took in. */
+  readonly taken: readonly TakenFact[];
+  readonly parked: readonly ParkedFact[];
+}
+
+export interface OrderFact {
+  readonly orderId: string;
+  readonly state: string;
+  readonly traceId: string;
+  readonly ordered: number;
+  readonly picked: number;
+  readonly short: number;
+}
+
+export interface InvoiceFact {
+  readonly orderId: string;
+  readonly currency: string;
+  /** Minor units, shortages taken off; 0 for a cancelled one. */
+  readonly invoiced: number;
+  readonly paid: number;
+  readonly refunded: number;
+}
+
+export interface TaskFact {
+  readonly taskId: string;
+  readonly orderId: string;
+  readonly state: string;
+  readonly attempts: number;
+}
+
+export interface SentFact {
+  readonly from: string;
+  readonly messageId: string;
+  readonly name: string;
+  readonly taskId: string;
+  readonly published: boolean;
+}
+
+export interface TakenFact {
+  readonly by: string;
+  readonly messageId: string;
+  readonly name: string;
+}
+
+export interface ParkedFact {
+  readonly by: string;
+  readonly messageId: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A broken promise: which, of what, and how. */
+export interface Violation {
+  readonly rule: string;
+  readonly subject: string;
+  readonly message: string;
+}
+
+const finalStates: readonly string[] = ['COMPLETED', 'CANCELLED', 'REJECTED'];
+const finalTaskStates: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'POISON'];
+
+/** Every promise that `facts` break; of a mall at rest there is none. */
+export function check(facts: Facts): Violation[] {
+  return [
+    ...ordersEnded(facts),
+    ...itemsAddUp(facts),
+    ...moneyAddsUp(facts),
+    ...tasksEndedOnce(facts),
+    ...everythingPublished(facts),
+    ...everythingTakenOnce(facts),
+    ...nothingParked(facts),
+  ];
+}
+
+function ordersEnded({ orders, invoices }: Facts): Violation[] {
+  const invoiced = new Set(invoices.map(({ orderId }) => orderId));
+  return orders.flatMap(({ orderId, state }) => [
+    ...(finalStates.includes(state) ? [] : [{ rule: 'order ends', subject: orderId, message: `order is ${state}` }]),
+    ...(invoiced.has(orderId)
+      ? []
+      : [{ rule: 'order is invoiced', subject: orderId, message: 'order has no invoice' }]),
+  ]);
+}
+
+function itemsAddUp({ orders }: Facts): Violation[] {
+  return orders
+    .filter(({ state, ordered, picked, short }) => state === 'COMPLETED' && picked + short !== ordered)
+    .map(({ orderId, ordered, picked, short }) => ({
+      rule: 'picked plus short equals ordered',
+      subject: orderId,
+      message: `${picked} picked + ${short} short is not ${ordered} ordered`,
+    }));
+}
+
+/** Completed: what was paid and kept is what was invoiced. Otherwise: nothing is kept. */
+function moneyAddsUp({ orders, invoices }: Facts): Violation[] {
+  const stateOf = new Map(orders.map(({ orderId, state }) => [orderId, state]));
+  return invoices.flatMap(({ orderId, invoiced, paid, refunded }) => {
+    const due = stateOf.get(orderId) === 'COMPLETED' ? invoiced : 0;
+    if (paid - refunded === due) return [];
+    const message = `${paid} paid - ${refunded} refunded is not ${due} (order is ${stateOf.get(orderId) ?? 'unknown'})`;
+    return [{ rule: 'invoiced equals paid minus refunded', subject: orderId, message }];
+  });
+}
+
+function tasksEndedOnce({ tasks, sent }: Facts): Violation[] {
+  const results = new Map<string, number>();
+  for (const { name, taskId } of sent) {
+    if (name !== 'bots.task_succeeded' && name !== 'bots.task_failed') continue;
+    results.set(taskId, (results.get(taskId) ?? 0) + 1);
+  }
+  return tasks.flatMap(({ taskId, state }) => {
+    if (!finalTaskStates.includes(state)) return [{ rule: 'task ends', subject: taskId, message: `task is ${state}` }];
+    const accepted = results.get(taskId) ?? 0;
+    return accepted === 1
+      ? []
+      : [{ rule: 'one accepted result per task', subject: taskId, message: `${accepted} results were accepted` }];
+  });
+}
+
+const everythingPublished = ({ sent }: Facts): Violation[] =>
+  sent
+    .filter(({ published }) => !published)
+    .map(({ from, messageId, name }) => ({
+      rule: 'outbox is published',
+      subject: messageId,
+      message: `${name} still waits in the outbox of ${from}`,
+    }));
+
+/**
+ * Each message that left an outbox, or that any subscriber has seen (the hub publishes progress without an outbox), is in the inbox of
+ * every subscriber of its name, once.
+ */
+function everythingTakenOnce({ sent, taken }: Facts): Violation[] {
+  const nameOf = new Map<string, string>();
+  for (const { messageId, name } of [...sent, ...taken]) nameOf.set(messageId, name);
+  const times = new Map<string, number>();
+  for (const { by, messageId } of taken) times.set(`${by} ${messageId}`, (times.get(`${by} ${messageId}`) ?? 0) + 1);
+  return [...nameOf].flatMap(([messageId, name]) =>
+    subscribersOf(name).flatMap((subscriber) => {
+      const count = times.get(`${subscriber} ${messageId}`) ?? 0;
+      if (count === 1) return [];
+      return [
+        {
+          rule: 'consumed exactly once',
+          subject: messageId,
+          message: `${subscriber} has taken ${name} ${count} times`,
+        },
+      ];
+    }),
+  );
+}
+
+function subscribersOf(name: string): Subscriber[] {
+  const subscribers = Object.keys(subscriptions) as Subscriber[];
+  return subscribers.filter((subscriber) => (subscriptions[subscriber] as readonly string[]).includes(name));
+}
+
+const nothingParked = ({ parked }: Facts): Violation[] =>
+  parked.map(({ by, messageId, name, reason }) => ({
+    rule: 'nothing is parked',
+    subject: messageId,
+    message: `${by} has parked ${name}: ${reason}`,
+  }));

@@ -1,0 +1,60 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { runDemo } from '../demo/demo.ts';
+import type { DemoOptions } from '../demo/options.ts';
+import { printSummary } from '../demo/summary.ts';
+import { stopSignal } from '../runtime/stop-signal.ts';
+import { between, maxTimeScale, whole } from './bots.ts';
+
+/** The seeded mall has stock for so many orders. */
+const maxOrders = 200;
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('open a mall, let shoppers order and robots collect, and tell it as it happens')
+    .option('--orders <n>', 'orders to place', whole(1, maxOrders), 12)
+    .option('--bots <n>', 'bots, each a process of its own up to 8', whole(1, 500), 4)
+    .option('--seed <n>', 'same seed, same mall and orders', whole(0, 2 ** 31 - 1), 7)
+    .option('--time-scale <x>', 'how many times faster than life the bots are', between(0.1, maxTimeScale), 20)
+    .option(
+      '--database-url <url>',
+      'a PostgreSQL server; the demo makes a database of its own there (default: an embedded one)',
+      url('postgres:', 'postgresql:'),
+    )
+    .option(
+      '--amqp-url <url>',
+      'a RabbitMQ; the demo uses names of its own there (default: in process)',
+      url('amqp:', 'amqps:'),
+    )
+    .option('--processes', 'every role in a process of its own; needs --amqp-url')
+    .option('--json', 'the summary as one JSON object on standard output, the story on standard error')
+    .option('--keep', 'leave the database, the queues and the traces behind, and say where they are')
+    .option('--timeout <s>', 'seconds after which an order that has not ended is a violation', whole(1, 86_400), 300)
+    .addHelpText(
+      'after',
+      `
+Exits with 1 when the tables, the events or the traces break a promise.
+
+Examples:
+  $ mallbots demo --orders 40 --bots 8 --time-scale 50
+  $ mallbots demo --processes --database-url postgres://postgres@127.0.0.1:5432/postgres --amqp-url amqp://guest:guest@127.0.0.1:5672`,
+    )
+    .action(async (options: DemoOptions & { json?: boolean }, command: Command) => {
+      if (options.processes && !options.amqpUrl) {
+        command.error(
+          'error: --processes needs --amqp-url: the embedded broker lives in one process and cannot be shared',
+        );
+      }
+      const say = options.json ? (line: string) => console.error(line) : (line: string) => console.log(line);
+      const report = await runDemo(options, say, stopSignal());
+      if (options.json) console.log(JSON.stringify(report));
+      else printSummary(report, console.log);
+      if (report.violations.length > 0) process.exitCode = 1;
+    });
+}
+
+function url(...protocols: string[]) {
+  return (text: string): string => {
+    if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
+    throw new InvalidArgumentError(`give a URL that begins with ${protocols[0]}//.`);
+  };
+}

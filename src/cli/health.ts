@@ -1,0 +1,68 @@
+import { Client, credentials } from '@grpc/grpc-js';
+import { Argument, Command } from 'commander';
+import { service as healthService } from 'grpc-health-check';
+import { type ListeningRole, listeningRoles, readConfig } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
+
+/** Longest wait for an answer, ms: shorter than the probe interval of docker-compose.yml, so that probes never overlap. */
+const healthTimeoutMs = 3_000;
+
+/** Where the kiosk, the one role that speaks HTTP, says that it is well. */
+const httpHealthPath = '/health';
+
+const check = healthService.Check!;
+
+/**
+ * Resolves when `role` serves at `address` (`host:port`): grpc.health.v1.Health, or GET /health at the kiosk.
+ * @throws MallError UNAVAILABLE with what it answered instead, or that it did not
+ */
+export async function checkHealth(role: ListeningRole, address: string): Promise<void> {
+  try {
+    const status = role === 'kiosk' ? await httpStatus(address) : await grpcStatus(address);
+    if (status !== 'SERVING') throw new Error(`it answers ${status}`);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new MallError(
+      'UNAVAILABLE',
+      `${role} does not serve at ${address}: ${reason}`,
+      { reason: 'NOT_SERVING', field: 'role', value: role, remedy: `start it with "mallbots ${role}"` },
+      { cause },
+    );
+  }
+}
+
+async function httpStatus(address: string): Promise<string> {
+  const response = await fetch(`http://${address}${httpHealthPath}`, { signal: AbortSignal.timeout(healthTimeoutMs) });
+  await response.body?.cancel();
+  return response.ok ? 'SERVING' : `HTTP ${response.status}`;
+}
+
+async function grpcStatus(address: string): Promise<string> {
+  const client = new Client(address, credentials.createInsecure());
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      client.makeUnaryRequest(
+        check.path,
+        check.requestSerialize,
+        check.responseDeserialize,
+        { service: '' },
+        { deadline: Date.now() + healthTimeoutMs },
+        (error, response) => (error ? reject(error) : resolve((response as { status: string }).status)),
+      );
+    });
+  } finally {
+    client.close();
+  }
+}
+
+export function healthCommand(): Command {
+  return new Command('health')
+    .description('exit status 0 when a role serves, 1 when it does not: for probes')
+    .addArgument(new Argument('<role>', 'which role').choices(listeningRoles))
+    .addHelpText('after', '\nAsks at MALLBOTS_<ROLE>_ADDRESS.')
+    .action(async (role: ListeningRole) => {
+      const address = readConfig().address[role];
+      await checkHealth(role, address);
+      console.log(`${role} serves at ${address}`);
+    });
+}

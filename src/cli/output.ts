@@ -1,0 +1,46 @@
+import { styleText } from 'node:util';
+import Table from 'cli-table3';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Coloured where standard output is a terminal that wants it: not with NO_COLOR, not in a pipe. */
+export const coloured = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
+
+export const writeJson = (value: unknown): boolean => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+
+export const writeLine = (line = ''): boolean => process.stdout.write(`${line}\n`);
+
+export function writeTable(head: readonly string[], rows: ReadonlyArray<readonly string[]>): void {
+  const table = new Table({
+    head: head.map((name) => coloured('bold', name)),
+    // The library's own colours do not ask whether anybody wants them.
+    style: { head: [], border: [] },
+  });
+  table.push(...rows.map((row) => [...row]));
+  writeLine(table.toString());
+}
+
+/** Minor units in the currency's own number of decimals: 1250 EUR is "€12.50", 1250 JPY is "¥1,250". */
+export function formatMoney({ minor, currency }: { minor: number; currency: string }): string {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  const decimals = format.resolvedOptions().maximumFractionDigits ?? 0;
+  // As a decimal text, which the formatter takes digit by digit: dividing would round large amounts.
+  return format.format(`${minor}E-${decimals}` as Intl.StringNumericLiteral);
+}
+
+/** The time since `since` in its two largest units: "3m 12s". */
+export function formatAge(since: Date, now: Date): string {
+  const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1_000));
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3_600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first === -1) return '0s';
+  return parts
+    .slice(first, first + 2)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join(' ');
+}

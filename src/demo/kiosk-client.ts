@@ -1,0 +1,148 @@
+import { createParser } from 'eventsource-parser';
+import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
+
+/** A kiosk that is being started again, or a service behind it, is worth waiting for. */
+const backoff: BackoffPolicy = { firstMs: 100, maxMs: 1_000, factor: 2 };
+/** One try; the kiosk's own calls behind it give up earlier. */
+const requestTimeoutMs = 10_000;
+/** A stream that says nothing for longer (the kiosk sends a heartbeat every 15 s) is dead. */
+const silenceTimeoutMs = 40_000;
+
+export interface Money {
+  minor: number;
+  currency: string;
+}
+
+export interface KioskOrder {
+  orderId: string;
+  state: string;
+  total: Money;
+  traceparent: string;
+}
+
+export interface KioskInvoice {
+  state: string;
+  due: Money;
+  total: Money;
+}
+
+export interface OrderEvent {
+  name: string;
+  data: Record<string, unknown>;
+}
+
+/** A refusal that trying again will not change: the kiosk's problem document. */
+export class KioskRefusal extends Error {
+  readonly status: number;
+  readonly reason: string;
+
+  constructor(status: number, problem: { detail?: string; title?: string; reason?: string }) {
+    super(problem.detail ?? problem.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.reason = problem.reason ?? '';
+  }
+}
+
+/** The kiosk's REST API as a patient shopper's phone uses it: idempotency keys on commands, and tries again while nobody answers. */
+export class KioskClient {
+  readonly #base: string;
+  readonly #signal: AbortSignal;
+
+  constructor(address: string, signal: AbortSignal) {
+    this.#base = `http://${address}/v1`;
+    this.#signal = signal;
+  }
+
+  products(): Promise<{ products: Array<{ productId: string }> }> {
+    return this.#request('GET', '/products');
+  }
+
+  placeOrder(
+    idempotencyKey: string,
+    order: { shopper: string; currency: string; lines: ReadonlyArray<{ productId: string; quantity: number }> },
+  ): Promise<KioskOrder> {
+    return this.#request('POST', '/orders', { idempotencyKey, body: order });
+  }
+
+  /** `invoice` is null while Payments does not answer or has not issued it yet. */
+  order(orderId: string): Promise<KioskOrder & { invoice: KioskInvoice | null }> {
+    return this.#request('GET', `/orders/${orderId}`);
+  }
+
+  pay(idempotencyKey: string, orderId: string, amount: Money): Promise<KioskInvoice> {
+    return this.#request('POST', `/orders/${orderId}/payments`, { idempotencyKey, body: { amount } });
+  }
+
+  /** The order's events from its first to its last; picks up where it was when the stream breaks. */
+  async *events(orderId: string): AsyncGenerator<OrderEvent> {
+    let lastEventId = '';
+    for (let failures = 0; !this.#signal.aborted; ) {
+      try {
+        for await (const event of this.#stream(orderId, lastEventId)) {
+          failures = 0;
+          lastEventId = event.id;
+          yield event;
+          if (isFinal(event.name)) return;
+        }
+      } catch (error) {
+        if (error instanceof KioskRefusal && error.status < 500 && error.status !== 404) throw error;
+      }
+      failures += 1;
+      await pause(backoffMs(backoff, failures, Math.random()), this.#signal);
+    }
+  }
+
+  async *#stream(orderId: string, lastEventId: string): AsyncGenerator<OrderEvent & { id: string }> {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), silenceTimeoutMs);
+    try {
+      const response = await fetch(`${this.#base}/orders/${orderId}/events`, {
+        headers: { accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }) },
+        signal: AbortSignal.any([this.#signal, silence.signal]),
+      });
+      if (!response.ok || !response.body) throw new KioskRefusal(response.status, await problemOf(response));
+      const arrived: Array<OrderEvent & { id: string }> = [];
+      const parser = createParser({
+        onEvent: ({ id, event, data }) => arrived.push({ id: id ?? '', name: event ?? '', data: JSON.parse(data) }),
+      });
+      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), silenceTimeoutMs);
+        parser.feed(chunk);
+        yield* arrived.splice(0);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #request<T>(
+    method: string,
+    path: string,
+    { idempotencyKey, body }: { idempotencyKey?: string; body?: unknown } = {},
+  ): Promise<T> {
+    for (let failures = 1; ; failures += 1) {
+      const response = await fetch(this.#base + path, {
+        method,
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(requestTimeoutMs)]),
+      }).catch((error: unknown) => {
+        if (this.#signal.aborted) throw error;
+        return undefined;
+      });
+      if (response?.ok) return (await response.json()) as T;
+      if (response && response.status < 500) throw new KioskRefusal(response.status, await problemOf(response));
+      await pause(backoffMs(backoff, failures, Math.random()), this.#signal);
+      this.#signal.throwIfAborted();
+    }
+  }
+}
+
+const problemOf = async (response: Response) => (await response.json().catch(() => ({}))) as { detail?: string };
+
+export const isFinal = (name: string): boolean =>
+  name === 'orders.completed' || name === 'orders.cancelled' || name === 'orders.rejected';

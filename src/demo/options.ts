@@ -1,0 +1,17 @@
+export interface DemoOptions {
+  readonly orders: number;
+  readonly bots: number;
+  readonly seed: number;
+  /** How many times faster than life the bots are. */
+  readonly timeScale: number;
+  /** A server to make a scratch database on; embedded when absent. */
+  readonly databaseUrl?: string;
+  /** A broker to use scratch names on; in process when absent. */
+  readonly amqpUrl?: string;
+  /** Every role in a process of its own. */
+  readonly processes?: boolean;
+  /** Leaves database, queues and traces behind. */
+  readonly keep?: boolean;
+  /** Seconds after which an order that has not ended is a violation. */
+  readonly timeout: number;
+}

@@ -1,0 +1,56 @@
+import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
+import { isFinal, type KioskClient, type KioskOrder, KioskRefusal, type OrderEvent } from './kiosk-client.ts';
+
+export interface ShopperPlan {
+  readonly shopper: string;
+  readonly currency: string;
+  readonly lines: ReadonlyArray<{ productId: string; quantity: number }>;
+  /** At the kiosk right after ordering, at the kiosk when the goods are there, or at the desk. */
+  readonly pays: 'early' | 'late' | 'at the desk';
+}
+
+export interface ShopperEvents {
+  placed(plan: ShopperPlan, order: KioskOrder): void;
+  happened(plan: ShopperPlan, order: KioskOrder, event: OrderEvent): void;
+}
+
+/** The invoice is issued a moment after the order, by another service. */
+const invoiceBackoff: BackoffPolicy = { firstMs: 50, maxMs: 1_000, factor: 1.5 };
+
+/** One shopper from the order to its end, through the kiosk alone. */
+export async function shop(
+  key: string,
+  plan: ShopperPlan,
+  kiosk: KioskClient,
+  events: ShopperEvents,
+  signal: AbortSignal,
+): Promise<void> {
+  const { shopper, currency, lines } = plan;
+  const order = await kiosk.placeOrder(`${key}-order`, { shopper, currency, lines });
+  events.placed(plan, order);
+  const payment = plan.pays === 'early' ? pay(key, order, kiosk, signal) : Promise.resolve();
+  for await (const event of kiosk.events(order.orderId)) {
+    events.happened(plan, order, event);
+    if (event.name === 'orders.ready' && plan.pays === 'late') await pay(key, order, kiosk, signal);
+    if (isFinal(event.name)) break;
+  }
+  await payment;
+}
+
+/** Pays what is due, once; what is due may fall between looking and paying, because an item turned out short. */
+async function pay(key: string, { orderId }: KioskOrder, kiosk: KioskClient, signal: AbortSignal): Promise<void> {
+  for (let tries = 1; !signal.aborted; tries += 1) {
+    const { invoice, state } = await kiosk.order(orderId);
+    if (state === 'CANCELLED' || state === 'REJECTED' || invoice?.state === 'PAID' || invoice?.state === 'CANCELLED')
+      return;
+    if (invoice && invoice.due.minor > 0) {
+      try {
+        await kiosk.pay(`${key}-payment-${invoice.due.minor}`, orderId, invoice.due);
+        return;
+      } catch (error) {
+        if (!(error instanceof KioskRefusal)) throw error;
+      }
+    }
+    await pause(backoffMs(invoiceBackoff, tries, Math.random()), signal);
+  }
+}

@@ -1,0 +1,101 @@
+import { createServer } from 'node:net';
+import type { Logger } from 'pino';
+import { type Config, type Environment, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
+import { migrations } from '../database/migrations.ts';
+import { type Backends, openBackends } from '../runtime/backends.ts';
+import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
+import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
+
+/** Connections to PostgreSQL: every role in one process, or only the demo's own look at the tables. */
+const poolSizeOfAllRoles = 24;
+const poolSizeOfAudit = 2;
+
+/** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
+export const maxBotProcesses = 8;
+
+/** A mall that runs: its roles in this process or in processes of their own, and bots in processes of theirs. */
+export interface Stage {
+  readonly config: Config;
+  readonly backends: Backends;
+  startBots(options: { count: number; seed: number; timeScale: number; shortSkus: readonly string[] }): void;
+  stopBots(): Promise<void>;
+  /** How often a process of a role or of bots had to be started again. */
+  restarts(): number;
+  close(): Promise<void>;
+}
+
+export async function openStage(
+  given: Environment,
+  options: { processes: boolean; logger: Logger; events: SupervisorEvents },
+): Promise<Stage> {
+  const { processes, logger, events } = options;
+  const environment = { ...given, ...(await freeAddresses(given)) };
+  const config = readConfig(environment);
+  const poolSize = processes ? poolSizeOfAudit : poolSizeOfAllRoles;
+  const backends = await openBackends(config, { logger, applicationName: 'mallbots demo', poolSize });
+  const supervised: Supervised[] = [];
+  let bots: Supervised[] = [];
+
+  let stopRoles: () => Promise<void>;
+  try {
+    if (processes) {
+      for (const { schema, folder } of migrations) await backends.database.migrate(schema, folder);
+      for (const name of roleNames) supervised.push(supervise(name, [name], environment, events));
+      stopRoles = async () => void (await Promise.all(supervised.map((child) => child.stop())));
+    } else {
+      const roles = await startEveryRole(config, backends);
+      stopRoles = () => drainAll(roles);
+    }
+  } catch (error) {
+    await backends.close();
+    throw error;
+  }
+
+  return {
+    config,
+    backends,
+    startBots({ count, seed, timeScale, shortSkus }) {
+      const processCount = Math.min(count, maxBotProcesses);
+      bots = Array.from({ length: processCount }, (_, index) => {
+        const first = Math.floor((index * count) / processCount) + 1;
+        const next = Math.floor(((index + 1) * count) / processCount) + 1;
+        const args = [
+          ...['bots', '--hub', config.address.hub, `--first=${first}`, `--count=${next - first}`],
+          ...[`--seed=${seed}`, `--time-scale=${timeScale}`],
+          ...shortSkus.flatMap((sku) => ['--short-sku', sku]),
+        ];
+        return supervise(`bots ${first}${next - first > 1 ? `-${next - 1}` : ''}`, args, environment, events);
+      });
+    },
+    async stopBots() {
+      await Promise.all(bots.map((child) => child.stop()));
+    },
+    restarts: () => [...supervised, ...bots].reduce((sum, child) => sum + child.restarts, 0),
+    async close() {
+      await Promise.all(bots.map((child) => child.stop()));
+      await stopRoles();
+      await backends.close();
+    },
+  };
+}
+
+/** A free port for each role, as the variables that set it: several demos can run at once, beside a mall that is up. */
+async function freeAddresses(given: Environment): Promise<Environment> {
+  const addresses = await Promise.all(
+    listeningRoles.map(async (role: ListeningRole) => {
+      const name = `MALLBOTS_${role.toUpperCase()}_LISTEN`;
+      return [name, given[name] ?? `127.0.0.1:${await freePort()}`] as const;
+    }),
+  );
+  return Object.fromEntries(addresses);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,66 @@
+import type { OrderEvent } from './kiosk-client.ts';
+
+/** The events' own words, as the time line of the kiosk carries them; each event has some of them. */
+interface Told {
+  task?: { botId?: string };
+  quantity?: number;
+  storeId?: string;
+  bay?: string;
+  amount?: Money;
+  reduction?: Money;
+  reason?: string;
+}
+
+interface Money {
+  minor: number;
+  currency: string;
+}
+
+export interface Names {
+  readonly shopper: string;
+  /** The product that the event is about. */
+  product(): string;
+  store(storeId: string): string;
+}
+
+export const money = ({ minor, currency }: Money): string =>
+  new Intl.NumberFormat('en', { style: 'currency', currency }).format(minor / 100);
+
+/** One event of an order as who did what; undefined for what a reader of the story would not miss. */
+export function tell({ name, data }: OrderEvent, names: Names): { who: string; what: string } | undefined {
+  const told = data as Told;
+  const bot = told.task?.botId ?? 'a bot';
+  const whose = `${names.shopper}'s`;
+  switch (name) {
+    case 'bots.task_started':
+      return { who: bot, what: `sets out with ${whose} list` };
+    case 'bots.stop_reached':
+      return { who: bot, what: `reaches ${names.store(told.storeId ?? '')}` };
+    case 'bots.item_picked':
+      return { who: bot, what: `picks ${told.quantity} × ${names.product()} for ${names.shopper}` };
+    case 'bots.item_short':
+      return { who: bot, what: `cannot find ${told.quantity} × ${names.product()} for ${names.shopper}` };
+    case 'bots.task_lost':
+      return { who: 'hub', what: `takes ${whose} list from ${bot}, which is gone, and gives it to another bot` };
+    case 'bots.task_succeeded':
+      return { who: bot, what: `is back at the depot with ${whose} goods` };
+    case 'depot.bay_assigned':
+      return { who: 'depot', what: `puts ${whose} goods in bay ${told.bay}` };
+    case 'payments.paid':
+      return { who: names.shopper, what: `pays ${money(told.amount!)}` };
+    case 'payments.adjusted':
+      return { who: 'payments', what: `takes ${money(told.reduction!)} off ${whose} invoice` };
+    case 'payments.refunded':
+      return { who: 'payments', what: `gives ${money(told.amount!)} back to ${names.shopper}` };
+    case 'orders.collectable':
+      return { who: 'orders', what: `${whose} order is ready and paid` };
+    case 'orders.completed':
+      return { who: 'desk', what: `hands ${whose} order over` };
+    case 'orders.cancelled':
+      return { who: 'orders', what: `cancels ${whose} order: ${told.reason}` };
+    case 'orders.rejected':
+      return { who: 'orders', what: `rejects ${whose} order: ${told.reason}` };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+import type { DemoReport } from './report.ts';
+import { money } from './story.ts';
+
+/** The report for people. */
+export function printSummary(report: DemoReport, print: (line: string) => void): void {
+  const { orders, items, tasks, traces, violations, durationMs } = report;
+  const { currency, invoiced, paid, refunded } = report.money;
+  const amount = (minor: number) => (currency ? money({ minor, currency }) : '0');
+  const services = new Set(traces.flatMap((trace) => trace.services)).size;
+  const spans = traces.reduce((sum, trace) => sum + trace.spans, 0);
+  print('');
+  print(`orders   ${orders.placed} placed, ${orders.completed} completed, ${orders.cancelled} cancelled`);
+  print(`items    ${items.ordered} ordered, ${items.picked} picked, ${items.short} short`);
+  print(`money    ${amount(invoiced)} invoiced, ${amount(paid)} paid, ${amount(refunded)} refunded`);
+  print(
+    `tasks    ${tasks.succeeded} succeeded, ${tasks.failed} failed, in ${tasks.attempts} attempts by ${report.bots} bots`,
+  );
+  print(`traces   ${traces.length}, one per order: ${spans} spans of ${services} services`);
+  print(`time     ${(durationMs / 1_000).toFixed(1)} s`);
+  print(violations.length === 0 ? 'checks   every promise kept' : `checks   ${violations.length} promises broken:`);
+  for (const { rule, subject, message } of violations) print(`  ${rule}: ${subject}: ${message}`);
+}

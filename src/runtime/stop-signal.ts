@@ -1,0 +1,22 @@
+/**
+ * Aborts when this process is asked to end: SIGINT, SIGTERM, or the death of the parent that it was spawned by with an IPC channel (so
+ * that no child outlives a killed parent). A second SIGINT ends at once: somebody at a terminal has waited enough.
+ */
+export function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const ask = (signal: NodeJS.Signals) => {
+    if (stop.signal.aborted && signal === 'SIGINT') process.exit(130);
+    stop.abort();
+  };
+  process.on('SIGINT', ask);
+  process.on('SIGTERM', ask);
+  if (process.connected) process.once('disconnect', () => stop.abort());
+  return stop.signal;
+}
+
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Environment } from '../config.ts';
+import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
+import { withDeadline } from '../kit/deadline.ts';
+
+const entryPoint = fileURLToPath(new URL('../cli/mallbots.js', import.meta.url));
+
+/** A process that dies is started again, soon the first time, later when it keeps dying. */
+const restartBackoff: BackoffPolicy = { firstMs: 200, maxMs: 10_000, factor: 2 };
+/** A process that lived this long had started well: its next restart is a first one. */
+const healthyAfterMs = 10_000;
+/** SIGTERM first; what has not drained by then is killed. Longer than any role's own drain. */
+const stopTimeoutMs = 15_000;
+
+export interface Supervised {
+  readonly name: string;
+  /** How often it had to be started again. */
+  readonly restarts: number;
+  stop(): Promise<void>;
+}
+
+export interface SupervisorEvents {
+  started?(name: string, pid: number): void;
+  died?(name: string, how: string, restartInMs: number): void;
+}
+
+/**
+ * Runs `mallbots <args>` as a child process and keeps it running until `stop`. The child has an IPC channel, by which it notices that its
+ * parent is gone, whatever killed it.
+ */
+export function supervise(
+  name: string,
+  args: readonly string[],
+  environment: Environment,
+  events: SupervisorEvents = {},
+): Supervised {
+  const stopping = new AbortController();
+  let child: ChildProcess | undefined;
+  let restarts = 0;
+
+  const run = async () => {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      const startedAt = Date.now();
+      child = spawn(process.execPath, [entryPoint, ...args], {
+        env: environment as NodeJS.ProcessEnv,
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        // Ctrl-C at a terminal goes to the parent alone, which then stops its children in order.
+        detached: true,
+      });
+      if (child.pid) events.started?.(name, child.pid);
+      const how = await ended(child);
+      if (stopping.signal.aborted) return;
+      failures = Date.now() - startedAt > healthyAfterMs ? 1 : failures + 1;
+      const waitMs = backoffMs(restartBackoff, failures, Math.random());
+      events.died?.(name, how, waitMs);
+      restarts += 1;
+      await pause(waitMs, stopping.signal);
+    }
+  };
+  const done = run();
+
+  return {
+    name,
+    get restarts() {
+      return restarts;
+    },
+    async stop() {
+      stopping.abort();
+      child?.kill('SIGTERM');
+      await withDeadline(`stop ${name}`, stopTimeoutMs, done).catch(() => {
+        child?.kill('SIGKILL');
+        return done;
+      });
+    },
+  };
+}
+
+function ended(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit status ${code}`));
+  });
+}
