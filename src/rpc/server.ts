@@ -1,10 +1,12 @@
 import {
   type handleUnaryCall,
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerOptions,
   type ServerUnaryCall,
   type ServiceDefinition,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
@@ -22,6 +24,9 @@ const drainTimeoutMs = 5_000;
 
 /** Largest request in bytes: an order of a thousand lines is a tenth of it. */
 const maxRequestBytes = 1024 * 1024;
+
+// The library prints to standard error on its own; what it has to say comes back to us as an error anyway.
+setLogVerbosity(logVerbosity.NONE);
 
 export interface RpcServer {
   /** `host:port` that it listens on, the real port where 0 was asked for. */

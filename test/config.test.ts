@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, listeningRoles, ports, readConfig } from '../src/config.ts';
+
+describe('the configuration', () => {
+  test('needs nothing and listens to this machine alone', () => {
+    const config = readConfig({});
+
+    expect(config).toMatchObject({ databaseUrl: '', amqpUrl: '', namespace: '', traceFile: '.mallbots/traces.jsonl' });
+    for (const role of listeningRoles) expect(config.listen[role]).toBe(`127.0.0.1:${ports[role]}`);
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('gives every role a port of its own', () => {
+    expect(new Set(Object.values(ports)).size).toBe(listeningRoles.length);
+  });
+
+  test('takes an empty variable for one that is not set', () => {
+    expect(readConfig({ DATABASE_URL: '', MALLBOTS_HUB_LISTEN: '' })).toEqual(readConfig({}));
+  });
+
+  test('reaches a role where it listens, and one that listens everywhere on this machine', () => {
+    const config = readConfig({ MALLBOTS_HUB_LISTEN: '0.0.0.0:9001', MALLBOTS_ORDERS_ADDRESS: 'orders:7002' });
+
+    expect(config.address.hub).toBe('127.0.0.1:9001');
+    expect(config.address.orders).toBe('orders:7002');
+    expect(config.listen.orders).toBe('127.0.0.1:7002');
+  });
+
+  test('writes no trace file beside a collector, unless one is named', () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+
+    expect(readConfig(endpoint).traceFile).toBe('');
+    expect(readConfig({ ...endpoint, MALLBOTS_TRACE_FILE: 'here.jsonl' }).traceFile).toBe('here.jsonl');
+  });
+
+  test('lists every mistake at once, each with its variable, its value and what to give', () => {
+    const read = () =>
+      readConfig({
+        DATABASE_URL: 'mysql://x',
+        AMQP_URL: 'here',
+        MALLBOTS_LOG_LEVEL: 'loud',
+        MALLBOTS_KIOSK_LISTEN: '7080',
+      });
+
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(/DATABASE_URL is "mysql:\/\/x": give a URL such as postgres:/);
+    expect(read).toThrow(/AMQP_URL is "here": give a URL such as amqp:/);
+    expect(read).toThrow(/MALLBOTS_LOG_LEVEL is "loud"/);
+    expect(read).toThrow(/MALLBOTS_KIOSK_LISTEN is "7080": give host:port/);
+  });
+});

@@ -1,0 +1,161 @@
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { invalid, MallError, notFound } from '../../src/contract/errors.ts';
+import { DepotService, ShoppingList as List, ListState, type ShoppingList } from '../../src/gen/depot/v1/depot.ts';
+import type { Api } from '../../src/rpc/api.ts';
+import { connectClient } from '../../src/rpc/client.ts';
+import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
+import { recordingTelemetry } from '../support/telemetry.ts';
+
+const open: Array<{ close(): unknown }> = [];
+afterEach(async () => {
+  for (const { close } of open.splice(0).reverse()) await close();
+});
+
+async function serve(methods: Partial<Api<DepotService>>) {
+  const telemetry = recordingTelemetry('depot');
+  const implementation = implement(DepotService, methods as Api<DepotService>, telemetry);
+  const server: RpcServer = await startServer('127.0.0.1:0', [{ definition: DepotService, implementation }]);
+  open.push({ close: () => server.drain() });
+  const client = connectClient(DepotService, server.address, telemetry);
+  open.push(client);
+  return { server, api: client.api, telemetry };
+}
+
+const list = (orderId: string): ShoppingList => List.fromPartial({ orderId, state: ListState.CREATED });
+
+describe('a service over gRPC', () => {
+  test('answers a client as the function that it is', async () => {
+    const { api } = await serve({ getList: async ({ orderId }) => list(orderId) });
+
+    expect(await api.getList({ orderId: 'o1' })).toMatchObject({ orderId: 'o1', state: ListState.CREATED });
+  });
+
+  test('carries code, message and detail of a refusal, and not its cause', async () => {
+    const { api } = await serve({
+      getList: async ({ orderId }) => {
+        throw notFound('shopping list', 'order_id', orderId, 'wait for the depot to plan it');
+      },
+    });
+
+    const refusal = await api.getList({ orderId: 'o1' }).catch((error: unknown) => error as MallError);
+
+    expect(refusal).toBeInstanceOf(MallError);
+    expect(refusal).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'no shopping list with order_id "o1"; wait for the depot to plan it',
+      detail: {
+        reason: 'SHOPPING_LIST_NOT_FOUND',
+        field: 'order_id',
+        value: 'o1',
+        remedy: 'wait for the depot to plan it',
+      },
+    });
+  });
+
+  test('tells nobody what broke inside', async () => {
+    const { api, telemetry } = await serve({
+      getList: async () => {
+        throw new Error('password is hunter2');
+      },
+    });
+
+    const failure = await api.getList({ orderId: 'o1' }).catch((error: unknown) => error as MallError);
+
+    expect(failure).toMatchObject({ code: 'INTERNAL' });
+    expect((failure as MallError).message).not.toContain('hunter2');
+    const server = telemetry.spans().find((span) => span.name === 'depot.v1.Depot/GetList' && span.kind === 1);
+    expect(server?.events[0]?.attributes?.['exception.message']).toContain('hunter2');
+  });
+
+  test('is one trace from the client to the server, which names the order', async () => {
+    const { api, telemetry } = await serve({ getList: async ({ orderId }) => list(orderId) });
+
+    await api.getList({ orderId: 'o1' });
+
+    const [server, client] = telemetry.spans();
+    expect(server?.parentSpanContext?.spanId).toBe(client?.spanContext().spanId);
+    expect(server?.spanContext().traceId).toBe(client?.spanContext().traceId);
+    expect(server?.attributes).toMatchObject({ 'mallbots.order_id': 'o1', 'rpc.response.status_code': 'OK' });
+  });
+
+  test('fails with DEADLINE_EXCEEDED when it takes longer than the caller waits', async () => {
+    const { api } = await serve({
+      getList: (_request, options) =>
+        new Promise((_, reject) => options?.signal?.addEventListener('abort', () => reject(new Error('hung up')))),
+    });
+
+    await expect(api.getList({ orderId: 'o1' }, { deadlineMs: 50 })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    });
+  });
+
+  test('fails with UNAVAILABLE when nobody listens', async () => {
+    const { api, server } = await serve({});
+    await server.drain();
+
+    await expect(api.getList({ orderId: 'o1' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  test('refuses a port that is taken, by name', async () => {
+    const { server } = await serve({});
+
+    await expect(startServer(server.address, [])).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'ADDRESS_IN_USE', value: server.address },
+    });
+  });
+
+  test('finishes the calls under way when it drains', async () => {
+    const entered = Promise.withResolvers<void>();
+    const leave = Promise.withResolvers<void>();
+    const { api, server } = await serve({
+      getList: async ({ orderId }) => {
+        entered.resolve();
+        await leave.promise;
+        return list(orderId);
+      },
+    });
+    const answer = api.getList({ orderId: 'o1' });
+    await entered.promise;
+
+    const drained = server.drain();
+    leave.resolve();
+
+    expect(await answer).toMatchObject({ orderId: 'o1' });
+    await drained;
+  });
+
+  test('answers garbage with a status, and goes on', async () => {
+    const { api, server } = await serve({ getList: async ({ orderId }) => list(orderId) });
+    const raw = new Client(server.address, credentials.createInsecure());
+    open.push({ close: () => raw.close() });
+    const garbage = Buffer.from([0xff, 0xff, 0xff, 0xff]);
+
+    const code = await new Promise((resolve) => {
+      raw.makeUnaryRequest(
+        DepotService.getList.path,
+        () => garbage,
+        (bytes) => bytes,
+        {},
+        new Metadata(),
+        (error) => resolve(error?.code),
+      );
+    });
+
+    expect(code).not.toBe(0);
+    expect(await api.getList({ orderId: 'o2' })).toMatchObject({ orderId: 'o2' });
+  });
+});
+
+describe('an error', () => {
+  test('names the field, the value and the remedy', () => {
+    const error = invalid('lines[0].quantity', 0, 'QUANTITY', 'give 1 to 1000');
+
+    expect(error.message).toBe('lines[0].quantity is "0"; give 1 to 1000');
+  });
+
+  test('does not repeat a payload', () => {
+    expect(invalid('shopper', 'x'.repeat(5_000), 'TOO_LONG', 'be brief').message.length).toBeLessThan(200);
+  });
+});
