@@ -1,0 +1,19 @@
+import { invalid } from './errors.ts';
+
+const controlCharacters = /\p{Cc}/u;
+
+/**
+ * `value` itself, when it is 1 to `maxChars` characters that are not all blank and of which none is a control character
+ * (PostgreSQL takes no NUL, a terminal and a header no line feed).
+ * @throws MallError INVALID_ARGUMENT naming `field` otherwise
+ */
+export function requireText(field: string, value: string, maxChars: number): string {
+  if (value.trim() === '') throw invalid(field, value, 'MISSING', `give 1 to ${maxChars} characters`);
+  if ([...value].length > maxChars) {
+    throw invalid(field, value, 'TOO_LONG', `it has ${[...value].length} characters, at most ${maxChars} are allowed`);
+  }
+  if (controlCharacters.test(value)) {
+    throw invalid(field, value, 'CONTROL_CHARACTER', 'leave out control characters such as line feeds');
+  }
+  return value;
+}

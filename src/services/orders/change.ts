@@ -1,0 +1,71 @@
+import { newId } from '../../contract/ids.ts';
+import type { Orm } from '../../database/port.ts';
+import { commitmentChanges, type Decision, decide } from './decide.ts';
+import type { Order, OrderCommand, PlaceOrder } from './messages.ts';
+import { place, requireSameRequest } from './place.ts';
+import {
+  changeCommitted,
+  findOrder,
+  findOrderByKey,
+  findStores,
+  insertLines,
+  insertOrder,
+  lockIdempotencyKey,
+  lockOrder,
+  lockProducts,
+  updateLines,
+  updateOrder,
+} from './store.ts';
+
+// Each of these runs inside the caller's transaction; the events it answers with have to leave with that transaction.
+
+/**
+ * The order for this idempotency key: a new one, or the one that the key stands for already.
+ * @throws MallError as `place` and `requireSameRequest` do
+ */
+export async function placeOrder(orm: Orm, command: PlaceOrder, now: Date): Promise<Decision> {
+  await lockIdempotencyKey(orm, command.idempotencyKey);
+  const existing = await findOrderByKey(orm, command.idempotencyKey);
+  if (existing) {
+    requireSameRequest(existing, command);
+    return { order: existing, events: [] };
+  }
+  const products = await lockProducts(
+    orm,
+    command.lines.map(({ productId }) => productId),
+  );
+  const stores = await findStores(orm, [...new Set([...products.values()].map(({ storeId }) => storeId))]);
+  const ids = { order: newId(), lines: command.lines.map(newId) };
+  const decision = place(command, { products, stores }, ids, now);
+  await insertOrder(orm, decision.order);
+  await insertLines(orm, decision.order);
+  await changeCommitted(orm, commitmentChanges(undefined, decision.order));
+  return decision;
+}
+
+/**
+ * Decides on the order under its lock and writes what changed; undefined when there is no such order.
+ * @throws MallError as `decide` does
+ */
+export async function changeOrder(
+  orm: Orm,
+  orderId: string,
+  command: OrderCommand,
+  now: Date,
+): Promise<Decision | undefined> {
+  if (!(await lockOrder(orm, orderId))) return undefined;
+  const before = (await findOrder(orm, orderId))!;
+  const decision = decide(before, command, now);
+  if (decision.order !== before) await write(orm, before, decision.order);
+  return decision;
+}
+
+async function write(orm: Orm, before: Order, after: Order): Promise<void> {
+  await updateOrder(orm, after);
+  const changed = after.lines.filter((line, index) => line !== before.lines[index]);
+  if (changed.length > 0) await updateLines(orm, after.id, changed);
+  const commitments = commitmentChanges(before, after);
+  if (commitments.size === 0) return;
+  await lockProducts(orm, [...commitments.keys()]);
+  await changeCommitted(orm, commitments);
+}

@@ -1,0 +1,123 @@
+import { type MallError, refused } from '../../contract/errors.ts';
+import { type Draft, draft } from '../../contract/message.ts';
+import type { LineCount, Order, OrderCommand, OrderLine } from './messages.ts';
+
+/** The order afterwards, the very same object when nothing changed, and what others are told. */
+export interface Decision {
+  readonly order: Order;
+  readonly events: readonly Draft[];
+}
+
+/**
+ * What `command` makes of `order`. Reports that come late, twice, or for a closed order change nothing.
+ * @throws MallError FAILED_PRECONDITION when it cannot be handed over
+ */
+export function decide(order: Order, command: OrderCommand, now: Date): Decision {
+  switch (command.type) {
+    case 'count':
+      return order.state === 'PLACED' ? only(withLine(order, command.line.lineId, add(command.line))) : only(order);
+    case 'forget-counts':
+      return order.state === 'PLACED' ? only(withLines(order, noCounts)) : only(order);
+    case 'complete-list':
+      return order.state === 'PLACED' ? completeList(order, command.lines, command.bay, now) : only(order);
+    case 'assign-bay':
+      return isClosed(order) || order.bay === command.bay ? only(order) : only({ ...order, bay: command.bay });
+    case 'reject':
+      return order.state === 'PLACED' ? close(order, 'REJECTED', command.reason, now) : only(order);
+    case 'cancel':
+      return order.state === 'PLACED' ? close(order, 'CANCELLED', command.reason, now) : only(order);
+    case 'mark-paid':
+      // Whoever paid for a closed order gets it back from Payments, which heard of the closing too.
+      return isClosed(order) || order.paid ? only(order) : joined({ ...order, paid: true }, []);
+    case 'hand-over':
+      return handOver(order, now);
+    case 'take-stock':
+      return only(withLine(order, command.lineId, (line) => hold(line, Math.max(0, line.held - command.quantity))));
+    case 'return-stock':
+      // Not the returned units alone: what the lost attempt wrote off is looked for again as well.
+      return isClosed(order) ? only(order) : only(withLine(order, command.lineId, (line) => hold(line, line.quantity)));
+    default:
+      return command satisfies never;
+  }
+}
+
+const closedStates: readonly Order['state'][] = ['COMPLETED', 'CANCELLED', 'REJECTED'];
+const isClosed = (order: Order): boolean => closedStates.includes(order.state);
+
+const only = (order: Order): Decision => ({ order, events: [] });
+
+function completeList(order: Order, lines: readonly LineCount[], bay: string, now: Date): Decision {
+  const found = new Map(lines.map((line) => [line.lineId, line.picked]));
+  const counted = withLines(order, (line) => {
+    // What nobody reports as picked is not there: this way the counts of every finished line add up to its quantity.
+    const picked = Math.min(line.quantity, found.get(line.id) ?? 0);
+    return { ...line, picked, short: line.quantity - picked };
+  });
+  if (counted.lines.every((line) => line.picked === 0)) return close(counted, 'CANCELLED', 'nothing was found', now);
+  const ready: Order = { ...counted, state: 'READY', readyAt: now, bay: bay || order.bay };
+  return joined(ready, [draft('orders.ready', order.id, { orderId: order.id, bay: ready.bay })]);
+}
+
+/** Ready and paid, in either order, then collectable: without a bay too, or paid orders would wait for others to be paid. */
+function joined(order: Order, events: readonly Draft[]): Decision {
+  if (order.state !== 'READY' || !order.paid) return { order, events };
+  const collectable = draft('orders.collectable', order.id, { orderId: order.id, bay: order.bay });
+  return { order: { ...order, state: 'COLLECTABLE' }, events: [...events, collectable] };
+}
+
+function close(order: Order, state: 'CANCELLED' | 'REJECTED', reason: string, now: Date): Decision {
+  const name = state === 'CANCELLED' ? 'orders.cancelled' : 'orders.rejected';
+  return {
+    order: { ...withLines(order, release), state, reason, closedAt: now },
+    events: [draft(name, order.id, { orderId: order.id, reason })],
+  };
+}
+
+function handOver(order: Order, now: Date): Decision {
+  if (order.state === 'COMPLETED') return only(order);
+  if (order.state !== 'COLLECTABLE') throw notCollectable(order);
+  return {
+    order: { ...withLines(order, release), state: 'COMPLETED', closedAt: now },
+    events: [draft('orders.completed', order.id, { orderId: order.id })],
+  };
+}
+
+function notCollectable({ id, state, paid, reason }: Order): MallError {
+  const no = (code: string, why: string, remedy: string) =>
+    refused('order_id', id, code, `order ${id} cannot be handed over: it is ${why}`, remedy);
+  if (state === 'CANCELLED' || state === 'REJECTED') {
+    return no(`ORDER_${state}`, `${state} (${reason})`, 'nothing is to be handed over; what was paid is refunded');
+  }
+  if (state === 'READY') return no('ORDER_NOT_PAID', 'READY but not paid', 'take the payment first');
+  const remedy = paid
+    ? 'wait until its goods are at the depot'
+    : 'wait until its goods are at the depot and it is paid';
+  return no('ORDER_NOT_READY', `${state}${paid ? '' : ' and not paid'}`, remedy);
+}
+
+const add =
+  (more: LineCount) =>
+  (line: OrderLine): OrderLine => {
+    const picked = Math.min(line.quantity, line.picked + more.picked);
+    return { ...line, picked, short: Math.min(line.quantity - picked, line.short + more.short) };
+  };
+
+const noCounts = (line: OrderLine): OrderLine =>
+  line.picked === 0 && line.short === 0 ? line : { ...line, picked: 0, short: 0 };
+const hold = (line: OrderLine, held: number): OrderLine => (line.held === held ? line : { ...line, held });
+const release = (line: OrderLine): OrderLine => hold(line, 0);
+
+function withLines(order: Order, change: (line: OrderLine) => OrderLine): Order {
+  const lines = order.lines.map(change);
+  return lines.every((line, index) => line === order.lines[index]) ? order : { ...order, lines };
+}
+
+const withLine = (order: Order, lineId: string, change: (line: OrderLine) => OrderLine): Order =>
+  withLines(order, (line) => (line.id === lineId ? change(line) : line));
+
+/** By how much each product's promised units change between two states of an order (undefined: before it was placed). */
+export function commitmentChanges(before: Order | undefined, after: Order): ReadonlyMap<string, number> {
+  const heldBefore = new Map(before?.lines.map((line) => [line.id, line.held]));
+  const changes = after.lines.map((line) => [line.productId, line.held - (heldBefore.get(line.id) ?? 0)] as const);
+  return new Map(changes.filter(([, change]) => change !== 0));
+}

@@ -1,0 +1,87 @@
+import type { Draft } from '../../contract/message.ts';
+import type { Transaction } from '../../database/port.ts';
+import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
+import { StuckReason } from '../../gen/events/depot/v1/events.ts';
+import { StockReason } from '../../gen/events/stores/v1/events.ts';
+import type { Handlers } from '../messaging.ts';
+import { changeOrder } from './change.ts';
+import type { OrderCommand } from './messages.ts';
+import { saveProduct, saveStore, updateProduct } from './store.ts';
+
+/** What Orders makes of the others' events. Stale attempts of bots never come this far: the inbox knows the fences. */
+export const ordersHandlers: Handlers<'orders'> = {
+  'stores.participation_changed': async ({ body }, tx) => {
+    const { storeId: id, name, participating, version } = body;
+    await saveStore(tx.orm, { id, name, participating, version });
+    return [];
+  },
+
+  'stores.product_added': async ({ body }, tx) => {
+    const { productId: id, storeId, sku, name, stock, version } = body;
+    const { minor: priceMinor, currency } = required(body.price, 'price');
+    await saveProduct(tx.orm, { id, storeId, sku, name, priceMinor, currency, stock, removed: false, version });
+    return [];
+  },
+
+  'stores.price_changed': async ({ body }, tx) => {
+    const { minor: priceMinor, currency } = required(body.price, 'price');
+    await updateProduct(tx.orm, body.productId, body.version, { priceMinor, currency });
+    return [];
+  },
+
+  'stores.stock_changed': async ({ body }, tx) => {
+    const { productId, stock, reason, delta, orderId, lineId, version } = body;
+    // The order first: orders are locked before products. In one transaction, or the units would be free, or gone twice, for a moment.
+    const command = stockCommand(reason, lineId, delta);
+    if (orderId && command) await changeOrder(tx.orm, orderId, command, new Date());
+    await updateProduct(tx.orm, productId, version, { stock });
+    return [];
+  },
+
+  'stores.product_removed': async ({ body }, tx) => {
+    await updateProduct(tx.orm, body.productId, body.version, { removed: true });
+    return [];
+  },
+
+  'payments.paid': ({ body }, tx) => change(tx, body.orderId, { type: 'mark-paid' }),
+
+  'depot.list_completed': ({ body: { orderId, lines, bay } }, tx) =>
+    change(tx, orderId, { type: 'complete-list', lines, bay }),
+
+  'depot.list_stuck': ({ body: { orderId, reason, message } }, tx) =>
+    change(tx, orderId, {
+      // Whatever else a depot may come to say, the goods will not come.
+      type: reason === StuckReason.UNPLANNABLE ? 'reject' : 'cancel',
+      reason: message || 'the shopping list could not be worked off',
+    }),
+
+  'depot.bay_assigned': ({ body: { orderId, bay } }, tx) => change(tx, orderId, { type: 'assign-bay', bay }),
+
+  'bots.item_picked': ({ body: { task, lineId, quantity } }, tx) =>
+    change(tx, orderOf(task), { type: 'count', line: { lineId, picked: quantity, short: 0 } }),
+
+  'bots.item_short': ({ body: { task, lineId, quantity } }, tx) =>
+    change(tx, orderOf(task), { type: 'count', line: { lineId, picked: 0, short: quantity } }),
+
+  'bots.task_lost': ({ body: { task } }, tx) => change(tx, orderOf(task), { type: 'forget-counts' }),
+};
+
+/** @throws Error when there is no such order: somebody speaks of what was never placed, and the message is parked */
+async function change(tx: Transaction, orderId: string, command: OrderCommand): Promise<readonly Draft[]> {
+  const decision = await changeOrder(tx.orm, orderId, command, new Date());
+  if (!decision) throw new Error(`no order with order_id "${orderId}"`);
+  return decision.events;
+}
+
+function stockCommand(reason: StockReason, lineId: string, delta: number): OrderCommand | undefined {
+  if (reason === StockReason.RETURNED) return { type: 'return-stock', lineId };
+  if (reason === StockReason.SET) return undefined;
+  return { type: 'take-stock', lineId, quantity: Math.abs(delta) };
+}
+
+const orderOf = (task: TaskRef | undefined): string => required(task, 'task').orderId;
+
+function required<T>(value: T | undefined, field: string): T {
+  if (value === undefined) throw new Error(`event without ${field}`);
+  return value;
+}

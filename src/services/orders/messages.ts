@@ -1,0 +1,106 @@
+/** What an order is and what can happen to it. Pure data: the tables and the decisions are written in these words. */
+
+/**
+ * PLACED → READY → COLLECTABLE → COMPLETED, or out of PLACED into CANCELLED or REJECTED. `paid` is a flag beside the state: payment and goods
+ * come in either order, and the second of them makes the order COLLECTABLE.
+ */
+export const orderStates = ['PLACED', 'READY', 'COLLECTABLE', 'COMPLETED', 'CANCELLED', 'REJECTED'] as const;
+export type OrderState = (typeof orderStates)[number];
+
+export interface Order {
+  readonly id: string;
+  readonly idempotencyKey: string;
+  readonly shopper: string;
+  /** ISO 4217, of every price in the order. */
+  readonly currency: string;
+  readonly state: OrderState;
+  readonly paid: boolean;
+  /** Where the goods wait; empty until the depot has found a bay for them, which may be after they are collectable. */
+  readonly bay: string;
+  readonly lines: readonly OrderLine[];
+  readonly placedAt: Date;
+  readonly readyAt: Date | null;
+  /** When it was completed, cancelled or rejected. */
+  readonly closedAt: Date | null;
+  /** Why it was cancelled or rejected; else empty. */
+  readonly reason: string;
+  /** W3C context of the request that placed it. */
+  readonly traceparent: string;
+}
+
+export interface OrderLine {
+  readonly id: string;
+  readonly productId: string;
+  readonly storeId: string;
+  readonly sku: string;
+  readonly name: string;
+  readonly quantity: number;
+  readonly unitPriceMinor: number;
+  /** So far by the bot's word, and for good once the list is completed; then `picked + short` is `quantity`. */
+  readonly picked: number;
+  readonly short: number;
+  /**
+   * Units of the store's books that are still promised to this line: `quantity` when placed, less as Stores takes them off its books,
+   * 0 once the order is closed. A product's `committed` is the sum of these.
+   */
+  readonly held: number;
+}
+
+/** Orders' own copy of a product, with what open orders have been promised of it. */
+export interface Product {
+  readonly id: string;
+  readonly storeId: string;
+  readonly sku: string;
+  readonly name: string;
+  readonly priceMinor: number;
+  readonly currency: string;
+  /** What the store's books say. */
+  readonly stock: number;
+  readonly committed: number;
+  readonly removed: boolean;
+}
+
+export interface Store {
+  readonly id: string;
+  readonly name: string;
+  readonly participating: boolean;
+}
+
+/** The products and stores that a shopper's lines name; absent is what is not known. */
+export interface Catalogue {
+  readonly products: ReadonlyMap<string, Product>;
+  readonly stores: ReadonlyMap<string, Store>;
+}
+
+export interface PlaceOrder {
+  readonly idempotencyKey: string;
+  readonly shopper: string;
+  readonly currency: string;
+  /** No product twice. */
+  readonly lines: ReadonlyArray<{ readonly productId: string; readonly quantity: number }>;
+  readonly traceparent: string;
+}
+
+export interface LineCount {
+  readonly lineId: string;
+  readonly picked: number;
+  readonly short: number;
+}
+
+/** What can happen to an order that is there. */
+export type OrderCommand =
+  /** A bot picked units, or found them missing: adds to the line's counts. */
+  | { readonly type: 'count'; readonly line: LineCount }
+  /** The attempt is lost: another bot begins anew. */
+  | { readonly type: 'forget-counts' }
+  /** The goods are at the depot. `lines` is what was found, for good. */
+  | { readonly type: 'complete-list'; readonly lines: readonly LineCount[]; readonly bay: string }
+  | { readonly type: 'assign-bay'; readonly bay: string }
+  | { readonly type: 'reject'; readonly reason: string }
+  | { readonly type: 'cancel'; readonly reason: string }
+  | { readonly type: 'mark-paid' }
+  | { readonly type: 'hand-over' }
+  /** Stores took units off its books for this line: they are promised no longer. */
+  | { readonly type: 'take-stock'; readonly lineId: string; readonly quantity: number }
+  /** Stores has put a lost attempt's units back: the next attempt needs all of the line again. */
+  | { readonly type: 'return-stock'; readonly lineId: string };

@@ -1,0 +1,228 @@
+import { and, asc, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { Orm } from '../../database/port.ts';
+import { plumbing } from '../../database/tables.ts';
+import { type Order, type OrderLine, type OrderState, orderStates, type Product, type Store } from './messages.ts';
+
+/** Money, stock and versions stay far below 2^53: numbers hold them exactly. */
+const int53 = (name: string) => bigint(name, { mode: 'number' });
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+export const ordersSchema = pgSchema('orders');
+export const { outbox, inbox, fences, parked } = plumbing(ordersSchema);
+
+export const orders = ordersSchema.table(
+  'orders',
+  {
+    id: uuid('id').primaryKey(),
+    idempotencyKey: text('idempotency_key').notNull(),
+    shopper: text('shopper').notNull(),
+    currency: text('currency').notNull(),
+    state: text('state', { enum: orderStates }).notNull(),
+    paid: boolean('paid').notNull(),
+    bay: text('bay').notNull(),
+    placedAt: instant('placed_at').notNull(),
+    readyAt: instant('ready_at'),
+    closedAt: instant('closed_at'),
+    reason: text('reason').notNull(),
+    traceparent: text('traceparent').notNull(),
+  },
+  (t) => [
+    uniqueIndex('orders_by_key').on(t.idempotencyKey),
+    // What staff and shoppers list. Without a state the primary key serves: ids sort by time.
+    index('orders_by_state').on(t.state, t.id),
+  ],
+);
+
+export const lines = ordersSchema.table(
+  'lines',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    position: integer('position').notNull(),
+    id: uuid('id').notNull(),
+    productId: uuid('product_id').notNull(),
+    storeId: uuid('store_id').notNull(),
+    sku: text('sku').notNull(),
+    name: text('name').notNull(),
+    quantity: integer('quantity').notNull(),
+    unitPriceMinor: int53('unit_price_minor').notNull(),
+    picked: integer('picked').notNull(),
+    short: integer('short').notNull(),
+    held: integer('held').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.orderId, t.position] }),
+    check('lines_held', sql`${t.held} between 0 and ${t.quantity}`),
+    check('lines_counts', sql`${t.picked} >= 0 and ${t.short} >= 0 and ${t.picked} + ${t.short} <= ${t.quantity}`),
+  ],
+);
+
+/** The copy of the catalogue: what the stores' events said last, by their version. */
+export const stores = ordersSchema.table('stores', {
+  id: uuid('id').primaryKey(),
+  name: text('name').notNull(),
+  participating: boolean('participating').notNull(),
+  version: int53('version').notNull(),
+});
+
+export const products = ordersSchema.table(
+  'products',
+  {
+    id: uuid('id').primaryKey(),
+    // No foreign key: a product's events may come before its store's.
+    storeId: uuid('store_id').notNull(),
+    sku: text('sku').notNull(),
+    name: text('name').notNull(),
+    priceMinor: int53('price_minor').notNull(),
+    currency: text('currency').notNull(),
+    stock: int53('stock').notNull(),
+    committed: int53('committed').notNull().default(0),
+    removed: boolean('removed').notNull(),
+    version: int53('version').notNull(),
+  },
+  (t) => [check('products_committed', sql`${t.committed} >= 0`)],
+);
+
+type LineRow = typeof lines.$inferSelect;
+
+const toLine = ({ orderId: _, position: __, ...line }: LineRow): OrderLine => line;
+
+/** Until the transaction ends, whoever else comes with this key waits: the first makes the order, the others find it. */
+export async function lockIdempotencyKey(orm: Orm, key: string): Promise<void> {
+  await orm.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`orders.place:${key}`}, 0))`);
+}
+
+export async function insertOrder(orm: Orm, { lines: _, ...order }: Order): Promise<void> {
+  await orm.insert(orders).values(order);
+}
+
+export async function insertLines(orm: Orm, order: Order): Promise<void> {
+  await orm.insert(lines).values(order.lines.map((line, position) => ({ ...line, orderId: order.id, position })));
+}
+
+/**
+ * Every change of an order begins here, so that its changes, and with them its events, come one after the other.
+ * Orders are locked before products, by everyone.
+ */
+export async function lockOrder(orm: Orm, orderId: string): Promise<boolean> {
+  const rows = await orm.select({ id: orders.id }).from(orders).where(eq(orders.id, orderId)).for('update');
+  return rows.length > 0;
+}
+
+export async function findOrder(orm: Orm, orderId: string): Promise<Order | undefined> {
+  return (await selectOrders(orm, eq(orders.id, orderId), 1))[0];
+}
+
+export async function findOrderByKey(orm: Orm, idempotencyKey: string): Promise<Order | undefined> {
+  return (await selectOrders(orm, eq(orders.idempotencyKey, idempotencyKey), 1))[0];
+}
+
+/** Newest first; no states: of any. */
+export function listOrders(orm: Orm, states: readonly OrderState[], limit: number): Promise<Order[]> {
+  return selectOrders(orm, states.length > 0 ? inArray(orders.state, [...states]) : undefined, limit);
+}
+
+/** One statement, so that an order and its lines are of the same moment. */
+async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Promise<Order[]> {
+  const chosen = orm.select().from(orders).where(where).orderBy(desc(orders.id)).limit(limit).as('chosen');
+  const rows = await orm
+    .select({ order: chosen._.selectedFields, line: lines })
+    .from(chosen)
+    .innerJoin(lines, eq(lines.orderId, chosen.id))
+    .orderBy(desc(chosen.id), asc(lines.position));
+  const found = new Map<string, Order & { lines: OrderLine[] }>();
+  for (const { order, line } of rows) {
+    const known = found.get(order.id) ?? { ...order, lines: [] };
+    known.lines.push(toLine(line));
+    found.set(order.id, known);
+  }
+  return [...found.values()];
+}
+
+export async function updateOrder(orm: Orm, order: Order): Promise<void> {
+  const { id, state, paid, bay, readyAt, closedAt, reason } = order;
+  await orm.update(orders).set({ state, paid, bay, readyAt, closedAt, reason }).where(eq(orders.id, id));
+}
+
+/** All of the lines in one statement; they are no more than a bot carries. */
+export async function updateLines(orm: Orm, orderId: string, changed: readonly OrderLine[]): Promise<void> {
+  const values = JSON.stringify(changed.map(({ id, picked, short, held }) => ({ id, picked, short, held })));
+  await orm.execute(sql`
+    update ${lines} set picked = new.picked, short = new.short, held = new.held
+    from jsonb_to_recordset(${values}::text::jsonb) as new(id uuid, picked int, short int, held int)
+    where ${lines.orderId} = ${orderId} and ${lines.id} = new.id`);
+}
+
+/** In the order of their ids, the same for everyone, so that two orders for the same products do not wait for each other. */
+export async function lockProducts(orm: Orm, productIds: readonly string[]): Promise<Map<string, Product>> {
+  const rows = await orm
+    .select()
+    .from(products)
+    .where(inArray(products.id, [...productIds]))
+    .orderBy(asc(products.id))
+    .for('update');
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** Of locked products. */
+export async function changeCommitted(orm: Orm, changes: ReadonlyMap<string, number>): Promise<void> {
+  const values = JSON.stringify([...changes].map(([id, change]) => ({ id, change })));
+  await orm.execute(sql`
+    update ${products} set committed = committed + new.change
+    from jsonb_to_recordset(${values}::text::jsonb) as new(id uuid, change int)
+    where ${products.id} = new.id`);
+}
+
+export async function findStores(orm: Orm, storeIds: readonly string[]): Promise<Map<string, Store>> {
+  if (storeIds.length === 0) return new Map();
+  const rows = await orm
+    .select()
+    .from(stores)
+    .where(inArray(stores.id, [...storeIds]));
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+// The copy of the catalogue. What is older than what the copy has changes nothing.
+
+export async function saveStore(orm: Orm, store: typeof stores.$inferInsert): Promise<void> {
+  const { id: _, ...set } = store;
+  await orm
+    .insert(stores)
+    .values(store)
+    .onConflictDoUpdate({ target: stores.id, set, setWhere: lt(stores.version, store.version) });
+}
+
+export async function saveProduct(orm: Orm, product: typeof products.$inferInsert): Promise<void> {
+  const { id: _, ...set } = product;
+  await orm
+    .insert(products)
+    .values(product)
+    .onConflictDoUpdate({ target: products.id, set, setWhere: lt(products.version, product.version) });
+}
+
+/** A product that was never added cannot be ordered, so news of it may go: its later addition says everything. */
+export async function updateProduct(
+  orm: Orm,
+  productId: string,
+  version: number,
+  set: Partial<Pick<typeof products.$inferInsert, 'priceMinor' | 'currency' | 'stock' | 'removed'>>,
+): Promise<void> {
+  await orm
+    .update(products)
+    .set({ ...set, version })
+    .where(and(eq(products.id, productId), lt(products.version, version)));
+}
