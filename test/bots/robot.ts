@@ -7,6 +7,8 @@ export type ShopHandler = Handler<ShopTask, ShopProgress, ShopResult>;
 
 /** At most a few ms: these tests wait for what happens, not for the clock. */
 export const quick = { firstMs: 1, maxMs: 5, factor: 1 };
+/** For `expect.poll`: busy machines are slow, and what is waited for comes. */
+export const patient = { timeout: 20_000, interval: 5 };
 export const schema = { kind: shopKind.kind, revision: shopKind.revision, digest: shopKind.digest };
 export const emptyTask = {
   schema,

@@ -178,13 +178,16 @@ describe('leaving', () => {
   });
 
   it('drain aborts what is not done in time and reports it as failed, for another bot', async () => {
-    const handler = (task: { signal: AbortSignal }) =>
-      new Promise<never>((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason)));
+    const started = gate();
+    const handler = (task: { signal: AbortSignal }) => {
+      started.resolve();
+      return new Promise<never>((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason)));
+    };
     const { hub, bot } = await hubAndBot(handler);
     const session = await hub.nextSession();
     await session.welcome();
     await session.assign({ ...emptyTask, taskId: 't' });
-    await bot.ready();
+    await started.promise;
     const drained = bot.drain({ deadlineMs: 1 });
     const result = await session.next('result');
     expect(result.body).toMatchObject({ outcome: 2, retryable: true, reason: expect.stringContaining('shutdown') });
