@@ -32,11 +32,3 @@ export const exitCodeOf = (thrown: unknown): number =>
 export function exitOnUsageError(error: CommanderError): never {
   process.exit(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage);
 }
-
-/** One line for people: what went wrong, and what to do where that is known. */
-export function errorLine(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const remedy = thrown instanceof MallError ? thrown.detail.remedy : '';
-  const full = remedy && !message.includes(remedy) ? `${message}; ${remedy}` : message;
-  return `error: ${full.replaceAll(/\s*\n\s*/g, ' ')}`;
-}

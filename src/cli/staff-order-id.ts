@@ -1,0 +1,33 @@
+import { validate } from 'uuid';
+import { invalid, notFound, quoted } from '../contract/errors.ts';
+import type { StaffService } from '../gen/staff/v1/staff.ts';
+import type { Api } from '../rpc/api.ts';
+
+/** Characters of an id's end that tables show. Its beginning is a time, and so much the same for all. */
+export const shownChars = 8;
+/** Fewer characters name too many orders. */
+const minSuffixChars = 6;
+
+export const shortId = (orderId: string): string => orderId.slice(-shownChars);
+
+/**
+ * The id that `given` stands for: itself, or that of the one pickup whose id ends so.
+ * @throws MallError INVALID_ARGUMENT (not an id, or the end of several), NOT_FOUND
+ */
+export async function orderIdOf(given: string, api: Pick<Api<StaffService>, 'listPickups'>): Promise<string> {
+  const wanted = given.toLowerCase();
+  if (validate(wanted)) return wanted;
+  if (wanted.length < minSuffixChars || !/^[0-9a-f-]+$/.test(wanted)) {
+    const remedy = `give a whole order id, or its last ${minSuffixChars} characters or more`;
+    throw invalid('order', given, 'MALFORMED_ID', remedy);
+  }
+  const { pickups } = await api.listPickups({});
+  const ids = pickups.flatMap(({ order }) => (order?.orderId.endsWith(wanted) ? [order.orderId] : []));
+  if (ids.length > 1) {
+    throw invalid('order', given, 'AMBIGUOUS_ID', `several pickups end so, give more of one: ${ids.join(', ')}`);
+  }
+  const [id] = ids;
+  if (id) return id;
+  const remedy = `no id in "mallbots staff pickups" ends with ${quoted(given)}; for other orders give the whole id`;
+  throw notFound('pickup', 'order', given, remedy);
+}

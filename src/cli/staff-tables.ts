@@ -1,0 +1,60 @@
+import { orderView } from '../gateways/order-view.ts';
+import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
+import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
+import { coloured, formatAge, formatMoney, writeLine, writeTable } from './output.ts';
+import { shortId } from './staff-order-id.ts';
+
+export function writePickups(pickups: readonly Pickup[], now: Date): void {
+  if (pickups.length === 0) {
+    writeLine('nothing waits in a bay');
+    return;
+  }
+  writeTable(
+    ['bay', 'order', 'shopper', 'items', 'money', 'waiting'],
+    pickups.map(({ bay, order, invoice, waitingSince }) => [
+      bay,
+      shortId(order?.orderId ?? ''),
+      order?.shopper ?? '',
+      itemsOf(order?.lines ?? []),
+      moneyOf(invoice),
+      waitingSince ? formatAge(waitingSince, now) : '',
+    ]),
+  );
+}
+
+export function writeSheet({ order, invoice, list }: OrderSheet): void {
+  if (!order) return;
+  const { orderId, shopper, state, bay, reason } = orderView(order);
+  writeLine(`order ${orderId} of ${shopper}: ${state}${bay ? `, bay ${bay}` : ''}${reason ? ` (${reason})` : ''}`);
+  const storeNames = new Map(list?.stops.map(({ storeId, storeName }) => [storeId, storeName]));
+  writeTable(
+    ['product', 'store', 'price', 'ordered', 'picked', 'short'],
+    order.lines.map(({ name, storeId, unitPrice, quantity, picked, short }) => [
+      name,
+      storeNames.get(storeId) ?? shortId(storeId),
+      unitPrice ? formatMoney(unitPrice) : '',
+      String(quantity),
+      String(picked),
+      String(short),
+    ]),
+  );
+  writeLine(
+    `money: ${moneyOf(invoice)}${invoice?.refunded?.minor ? `, ${formatMoney(invoice.refunded)} refunded` : ''}`,
+  );
+  if (list?.botId) writeLine(`bot: ${list.botId}`);
+}
+
+/** "3" as ordered, "2 of 3" where some are short. */
+function itemsOf(lines: ReadonlyArray<{ quantity: number; short: number }>): string {
+  const ordered = lines.reduce((sum, { quantity }) => sum + quantity, 0);
+  const short = lines.reduce((sum, line) => sum + line.short, 0);
+  return short > 0 ? `${ordered - short} of ${ordered}` : String(ordered);
+}
+
+function moneyOf(invoice: Invoice | undefined): string {
+  if (!invoice) return coloured('dim', 'unknown');
+  if (invoice.state === InvoiceState.CANCELLED) return 'cancelled';
+  if (invoice.state === InvoiceState.PAID)
+    return coloured('green', `${invoice.paid ? formatMoney(invoice.paid) : ''} paid`);
+  return coloured('yellow', `${invoice.due ? formatMoney(invoice.due) : ''} due`);
+}

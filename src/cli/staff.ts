@@ -1,0 +1,143 @@
+import { trace } from '@opentelemetry/api';
+import { Command, InvalidArgumentError } from 'commander';
+import { readConfig } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
+import { type OrderSheet, type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
+import type { Api } from '../rpc/api.ts';
+import { connectClient } from '../rpc/client.ts';
+import { exitOnUsageError } from './exit-codes.ts';
+import { formatMoney, writeJson, writeLine } from './output.ts';
+import { orderIdOf } from './staff-order-id.ts';
+import { writePickups, writeSheet } from './staff-tables.ts';
+
+type Staff = Api<StaffService>;
+interface Options {
+  readonly staff?: string;
+  readonly json?: boolean;
+}
+
+const examples = `
+Examples:
+  mallbots staff pickups                 what waits in which bay, and whether it is paid
+  mallbots staff show 6f1c2b11           one order, by the end of its id as the table shows it
+  mallbots staff pay 6f1c2b11            take what is due
+  mallbots staff hand-over 6f1c2b11      the shopper has the goods
+  mallbots staff pickups --json | jq     for programs
+
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused, 5 not available.`;
+
+const orderArgument = 'order id, or the end of it as `pickups` shows it (6 characters or more)';
+
+/** The depot's desk on a terminal, against the staff role's gRPC API. */
+export function staffCommand(): Command {
+  const staff = new Command('staff')
+    .description("the depot's desk: what waits, pay, hand over; or without a command, the staff role")
+    .option('--staff <host:port>', 'where the staff role listens (default: MALLBOTS_STAFF_ADDRESS)', hostPort)
+    .option('--json', 'one JSON object on standard output and nothing else')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', examples)
+    .exitOverride(exitOnUsageError);
+
+  staff
+    .command('pickups')
+    .description('orders whose goods wait in a bay, longest first')
+    .action((_options, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const { pickups } = await api.listPickups({});
+        if (json) writeJson({ pickups: pickups.map(pickupView) });
+        else writePickups(pickups, new Date());
+      }),
+    );
+
+  staff
+    .command('show')
+    .description('one order: lines, money, where it is')
+    .argument('<order>', orderArgument)
+    .action((given: string, _options, command: Command) =>
+      atDesk(command, async (api, json) => {
+        show(await api.showOrder({ orderId: await orderIdOf(given, api) }), json);
+      }),
+    );
+
+  staff
+    .command('pay')
+    .description('take what is due')
+    .argument('<order>', orderArgument)
+    .action((given: string, _options, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const orderId = await orderIdOf(given, api);
+        const sheet = await api.payOrder({ orderId, idempotencyKey: newId() });
+        const { paid } = sheet.invoice ?? {};
+        show(sheet, json, `paid${paid ? ` ${formatMoney(paid)}` : ''}`);
+      }),
+    );
+
+  staff
+    .command('hand-over')
+    .description('the shopper has the goods: completes a collectable order')
+    .argument('<order>', orderArgument)
+    .action((given: string, _options, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const sheet = await api.handOver({ orderId: await orderIdOf(given, api) });
+        show(sheet, json, `handed over to ${sheet.order?.shopper}`);
+      }),
+    );
+
+  return staff;
+}
+
+function show(sheet: OrderSheet, json: boolean, done?: string): void {
+  if (json) {
+    writeJson(sheetView(sheet));
+    return;
+  }
+  if (done) writeLine(done);
+  writeSheet(sheet);
+}
+
+const pickupView = ({ bay, waitingSince, order, invoice }: Pickup) => ({
+  bay,
+  waitingSince: waitingSince?.toISOString() ?? null,
+  order: order ? orderView(order) : null,
+  invoice: invoice ? invoiceView(invoice) : null,
+});
+
+const sheetView = ({ order, invoice, list }: OrderSheet) => ({
+  order: order ? orderView(order) : null,
+  invoice: invoice ? invoiceView(invoice) : null,
+  list: list ? listView(list) : null,
+});
+
+/** Runs `work` with a connection to the staff role. What the role refuses passes through; that it is not there is said with what to do. */
+async function atDesk(command: Command, work: (api: Staff, json: boolean) => Promise<void>): Promise<void> {
+  const { staff, json = false } = command.optsWithGlobals<Options>();
+  const address = staff ?? readConfig().address.staff;
+  // Without a provider this tracer makes no spans: the staff role's are the first of the desk's trace.
+  const client = connectClient(StaffService, address, { tracer: trace.getTracer('mallbots') });
+  try {
+    await work(client.api, json);
+  } catch (error) {
+    throw unreachable(error, address) ?? error;
+  } finally {
+    client.close();
+  }
+}
+
+function unreachable(error: unknown, address: string): MallError | undefined {
+  // The transport's own errors have no reason but their code.
+  if (!(error instanceof MallError) || error.code !== 'UNAVAILABLE' || error.detail.reason !== error.code) return;
+  const remedy = 'start it with "mallbots up" or "mallbots staff", or give --staff host:port';
+  return new MallError(
+    'UNAVAILABLE',
+    `the staff role cannot be reached at ${address}; ${remedy}`,
+    { reason: 'STAFF_UNAVAILABLE', field: 'staff', value: address, remedy },
+    { cause: error },
+  );
+}
+
+function hostPort(value: string): string {
+  if (/^[^\s:]+:\d{1,5}$/.test(value)) return value;
+  throw new InvalidArgumentError('give host:port, for example 127.0.0.1:7006');
+}

@@ -1,0 +1,102 @@
+import { type Link, trace } from '@opentelemetry/api';
+import { MallError } from '../../contract/errors.ts';
+import { requireId } from '../../contract/ids.ts';
+import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
+import { type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
+import { InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
+import type { OrderSheet, Pickup, StaffService } from '../../gen/staff/v1/staff.ts';
+import { KeyedSerial } from '../../kit/keyed-serial.ts';
+import type { Api, CallOptions } from '../../rpc/api.ts';
+import { orderAttributes } from '../../telemetry/attributes.ts';
+import { parseTraceparent } from '../../telemetry/propagation.ts';
+import type { Telemetry } from '../../telemetry/setup.ts';
+
+export interface Upstreams {
+  readonly orders: Api<OrdersService>;
+  readonly payments: Api<PaymentsService>;
+  readonly depot: Api<DepotService>;
+}
+
+/** Orders that are looked up side by side for one list of pickups: quick for a full depot, no burst for the services. */
+const lookupConcurrency = 8;
+
+/** How long a sheet waits for what it can do without, ms. */
+const optionalDeadlineMs = 1_500;
+
+/** What staff ask for, out of what Orders, Payments and Depot know. Keeps nothing. */
+export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api<StaffService> {
+  const { orders, payments, depot } = upstreams;
+
+  /** The answer, or undefined where the service has none or is not there: staff can go on without. */
+  async function ifKnown<T>(what: string, answer: Promise<T>): Promise<T | undefined> {
+    try {
+      return await answer;
+    } catch (thrown) {
+      const error = MallError.from(thrown);
+      if (error.code !== 'NOT_FOUND') logger.warn({ err: error }, `${what} is left out`);
+      return undefined;
+    }
+  }
+  const optional = (options?: CallOptions) => ({ signal: options?.signal, deadlineMs: optionalDeadlineMs });
+  const invoiceOf = (orderId: string, options?: CallOptions) =>
+    ifKnown('an invoice', payments.getInvoice({ orderId }, optional(options)));
+
+  async function sheetOf(order: Order, options?: CallOptions): Promise<OrderSheet> {
+    const { orderId } = order;
+    const [invoice, list] = await Promise.all([
+      invoiceOf(orderId, options),
+      ifKnown('a shopping list', depot.getList({ orderId }, optional(options))),
+    ]);
+    return { order, invoice, list };
+  }
+
+  async function pickupOf({ bay, orderId, since }: Bay, options?: CallOptions): Promise<Pickup> {
+    const [order, invoice] = await Promise.all([
+      orders.getOrder({ orderId }, { signal: options?.signal }),
+      invoiceOf(orderId, options),
+    ]);
+    return { bay, waitingSince: since, order, invoice };
+  }
+
+  return {
+    async listPickups(_, options) {
+      const { bays } = await depot.listBays({}, { signal: options?.signal });
+      const lookups = new KeyedSerial(lookupConcurrency);
+      const pickups = await Promise.all(bays.map((bay) => lookups.run(bay.orderId, () => pickupOf(bay, options))));
+      // Depot frees the bay a moment after the hand-over.
+      return { pickups: pickups.filter(({ order }) => order?.state !== OrderState.COMPLETED) };
+    },
+
+    async showOrder({ orderId: id }, options) {
+      const orderId = requireId('order_id', id);
+      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      linkToOrder(order);
+      return sheetOf(order, options);
+    },
+
+    async payOrder({ orderId: id, idempotencyKey }, options) {
+      const orderId = requireId('order_id', id);
+      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      linkToOrder(order);
+      const { state, due, total } = await payments.getInvoice({ orderId }, { signal: options?.signal });
+      // Of a paid invoice nothing is due: Payments says so, or that this very key has paid it.
+      const amount = state === InvoiceState.OPEN ? due : total;
+      const invoice = await payments.pay({ orderId, idempotencyKey, amount });
+      return { ...(await sheetOf(order, options)), invoice };
+    },
+
+    async handOver({ orderId: id }, options) {
+      const orderId = requireId('order_id', id);
+      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
+      return sheetOf(await orders.handOver({ orderId }), options);
+    },
+  };
+}
+
+/** What happens at the desk is a trace of its own, since it starts whenever somebody comes; the link leads to the order's. */
+function linkToOrder(order: Order): void {
+  const span = trace.getActiveSpan();
+  span?.setAttributes(orderAttributes(order));
+  const spanContext = parseTraceparent(order.traceparent);
+  if (spanContext) span?.addLink({ context: spanContext } satisfies Link);
+}
