@@ -1,0 +1,24 @@
+/** Run as a process of its own, to be killed: prints each message it begins, and never ends with the second. */
+import { trace } from '@opentelemetry/api';
+import { startConsumer } from '../../src/broker/consume.ts';
+import { connectRabbitMq } from '../../src/broker/rabbitmq.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+import { MemoryInbox } from './memory-inbox.ts';
+import { testTopology } from './messages.ts';
+
+const broker = await connectRabbitMq({
+  url: process.env.AMQP_URL!,
+  namespace: process.env.NAMESPACE!,
+  logger: silentLogger,
+});
+await broker.declare(testTopology);
+await startConsumer({
+  broker,
+  queue: 'one.inbox',
+  inbox: new MemoryInbox(async ({ id }) => {
+    console.log(id);
+    if (id === 'm2') await new Promise(() => {});
+  }),
+  tracer: trace.getTracer('test'),
+  logger: silentLogger,
+});

@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { type Channel, Connection } from 'rabbitmq-client';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Broker, Delivery } from '../../src/broker/port.ts';
+import { connectRabbitMq, deleteTopology } from '../../src/broker/rabbitmq.ts';
+import type { Message } from '../../src/contract/message.ts';
+import { Collector } from '../support/collector.ts';
+import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+import { brokerContract } from './contract.ts';
+import { ids, message, numbered, testTopology, toOne, toWork } from './messages.ts';
+import { RabbitMqMall } from './rabbitmq-mall.ts';
+
+describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
+  brokerContract('RabbitMQ', async () => new RabbitMqMall());
+
+  let mall: RabbitMqMall;
+  beforeEach(() => {
+    mall = new RabbitMqMall();
+  });
+  afterEach(() => mall.close());
+
+  /** A bystander's view, past the adapter. */
+  let bystander: Connection;
+  let channel: Channel;
+  beforeAll(async () => {
+    bystander = new Connection(amqpUrl);
+    channel = await bystander.acquire();
+  });
+  afterAll(async () => {
+    await channel.close();
+    await bystander.close();
+  });
+
+  const consumeAcking = async (broker: Broker) => {
+    const received = new Collector<Message>();
+    await broker.consume('one.inbox', 10, (delivery) => {
+      delivery.ack();
+      received.add(delivery.message);
+    });
+    return received;
+  };
+
+  /** Publishes until the connection is back, as a relay does; the poll's own timeout bounds it. */
+  const publishWhenBack = (broker: Broker, each: Message) =>
+    expect
+      .poll(
+        () =>
+          broker.publish(toOne, each).then(
+            () => 'published',
+            (error: { code: string }) => error.code,
+          ),
+        { timeout: 15_000 },
+      )
+      .toBe('published');
+
+  test('puts the AMQP properties that other tools look at beside the headers', async () => {
+    const broker = await mall.connect();
+    const sent = message('m1');
+    await broker.publish(toWork, sent);
+    const got = await channel.basicGet({ queue: `${mall.namespace}.work`, noAck: true });
+    expect(got).toMatchObject({
+      messageId: 'm1',
+      correlationId: sent.correlationId,
+      type: sent.name,
+      timestamp: Math.floor(sent.time.getTime() / 1000),
+      contentType: 'application/protobuf',
+      durable: true,
+      headers: { cloudEvents_id: 'm1', cloudEvents_partitionkey: 'key' },
+    });
+  });
+
+  test('publishes and consumes again after its connections were cut', async () => {
+    const broker = await mall.connect();
+    const received = await consumeAcking(broker);
+    await broker.publish(toOne, message('before'));
+    await received.atLeast(1);
+    mall.wire(broker).cut();
+    await publishWhenBack(broker, message('after'));
+    await expect.poll(() => ids(received.items), { timeout: 15_000 }).toContain('after');
+  });
+
+  test('refuses publishes at once while the broker is away, and goes on when it is back', async () => {
+    const broker = await mall.connect();
+    const received = await consumeAcking(broker);
+    await mall.wire(broker).refuse();
+    await expect
+      .poll(() => broker.publish(toOne, message('m')).catch((error) => error.detail.reason))
+      .toBe('BROKER_UNREACHABLE');
+    await expect(broker.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await mall.wire(broker).restore();
+    await publishWhenBack(broker, message('back'));
+    await expect.poll(() => ids(received.items), { timeout: 15_000 }).toContain('back');
+    await expect(broker.ping()).resolves.toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/) });
+  });
+
+  test('declares its topology again when it comes back to a broker that has lost it', async () => {
+    const broker = await mall.connect();
+    await deleteTopology(amqpUrl, mall.namespace, testTopology);
+    mall.wire(broker).cut();
+    await publishWhenBack(broker, message('m'));
+    const received = await consumeAcking(broker);
+    expect(ids(await received.atLeast(1))).toContain('m');
+  });
+
+  test('gives up a publish over a half-open connection at its deadline', async () => {
+    const broker = await mall.connect({ publishDeadlineMs: 200 });
+    mall.wire(broker).blackhole();
+    await expect(broker.publish(toOne, message('m1'))).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      detail: { reason: 'PUBLISH_UNCONFIRMED' },
+    });
+    await mall.wire(broker).restore();
+    // The first one was only late; a consumer would know the second by its id.
+    await publishWhenBack(broker, message('m1'));
+    const received = await consumeAcking(broker);
+    expect(new Set(ids(await received.atLeast(2)))).toEqual(new Set(['m1']));
+  });
+
+  test('notices a half-open connection by its heartbeat and consumes over a new one', async () => {
+    const broker = await mall.connect({ heartbeatS: 1, publishDeadlineMs: 500 });
+    const received = await consumeAcking(broker);
+    mall.wire(broker).blackhole();
+    await expect
+      .poll(() => broker.publish(toOne, message('m')).catch((error) => error.detail.reason), { timeout: 10_000 })
+      .toBe('BROKER_UNREACHABLE');
+    await mall.wire(broker).restore();
+    await publishWhenBack(broker, message('back'));
+    await expect.poll(() => ids(received.items), { timeout: 15_000 }).toContain('back');
+  });
+
+  test('takes a settlement that comes after the reconnect for nothing, and delivers the message again', async () => {
+    const broker = await mall.connect();
+    const deliveries = new Collector<Delivery>();
+    await broker.consume('one.inbox', 10, deliveries.add);
+    await broker.publish(toOne, message('m1'));
+    const [before] = await deliveries.atLeast(1);
+    mall.wire(broker).cut();
+    const after = (await deliveries.atLeast(2))[1]!;
+    expect([before!.lost, after.lost, after.redelivered]).toEqual([true, false, true]);
+    before!.ack();
+    before!.requeue();
+    after.ack();
+    await broker.publish(toOne, message('m2'));
+    expect((await deliveries.atLeast(3))[2]!.message.id).toBe('m2');
+    deliveries.items[2]!.ack();
+  });
+
+  test('moves what is no message of ours to the malformed queue and goes on', async () => {
+    const broker = await mall.connect();
+    const received = await consumeAcking(broker);
+    const queue = `${mall.namespace}.one.inbox`;
+    await channel.basicPublish({ routingKey: queue, durable: true, headers: { odd: 1 }, messageId: 'x' }, 'not ours');
+    await broker.publish(toOne, message('ours'));
+    expect(ids(await received.atLeast(1))).toEqual(['ours']);
+    await expect
+      .poll(() => channel.basicGet({ queue: `${mall.namespace}.malformed`, noAck: true }), { timeout: 10_000 })
+      .toMatchObject({
+        durable: true,
+        messageId: 'x',
+        body: 'not ours',
+        headers: {
+          'mallbots-queue': 'one.inbox',
+          'mallbots-reason': 'message without header cloudEvents_type',
+          'mallbots-headers': '{"odd":1}',
+        },
+      });
+  });
+
+  test('declares the same topology from several processes at once', async () => {
+    const brokers = await Promise.all(Array.from({ length: 6 }, () => mall.connect()));
+    await Promise.all(brokers.map((broker, i) => broker.publish(toOne, message(`m${i}`))));
+    expect(await consumeAcking(brokers[0]!).then((received) => received.atLeast(6))).toHaveLength(6);
+  });
+
+  test('leaves nothing behind of a scratch mall whose queues have expired', async () => {
+    const broker = await mall.connect();
+    await broker.close();
+    const { queues, exchanges } = testTopology;
+    // What `x-expires` does after an hour.
+    for (const name of [...queues.map((each) => each.name), 'unroutable', 'malformed']) {
+      await channel.queueDelete({ queue: `${mall.namespace}.${name}` });
+    }
+    for (const name of [...exchanges.map((each) => each.name), 'unroutable', 'keeper']) {
+      const passive = await bystander.acquire({ emitErrorsFromChannel: true });
+      await expect(
+        passive.exchangeDeclare({ exchange: `${mall.namespace}.${name}`, passive: true }),
+      ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    }
+  });
+
+  test('never deletes the real mall, and says who refused the credentials', async () => {
+    await expect(deleteTopology(amqpUrl, '', testTopology)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    const url = new URL(amqpUrl);
+    url.password = 'wrong';
+    const refused = connectRabbitMq({ url: url.href, namespace: 'x', logger: silentLogger });
+    await expect(refused).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
+  test('delivers in order what a consumer process had in hand when it was killed', async () => {
+    const broker = await mall.connect();
+    for (const each of numbered(3)) await broker.publish(toOne, each);
+    const child = spawn(process.execPath, [new URL('crashing-consumer.ts', import.meta.url).pathname], {
+      env: { ...process.env, AMQP_URL: amqpUrl, NAMESPACE: mall.namespace },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const begun = new Collector<string>();
+    createInterface(child.stdout).on('line', begun.add);
+    // m1 is acknowledged, and its handler is in the middle of m2.
+    expect(await begun.atLeast(2)).toEqual(['m1', 'm2']);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const deliveries = new Collector<Delivery>();
+    await broker.consume('one.inbox', 10, (delivery) => {
+      delivery.ack();
+      deliveries.add(delivery);
+    });
+    expect(ids((await deliveries.atLeast(2)).map((each) => each.message))).toEqual(['m2', 'm3']);
+  });
+});
