@@ -47,12 +47,19 @@ export class ScriptedSession {
     call.on('cancelled', () => this.#frames.push(undefined));
   }
 
-  /** The next frame of that body; heartbeats and credits between are skipped, anything else fails the test. */
+  /** The next frame with that body; heartbeats and credits between are skipped, anything else fails the test. */
   async next<C extends BotBody['$case']>(wanted: C): Promise<Said<C>> {
+    const frame = await this.nextOf([wanted]);
+    return { ...frame, body: frame.body.value } as Said<C>;
+  }
+
+  /** The next frame with one of those bodies, as it came. */
+  async nextOf<C extends BotBody['$case']>(wanted: readonly C[]) {
     for (;;) {
       const frame = await this.#frames.next();
-      if (frame?.body?.$case === wanted) return { ...frame, body: frame.body.value } as Said<C>;
-      const passing = frame?.body?.$case === 'heartbeat' || frame?.body?.$case === 'credit';
+      const said = frame?.body?.$case;
+      if (wanted.includes(said as C)) return frame as BotFrame & { body: Extract<BotBody, { $case: C }> };
+      const passing = said === 'heartbeat' || said === 'credit';
       if (!passing)
         throw new Error(`expected ${wanted}, got ${JSON.stringify(frame?.body ?? 'the end of the stream')}`);
     }

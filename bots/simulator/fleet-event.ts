@@ -1,0 +1,66 @@
+import type { AbortCause } from '../sdk/index.ts';
+
+interface OnTour {
+  readonly botId: string;
+  readonly orderId: string;
+  readonly taskId: string;
+}
+
+/** What happens on the floor, for whoever tells of it. */
+export type FleetEvent =
+  | { readonly type: 'connected'; readonly botId: string; readonly hubId: string; readonly epoch: number }
+  | { readonly type: 'refused'; readonly botId: string; readonly error: Error }
+  | ({ readonly type: 'tour_started'; readonly attempt: number; readonly stops: number } & OnTour)
+  | ({ readonly type: 'stop_reached'; readonly storeName: string } & OnTour)
+  | ({ readonly type: 'item_picked' | 'item_short'; readonly name: string; readonly quantity: number } & OnTour)
+  | ({ readonly type: 'delivered'; readonly walkedMetres: number } & OnTour)
+  | ({ readonly type: 'tour_aborted'; readonly why: AbortCause | 'failed' } & OnTour)
+  | { readonly type: 'crashed' | 'rebooted' | 'disconnected' | 'charging' | 'charged'; readonly botId: string };
+
+export interface FleetStats {
+  readonly bots: number;
+  readonly connected: number;
+  readonly tours: { readonly started: number; readonly delivered: number; readonly aborted: number };
+  /** Units. */
+  readonly picked: number;
+  readonly short: number;
+  readonly crashes: number;
+  readonly disconnects: number;
+  readonly walkedMetres: number;
+}
+
+/** Adds up what is told. */
+export class Tally {
+  readonly #counts = new Map<FleetEvent['type'], number>();
+  #picked = 0;
+  #short = 0;
+  #walkedMetres = 0;
+
+  add(event: FleetEvent): void {
+    this.#counts.set(event.type, this.#count(event.type) + 1);
+    if (event.type === 'item_picked') this.#picked += event.quantity;
+    if (event.type === 'item_short') this.#short += event.quantity;
+    if (event.type === 'delivered') this.#walkedMetres += event.walkedMetres;
+  }
+
+  stats(bots: number, connected: number): FleetStats {
+    return {
+      bots,
+      connected,
+      tours: {
+        started: this.#count('tour_started'),
+        delivered: this.#count('delivered'),
+        aborted: this.#count('tour_aborted'),
+      },
+      picked: this.#picked,
+      short: this.#short,
+      crashes: this.#count('crashed'),
+      disconnects: this.#count('disconnected'),
+      walkedMetres: this.#walkedMetres,
+    };
+  }
+
+  #count(type: FleetEvent['type']): number {
+    return this.#counts.get(type) ?? 0;
+  }
+}

@@ -1,0 +1,184 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Fleet, type FleetEvent, type FleetOptions, startFleet } from '../../bots/simulator/index.ts';
+import { Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { ShopProgress, ShopResult, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
+import { type ScriptedHub, type ScriptedSession, startScriptedHub } from '../support/scripted-hub.ts';
+import { schema } from './robot.ts';
+
+/** A tour of minutes takes milliseconds. */
+const timeScale = 20_000;
+
+async function floor(options: Partial<FleetOptions> = {}) {
+  const hub = await startScriptedHub();
+  const events: FleetEvent[] = [];
+  const fleet = startFleet({
+    hub: hub.address,
+    count: 1,
+    timeScale,
+    onEvent: (event) => events.push(event),
+    ...options,
+  });
+  onTestFinished(async () => {
+    await fleet.stop({ deadlineMs: 0 });
+    await hub[Symbol.asyncDispose]();
+  });
+  return { hub, fleet, events };
+}
+
+const items = [
+  { lineId: 'l1', productId: 'p1', sku: 'tea', name: 'Tea', quantity: 3 },
+  { lineId: 'l2', productId: 'p2', sku: 'milk', name: 'Milk', quantity: 2 },
+];
+
+function shopping(taskId: string, metres = 50) {
+  const stops = [
+    { storeId: 's1', storeName: 'Greens', place: { x: metres, y: 0 }, items: [items[0]!] },
+    { storeId: 's2', storeName: 'Dairy', place: { x: metres, y: metres }, items: [items[1]!] },
+  ];
+  const payload = Buffer.from(ShopTask.encode({ orderId: 'o1', stops, depot: { x: 0, y: 0 } }).finish());
+  return { taskId, schema, orderId: 'o1', payload };
+}
+
+/** Steps up to and with the result, and the result; acknowledges on the way. */
+async function follow(session: ScriptedSession) {
+  const steps: unknown[] = [];
+  for (;;) {
+    const report = await session.nextOf(['progress', 'result']);
+    session.ack(report.seq);
+    if (report.body.$case === 'result') {
+      return { steps, outcome: report.body.value.outcome, result: ShopResult.decode(report.body.value.payload) };
+    }
+    const { step } = ShopProgress.decode(report.body.value.payload);
+    steps.push([step!.$case, 'lineId' in step!.value ? step!.value.quantity : step!.value.stopIndex]);
+  }
+}
+
+async function connected(hub: ScriptedHub, more: Parameters<ScriptedSession['welcome']>[0] = {}) {
+  const session = await hub.nextSession();
+  const { body: hello } = await session.welcome(more);
+  return { session, hello };
+}
+
+describe('a tour', () => {
+  it('visits the stores in order, picks, and brings the goods to the depot', async () => {
+    const { hub, fleet, events } = await floor();
+    const { session } = await connected(hub);
+    await session.assign(shopping('t1'));
+    const { steps, outcome, result } = await follow(session);
+    expect(outcome).toBe(Outcome.SUCCEEDED);
+    expect(steps).toEqual([
+      ['stopReached', 0],
+      ['itemPicked', 3],
+      ['stopReached', 1],
+      ['itemPicked', 2],
+    ]);
+    expect(result.lines).toMatchObject([
+      { lineId: 'l1', picked: 3, short: 0 },
+      { lineId: 'l2', picked: 2, short: 0 },
+    ]);
+    expect(result.walkedMetres).toBeCloseTo(50 + 50 + Math.hypot(50, 50));
+    expect(fleet.stats()).toMatchObject({
+      bots: 1,
+      connected: 1,
+      picked: 5,
+      short: 0,
+      tours: { started: 1, delivered: 1 },
+    });
+    expect(events.map(({ type }) => type)).toEqual([
+      'connected',
+      'tour_started',
+      'stop_reached',
+      'item_picked',
+      'stop_reached',
+      'item_picked',
+      'delivered',
+    ]);
+  });
+
+  it('reports what is short: all of a short sku, one unit by rate', async () => {
+    const { hub } = await floor({ faults: { shortSkus: ['tea'], shortRate: 1 } });
+    const { session } = await connected(hub);
+    await session.assign(shopping('t1'));
+    const { steps, result } = await follow(session);
+    expect(steps).toEqual([
+      ['stopReached', 0],
+      ['itemShort', 3],
+      ['stopReached', 1],
+      ['itemPicked', 1],
+      ['itemShort', 1],
+    ]);
+    expect(result.lines).toMatchObject([
+      { lineId: 'l1', picked: 0, short: 3 },
+      { lineId: 'l2', picked: 1, short: 1 },
+    ]);
+  });
+});
+
+describe('a robot', () => {
+  it('that loses its connection works on and reports when it is back', async () => {
+    const { hub, fleet } = await floor({ faults: { disconnectRate: 1 } });
+    const first = await connected(hub);
+    await first.session.assign(shopping('t1'));
+    await first.session.end();
+    expect(first.session.heard.map(({ body }) => body?.$case)).not.toContain('goodbye');
+    const last = Math.max(...first.session.heard.map(({ seq }) => seq));
+    const back = await connected(hub, {
+      verdicts: [{ taskId: 't1', fence: 1, verdict: Verdict.CONTINUE }],
+      lastBotSeq: last,
+    });
+    expect(back.hello.instanceId).toBe(first.hello.instanceId);
+    expect(back.hello.heldTasks).toMatchObject([{ taskId: 't1', fence: 1 }]);
+    const { outcome } = await follow(back.session);
+    expect(outcome).toBe(Outcome.SUCCEEDED);
+    expect(fleet.stats()).toMatchObject({ disconnects: 1, crashes: 0 });
+  });
+
+  it('that crashes forgets everything and comes back as another instance', async () => {
+    const { hub, fleet, events } = await floor({ faults: { crashRate: 1 } });
+    const first = await connected(hub);
+    await first.session.assign(shopping('t1'));
+    await first.session.end();
+    const back = await connected(hub);
+    expect(first.session.heard.map(({ body }) => body?.$case)).not.toContain('result');
+    expect(first.session.heard.map(({ body }) => body?.$case)).not.toContain('goodbye');
+    expect(back.hello).toMatchObject({ botId: first.hello.botId, bootCount: 2, heldTasks: [] });
+    expect(back.hello.instanceId).not.toBe(first.hello.instanceId);
+    expect(back.hello.resumeToken).toHaveLength(0);
+    expect(events).toContainEqual(expect.objectContaining({ type: 'tour_aborted', why: 'killed', taskId: 't1' }));
+    expect(fleet.stats()).toMatchObject({ crashes: 1, tours: { started: 1, aborted: 1, delivered: 0 } });
+  });
+
+  it('whose battery is low takes no task until it is charged', async () => {
+    const { hub, events } = await floor();
+    const { session } = await connected(hub);
+    await session.assign(shopping('t1', 700));
+    await expect(session.next('progress')).resolves.toBeDefined();
+    await follow(session);
+    const credits = () => session.heard.flatMap(({ body }) => (body?.$case === 'credit' ? [body.value.amount] : []));
+    await expect.poll(credits).toEqual([0, 1]);
+    expect(events.map(({ type }) => type).slice(-3)).toEqual(['delivered', 'charging', 'charged']);
+    session.offer(shopping('t2'));
+    await expect(session.next('offerReply')).resolves.toMatchObject({ body: { accepted: true } });
+  });
+});
+
+describe('a fleet', () => {
+  it('has as many bots as asked for, by name and number, and says goodbye for each', async () => {
+    const { hub, fleet } = await floor({ count: 3, namePrefix: 'cart-', firstNumber: 5 });
+    const all = await Promise.all([connected(hub), connected(hub), connected(hub)]);
+    expect(all.map(({ hello }) => hello.botId).sort()).toEqual(['cart-5', 'cart-6', 'cart-7']);
+    await expect.poll(() => fleet.stats().connected).toBe(3);
+    const stopped = fleet.stop();
+    for (const { session } of all)
+      await expect(session.next('goodbye')).resolves.toMatchObject({ body: { reason: 'the fleet stops' } });
+    await stopped;
+    expect(fleet.stats().connected).toBe(0);
+  });
+
+  it.each([
+    [{ timeScale: 0 }, 'timeScale is 0'],
+    [{ count: -1 }, 'count is -1'],
+  ])('refuses %j', (more, message) => {
+    expect((): Fleet => startFleet({ hub: '127.0.0.1:1', count: 1, ...more })).toThrow(message);
+  });
+});
