@@ -1,18 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import type { ChannelCredentials } from '@grpc/grpc-js';
-import { type Tracer, trace } from '@opentelemetry/api';
+import { trace } from '@opentelemetry/api';
 import {
   type Hello,
   type HubFrame,
   type Nack,
   NackReason,
-  type Position,
   type ProtocolOffer,
   RevisionStatus,
   type Welcome,
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
-import { type BackoffPolicy, backoffMs, defaultBackoff, pause } from './backoff.ts';
+import { backoffMs, defaultBackoff, pause } from './backoff.ts';
+import { type BotOptions, hubsOf, kindsOf } from './bot-options.ts';
 import { type BotEvents, type BotState, HubRefused, isFinal, statusName } from './bot-state.ts';
 import { dialHub } from './hub-client.ts';
 import type { ServedKind } from './kind.ts';
@@ -20,30 +19,7 @@ import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
 import { Session, type SessionEnd, type WorkBody } from './session.ts';
 import type { LossyBody } from './uplink.ts';
-
-export interface BotOptions {
-  /** `host:port`, or several separated by commas: the bot moves on to the next when one is lost. */
-  readonly hub: string;
-  readonly botId: string;
-  /** What this bot can do: `shopKind.serve(handler, { credits: 1 })`. */
-  readonly kinds: readonly ServedKind[];
-  /** Where the robot is, metres from the depot. Asked at each heartbeat. */
-  readonly position?: () => { x: number; y: number };
-  /** 0 to 1. Asked at each heartbeat. */
-  readonly battery?: () => number;
-  /** How often this robot has booted, where it can remember it. */
-  readonly bootCount?: number;
-  readonly reconnect?: BackoffPolicy;
-  /** Plaintext when not given. */
-  readonly credentials?: ChannelCredentials;
-  readonly logger?: BotLogger;
-  /** The global OpenTelemetry tracer when not given. */
-  readonly tracer?: Tracer;
-  /** Reports that may wait for the hub before handlers wait; see `outboxLimit`. */
-  readonly outboxLimit?: number;
-  /** In [0, 1); spreads reconnects. */
-  readonly random?: () => number;
-}
+import { Watch } from './watch.ts';
 
 /** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
 const stableAfterMs = 5_000;
@@ -76,7 +52,7 @@ export class Bot implements AsyncDisposable {
   readonly #assignments: Assignments;
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<{ event: keyof BotEvents; listener: (value: never) => void }>();
-  readonly #waiting = new Set<() => void>();
+  readonly #watch = new Watch();
   #state: BotState;
   #session: Session | undefined;
   #resumeToken: Uint8Array = new Uint8Array();
@@ -87,10 +63,10 @@ export class Bot implements AsyncDisposable {
   constructor(options: BotOptions) {
     this.#options = options;
     this.botId = options.botId;
-    this.#hubs = options.hub.split(',').map((hub) => hub.trim());
+    this.#hubs = hubsOf(options);
     this.#logger = options.logger ?? silentLogger;
     this.#random = options.random ?? Math.random;
-    this.#kinds = new Map(options.kinds.map((served) => [served.schema.kind, served]));
+    this.#kinds = kindsOf(options);
     this.#outbox = new Outbox((entry: Entry) => this.#assignments.settled(entry), options.outboxLimit);
     this.#assignments = new Assignments({
       botId: options.botId,
@@ -101,7 +77,7 @@ export class Bot implements AsyncDisposable {
       maxPayloadBytes: () => this.#maxFrameBytes - frameOverheadBytes,
       written: () => this.#session?.pump(),
       complain: (nack) => this.#session?.complain(nack),
-      changed: () => this.#wake(),
+      changed: () => this.#watch.look(),
     });
     // Bots of one fleet start at different hubs.
     const first = Math.floor(this.#random() * this.#hubs.length);
@@ -127,7 +103,7 @@ export class Bot implements AsyncDisposable {
 
   /** Resolves once the bot is `ready`; rejects when it closes instead, or with the signal's reason. */
   async ready(signal?: AbortSignal): Promise<void> {
-    await this.#until(() => this.#state.at === 'ready' || this.#state.at === 'closed', signal);
+    await this.#watch.until(() => this.#state.at === 'ready' || this.#state.at === 'closed', signal);
     signal?.throwIfAborted();
     if (this.#state.at === 'closed') throw this.#state.error ?? new Error(`bot ${this.botId} is closed`);
   }
@@ -141,7 +117,7 @@ export class Bot implements AsyncDisposable {
 
   /** Measurements for whoever watches; the newest replaces what was not sent yet, and all may be lost. */
   telemetry(gauges: Record<string, number>): void {
-    const value = { sampledAt: new Date(), position: this.#position(), gauges };
+    const value = { sampledAt: new Date(), position: this.#read('position'), gauges };
     this.#session?.post('telemetry', { $case: 'telemetry', value });
   }
 
@@ -154,10 +130,10 @@ export class Bot implements AsyncDisposable {
     this.#assignments.close('the bot is draining');
     for (const kind of this.#kinds.keys()) this.setCredits(kind, 0);
     const isDone = () => this.#state.at === 'closed' || (this.#assignments.isIdle && this.#outbox.size === 0);
-    await this.#until(isDone, AbortSignal.timeout(deadlineMs));
+    await this.#watch.until(isDone, AbortSignal.timeout(deadlineMs));
     if (!isDone()) {
       this.#assignments.stopAll('shutdown', `not done within ${deadlineMs} ms of draining`);
-      await this.#until(isDone, AbortSignal.timeout(stopGraceMs));
+      await this.#watch.until(isDone, AbortSignal.timeout(stopGraceMs));
     }
     await this.close(reason);
   }
@@ -289,22 +265,28 @@ export class Bot implements AsyncDisposable {
       kinds: [...this.#kinds.values()].map(({ schema }) => ({ kind: schema.kind, digests: [schema.digest] })),
       credits: [...this.#assignments.credits].map(([kind, amount]) => ({ kind, amount })),
       heldTasks: this.#assignments.held(),
-      position: this.#position(),
+      position: this.#read('position'),
     };
   }
 
   #heartbeat(): LossyBody {
     const value = {
       sentAt: new Date(),
-      position: this.#position(),
-      battery: this.#options.battery?.() ?? 1,
+      position: this.#read('position'),
+      battery: this.#read('battery') ?? 1,
       heldTasks: this.#assignments.held(),
     };
     return { $case: 'heartbeat', value };
   }
 
-  #position(): Position | undefined {
-    return this.#options.position?.();
+  /** A sensor that fails must not keep the bot from renewing its leases. */
+  #read<S extends 'position' | 'battery'>(sensor: S): ReturnType<NonNullable<BotOptions[S]>> | undefined {
+    try {
+      return this.#options[sensor]?.() as ReturnType<NonNullable<BotOptions[S]>>;
+    } catch (error) {
+      this.#logger.warn({ botId: this.botId, err: error }, `${sensor} could not be read`);
+      return undefined;
+    }
   }
 
   /** The only writer of the state. */
@@ -312,7 +294,7 @@ export class Bot implements AsyncDisposable {
     this.#state = state;
     this.#logger.debug({ botId: this.botId, ...state }, `bot is ${state.at}`);
     this.#tell('state', state);
-    this.#wake();
+    this.#watch.look();
   }
 
   #finish(error?: HubRefused): HubRefused | undefined {
@@ -326,24 +308,5 @@ export class Bot implements AsyncDisposable {
     for (const entry of this.#listeners) {
       if (entry.event === event) entry.listener(value as never);
     }
-  }
-
-  #wake(): void {
-    for (const check of this.#waiting) check();
-  }
-
-  /** Resolves when `condition` holds, or `signal` aborts. */
-  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition() && !signal?.aborted) return;
-        this.#waiting.delete(check);
-        signal?.removeEventListener('abort', check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      signal?.addEventListener('abort', check);
-      check();
-    });
   }
 }

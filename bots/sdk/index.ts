@@ -1,5 +1,6 @@
 export { type BackoffPolicy, defaultBackoff } from './backoff.ts';
-export { type Bot, type BotOptions, connectBot } from './bot.ts';
+export { type Bot, connectBot } from './bot.ts';
+export type { BotOptions } from './bot-options.ts';
 export { type BotEvents, type BotState, HubRefused } from './bot-state.ts';
 export { type Codec, defineKind, type Kind, type KindDefinition, type ServedKind } from './kind.ts';
 export * from './kinds/shop.ts';

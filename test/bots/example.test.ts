@@ -14,7 +14,7 @@ it('the example is a whole bot: it works on a task, says what it does, and leave
 }, async () => {
   const hub = await startScriptedHub();
   const bot = spawn(process.execPath, [example, hub.address], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(bot, 'exit');
+  const exited = once(bot, 'close');
   onTestFinished(async () => {
     bot.kill('SIGKILL');
     await hub[Symbol.asyncDispose]();

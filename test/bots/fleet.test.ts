@@ -3,7 +3,7 @@ import { type Fleet, type FleetEvent, type FleetOptions, startFleet } from '../.
 import { Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { type ScriptedHub, type ScriptedSession, startScriptedHub } from '../support/scripted-hub.ts';
-import { schema } from './robot.ts';
+import { patient, schema } from './robot.ts';
 
 /** A tour of minutes takes milliseconds. */
 const timeScale = 20_000;
@@ -155,7 +155,7 @@ describe('a robot', () => {
     await expect(session.next('progress')).resolves.toBeDefined();
     await follow(session);
     const credits = () => session.heard.flatMap(({ body }) => (body?.$case === 'credit' ? [body.value.amount] : []));
-    await expect.poll(credits).toEqual([0, 1]);
+    await expect.poll(credits, patient).toEqual([0, 1]);
     expect(events.map(({ type }) => type).slice(-3)).toEqual(['delivered', 'charging', 'charged']);
     session.offer(shopping('t2'));
     await expect(session.next('offerReply')).resolves.toMatchObject({ body: { accepted: true } });
@@ -167,7 +167,7 @@ describe('a fleet', () => {
     const { hub, fleet } = await floor({ count: 3, namePrefix: 'cart-', firstNumber: 5 });
     const all = await Promise.all([connected(hub), connected(hub), connected(hub)]);
     expect(all.map(({ hello }) => hello.botId).sort()).toEqual(['cart-5', 'cart-6', 'cart-7']);
-    await expect.poll(() => fleet.stats().connected).toBe(3);
+    await expect.poll(() => fleet.stats().connected, patient).toBe(3);
     const stopped = fleet.stop();
     for (const { session } of all)
       await expect(session.next('goodbye')).resolves.toMatchObject({ body: { reason: 'the fleet stops' } });

@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { type BotState, HubRefused } from '../../bots/sdk/index.ts';
+import { type BotState, connectBot, HubRefused, shopKind } from '../../bots/sdk/index.ts';
 import { NackReason, RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
-import { emptyTask, gate, hubAndBot, nothingPicked, reached, schema } from './robot.ts';
+import { emptyTask, gate, hubAndBot, nothingPicked, patient, reached, schema } from './robot.ts';
 
 const idle = async () => nothingPicked;
 
@@ -96,7 +96,32 @@ describe('heartbeats', () => {
     expect(body.heldTasks).toMatchObject([{ taskId: 't', fence: 3, finished: false }]);
     working.resolve();
     await session.next('result');
-    await expect.poll(async () => (await session.next('heartbeat')).body.heldTasks).toMatchObject([{ finished: true }]);
+    await expect
+      .poll(async () => (await session.next('heartbeat')).body.heldTasks, patient)
+      .toMatchObject([{ finished: true }]);
+  });
+});
+
+describe('a sensor that fails', () => {
+  it('does not stop the heartbeats that keep the leases', async () => {
+    const broken = () => {
+      throw new Error('no signal');
+    };
+    const { hub } = await hubAndBot(idle, { position: broken, battery: broken });
+    const session = await hub.nextSession();
+    await session.welcome({ heartbeatInterval: { seconds: 0, nanos: 5_000_000 } });
+    const { body } = await session.next('heartbeat');
+    expect(body.position).toBeUndefined();
+    expect(body.battery).toBe(1);
+  });
+});
+
+describe('options that cannot work', () => {
+  it.each([
+    [{ hub: ' , ' }, 'hub is " , "'],
+    [{ kinds: [shopKind.serve(idle), shopKind.serve(idle)] }, 'serve each kind once'],
+  ])('are refused at once', (more, message) => {
+    expect(() => connectBot({ hub: '127.0.0.1:1', botId: 'b', kinds: [], ...more })).toThrow(message);
   });
 });
 

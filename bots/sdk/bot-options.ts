@@ -1,0 +1,43 @@
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { Tracer } from '@opentelemetry/api';
+import type { BackoffPolicy } from './backoff.ts';
+import type { ServedKind } from './kind.ts';
+import type { BotLogger } from './logger.ts';
+
+export interface BotOptions {
+  /** `host:port`, or several separated by commas: the bot moves on to the next when one is lost. */
+  readonly hub: string;
+  readonly botId: string;
+  /** What this bot can do: `shopKind.serve(handler, { credits: 1 })`. */
+  readonly kinds: readonly ServedKind[];
+  /** Where the robot is, metres from the depot. Asked at each heartbeat. */
+  readonly position?: () => { x: number; y: number };
+  /** 0 to 1. Asked at each heartbeat. */
+  readonly battery?: () => number;
+  /** How often this robot has booted, where it can remember it. */
+  readonly bootCount?: number;
+  readonly reconnect?: BackoffPolicy;
+  /** Plaintext when not given. */
+  readonly credentials?: ChannelCredentials;
+  readonly logger?: BotLogger;
+  /** The global OpenTelemetry tracer when not given. */
+  readonly tracer?: Tracer;
+  /** Reports that may wait for the hub before handlers wait; see `outboxLimit`. */
+  readonly outboxLimit?: number;
+  /** In [0, 1); spreads reconnects. */
+  readonly random?: () => number;
+}
+
+/** @throws RangeError when `hub` names no address */
+export function hubsOf({ hub }: BotOptions): readonly string[] {
+  const hubs = hub.split(',').flatMap((address) => address.trim() || []);
+  if (hubs.length === 0) throw new RangeError(`hub is "${hub}"; give host:port, or several separated by commas`);
+  return hubs;
+}
+
+/** @throws RangeError when a kind is served twice */
+export function kindsOf({ kinds }: BotOptions): ReadonlyMap<string, ServedKind> {
+  const byName = new Map(kinds.map((served) => [served.schema.kind, served]));
+  if (byName.size === kinds.length) return byName;
+  throw new RangeError(`kinds are "${kinds.map(({ schema }) => schema.kind)}"; serve each kind once`);
+}
