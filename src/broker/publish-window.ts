@@ -26,10 +26,10 @@ export class PublishWindow {
   }
 
   /**
-   * Settles as `send` does, or earlier by the deadline.
-   * @throws MallError RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED
+   * Settles as `send` does, or earlier by the deadline; `explain` says what a failure of `send` means.
+   * @throws MallError RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, and what `explain` returns
    */
-  run(what: string, send: () => Promise<void>): Promise<void> {
+  run(what: string, send: () => Promise<void>, explain: (what: string, error: unknown) => MallError): Promise<void> {
     if (this.#held >= this.#limit) {
       return Promise.reject(
         new MallError('RESOURCE_EXHAUSTED', `${this.#limit} publishes are in flight already; wait for some of them`, {
@@ -51,7 +51,7 @@ export class PublishWindow {
         },
         (error) => {
           this.#release(entry);
-          reject(error);
+          reject(explain(what, error));
         },
       );
     });

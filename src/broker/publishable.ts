@@ -1,5 +1,5 @@
 import { invalid, refused } from '../contract/errors.ts';
-import type { Message } from '../contract/message.ts';
+import type { Message, TaskMark } from '../contract/message.ts';
 
 /** AMQP short strings hold 255 bytes, and rabbitmq-client cuts longer ones without a word: they are refused instead. Bytes of UTF-8. */
 const maxAttributeBytes = 255;
@@ -20,7 +20,9 @@ export function requirePublishable(message: Message): void {
   requireAttribute('message.correlationId', message.correlationId);
   requireAttribute('message.causationId', message.causationId);
   if (message.traceparent !== '') requireAttribute('message.traceparent', message.traceparent);
-  if (message.task) requireAttribute('message.task.id', message.task.id);
+  if (Number.isNaN(message.time.getTime()))
+    throw invalid('message.time', message.time, 'TIME_INVALID', 'give an instant');
+  if (message.task) requireTask(message.task);
   if (message.body.byteLength > maxBodyBytes) {
     throw invalid(
       'message.body',
@@ -29,6 +31,12 @@ export function requirePublishable(message: Message): void {
       `send at most ${maxBodyBytes} bytes`,
     );
   }
+}
+
+function requireTask({ id, fence }: TaskMark): void {
+  requireAttribute('message.task.id', id);
+  // Every comparison with NaN is false: such a fence would pass all checks of stale ones.
+  if (!Number.isSafeInteger(fence)) throw invalid('message.task.fence', fence, 'FENCE_INVALID', 'give a whole number');
 }
 
 function requireAttribute(field: string, value: string): void {

@@ -57,7 +57,7 @@ export class RabbitPublisher {
       return Promise.reject(unavailable('no connection to RabbitMQ', 'BROKER_UNREACHABLE', this.#channel.lastError));
     }
     if (this.#blocked) return Promise.reject(unavailable(`RabbitMQ is blocked: ${this.#blocked}`, 'BROKER_BLOCKED'));
-    return this.#window.run(what, () => channel.basicPublish(envelope, body).catch((error) => rethrow(what, error)));
+    return this.#window.run(what, () => channel.basicPublish(envelope, body), explain);
   }
 
   /** Resolves when all that was sent has settled, at the latest by the loss of the channel. */
@@ -66,14 +66,14 @@ export class RabbitPublisher {
   }
 }
 
-function rethrow(what: string, error: { code?: string }): never {
-  if (error.code === 'NACK') {
-    throw new MallError(
+function explain(what: string, error: unknown): MallError {
+  if ((error as { code?: string }).code === 'NACK') {
+    return new MallError(
       'RESOURCE_EXHAUSTED',
       `RabbitMQ refused ${what}: a queue behind it is full or has no leader`,
       { reason: 'PUBLISH_REFUSED', value: what, remedy: 'publish it again later' },
       { cause: error },
     );
   }
-  throw unavailable(`the channel was lost before ${what} was confirmed; it may have arrived`, 'CHANNEL_LOST', error);
+  return unavailable(`the channel was lost before ${what} was confirmed; it may have arrived`, 'CHANNEL_LOST', error);
 }

@@ -31,18 +31,24 @@ export class QueueSubscription implements Subscription {
   #draining: Promise<void> | undefined;
   #settled: (() => void) | undefined;
 
+  /** `onMissing` declares the queue again when the broker does not have it any more. */
   constructor(
     connection: Connection,
     queue: string,
     prefetch: number,
     logger: Logger,
+    onMissing: () => Promise<void>,
     onDelivery: (delivery: RawDelivery) => void,
   ) {
     this.#queue = queue;
     this.#logger = logger;
     this.#channel = new KeptChannel(connection, `consuming ${queue}`, logger, async (channel) => {
       // Passive: a declaration with other arguments than the topology's would fail, and one without would make a classic queue.
-      await channel.queueDeclare({ queue, passive: true });
+      await channel.queueDeclare({ queue, passive: true }).catch(async (error: { code?: string }) => {
+        if (error.code === 'NOT_FOUND') await onMissing();
+        // The refusal has cost the channel; the next one finds the queue.
+        throw error;
+      });
       await channel.basicQos({ prefetchCount: prefetch });
       channel.once('close', () => this.#dropLost());
       channel.once('basic.cancel', () => {

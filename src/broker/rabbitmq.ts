@@ -12,7 +12,7 @@ import { requirePublishable, undeclared } from './publishable.ts';
 import { openConnection } from './rabbitmq-connection.ts';
 import { RabbitPublisher } from './rabbitmq-publisher.ts';
 import { placeOf, serverVersion } from './rabbitmq-server.ts';
-import { QueueSubscription } from './rabbitmq-subscription.ts';
+import { QueueSubscription, type RawDelivery } from './rabbitmq-subscription.ts';
 import { AmqpNames, declareTopology, scratchExpiryMs } from './rabbitmq-topology.ts';
 
 export { deleteTopology } from './rabbitmq-topology.ts';
@@ -144,7 +144,7 @@ class RabbitMqBroker implements Broker {
   async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {
     if (!this.#queues.has(queue)) throw undeclared('queue', queue);
     return this.#consume(
-      new QueueSubscription(this.#consuming, this.#names.of(queue), prefetch, this.#logger, (delivery) => {
+      this.#subscription(this.#names.of(queue), prefetch, (delivery) => {
         const { raw } = delivery;
         let message: Message;
         try {
@@ -195,19 +195,13 @@ class RabbitMqBroker implements Broker {
     this.#unroutable.push(listener);
     if (this.#unroutable.length > 1) return;
     // The durable queue and not a tap: an alarm that was raised while nobody listened is heard later.
-    const subscription = new QueueSubscription(
-      this.#consuming,
-      this.#names.unroutable,
-      unroutablePrefetch,
-      this.#logger,
-      (delivery) => {
-        const { exchange, routingKey, messageId = '' } = delivery.raw;
-        const message = { exchange: this.#names.bare(exchange), routingKey, id: messageId };
-        this.#logger.error(message, 'message that no queue is bound for');
-        for (const told of this.#unroutable) told(message);
-        delivery.ack();
-      },
-    );
+    const subscription = this.#subscription(this.#names.unroutable, unroutablePrefetch, (delivery) => {
+      const { exchange, routingKey, messageId = '' } = delivery.raw;
+      const message = { exchange: this.#names.bare(exchange), routingKey, id: messageId };
+      this.#logger.error(message, 'message that no queue is bound for');
+      for (const told of this.#unroutable) told(message);
+      delivery.ack();
+    });
     this.#channels.add(subscription.channel);
   }
 
@@ -231,6 +225,10 @@ class RabbitMqBroker implements Broker {
       connection.unsafeDestroy();
     }
     await Promise.all([...this.#channels].map((channel) => channel.ended()));
+  }
+
+  #subscription(queue: string, prefetch: number, onDelivery: (delivery: RawDelivery) => void): QueueSubscription {
+    return new QueueSubscription(this.#consuming, queue, prefetch, this.#logger, () => this.#redeclare(), onDelivery);
   }
 
   async #consume(subscription: QueueSubscription): Promise<Subscription> {
@@ -283,7 +281,7 @@ class RabbitMqBroker implements Broker {
 
   async #redeclare(): Promise<void> {
     await this.#ask('declare', this.#publishing, (channel) => this.#declareAll(channel)).catch((error: unknown) =>
-      this.#logger.warn({ err: error }, 'scratch topology not refreshed; tried again'),
+      this.#logger.warn({ err: error }, 'topology not declared again yet'),
     );
   }
 }

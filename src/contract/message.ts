@@ -91,7 +91,7 @@ export function toHeaders(message: Message): Headers {
   };
 }
 
-/** @throws MallError INVALID_ARGUMENT naming the header that is missing or unknown */
+/** @throws MallError INVALID_ARGUMENT naming the header that is missing, unknown or malformed */
 export function fromHeaders(headers: Record<string, unknown>, body: Uint8Array): Message {
   const required = (name: string): string => {
     const value = headers[name];
@@ -109,17 +109,25 @@ export function fromHeaders(headers: Record<string, unknown>, body: Uint8Array):
       value: name,
     });
   }
+  // Neither an invalid date nor NaN makes a comparison fail: a fence of NaN would pass for a fresh one.
+  const valid = <T extends Date | number>(header: string, value: T): T => {
+    if (!Number.isNaN(Number(value))) return value;
+    throw new MallError('INVALID_ARGUMENT', `message with a malformed header ${header}`, {
+      reason: 'HEADER_MALFORMED',
+      field: header,
+    });
+  };
   const taskId = optional('task-id');
   return {
     id: required('cloudEvents_id'),
     name,
     source: required('cloudEvents_source'),
-    time: new Date(required('cloudEvents_time')),
+    time: valid('cloudEvents_time', new Date(required('cloudEvents_time'))),
     key: required('cloudEvents_partitionkey'),
     correlationId: required('correlation-id'),
     causationId: required('causation-id'),
     traceparent: optional('traceparent'),
-    task: taskId ? { id: taskId, fence: Number(required('fence')) } : undefined,
+    task: taskId ? { id: taskId, fence: valid('fence', Number(required('fence'))) } : undefined,
     body,
   };
 }

@@ -246,6 +246,8 @@ export function brokerContract(name: string, start: () => Promise<BrokerHarness>
       await refused({ id: '' });
       await refused({ key: '' });
       await refused({ key: 'ü'.repeat(128) });
+      await refused({ time: new Date('no time') });
+      await refused({ task: { id: 'task', fence: Number.NaN } });
       await refused({ body: new Uint8Array(maxBodyBytes + 1) });
       const { received } = await acking('one.inbox');
       await broker.publish(toOne, message('m', { key: 'ü'.repeat(127) }));

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PublishWindow } from '../../src/broker/publish-window.ts';
+import { MallError } from '../../src/contract/errors.ts';
 
 describe('publish window', () => {
   beforeEach(() => {
@@ -9,16 +10,17 @@ describe('publish window', () => {
     vi.useRealTimers();
   });
 
+  const explain = (what: string) => new MallError('UNAVAILABLE', `lost ${what}`);
   const overdue = { code: 'DEADLINE_EXCEEDED' };
 
   test('refuses what exceeds it, and takes more when something has settled', async () => {
     const window = new PublishWindow(2, 1_000);
     const first = Promise.withResolvers<void>();
-    const one = window.run('one', () => first.promise);
-    const two = window.run('two', () => Promise.reject(new Error('nack')));
-    await expect(window.run('three', async () => {})).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
-    await expect(two).rejects.toThrow('nack');
-    await window.run('three', async () => {});
+    const one = window.run('one', () => first.promise, explain);
+    const two = window.run('two', () => Promise.reject(new Error('nack')), explain);
+    await expect(window.run('three', async () => {}, explain)).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    await expect(two).rejects.toThrow('lost two');
+    await window.run('three', async () => {}, explain);
     first.resolve();
     await one;
     await window.idle();
@@ -29,7 +31,7 @@ describe('publish window', () => {
     const never = () => new Promise<void>(() => {});
     const failed: string[] = [];
     const run = (what: string) =>
-      window.run(what, never).catch((error) => {
+      window.run(what, never, explain).catch((error) => {
         expect(error).toMatchObject({ ...overdue, detail: { value: what } });
         failed.push(what);
       });
@@ -47,18 +49,18 @@ describe('publish window', () => {
   test('keeps the place of an overdue publish until the broker has settled it', async () => {
     const window = new PublishWindow(1, 1_000);
     const late = Promise.withResolvers<void>();
-    const failing = expect(window.run('late', () => late.promise)).rejects.toMatchObject(overdue);
+    const failing = expect(window.run('late', () => late.promise, explain)).rejects.toMatchObject(overdue);
     await vi.advanceTimersByTimeAsync(1_001);
     await failing;
-    await expect(window.run('again', async () => {})).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
+    await expect(window.run('again', async () => {}, explain)).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' });
     late.resolve();
     await window.idle();
-    await window.run('again', async () => {});
+    await window.run('again', async () => {}, explain);
   });
 
   test('leaves no timer behind', async () => {
     const window = new PublishWindow(1, 1_000);
-    await window.run('one', async () => {});
+    await window.run('one', async () => {}, explain);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -5,7 +5,7 @@ import { type Channel, Connection } from 'rabbitmq-client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
 import { connectRabbitMq, deleteTopology } from '../../src/broker/rabbitmq.ts';
-import type { Message } from '../../src/contract/message.ts';
+import { type Message, toHeaders } from '../../src/contract/message.ts';
 import { Collector } from '../support/collector.ts';
 import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
 import { silentLogger } from '../support/silent-logger.ts';
@@ -96,13 +96,26 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
     await expect(broker.ping()).resolves.toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/) });
   });
 
-  test('declares its topology again when it comes back to a broker that has lost it', async () => {
-    const broker = await mall.connect();
+  test('declares its topology again when the broker has lost it, whether it publishes or only consumes', async () => {
+    const publisher = await mall.connect();
+    const received = await consumeAcking(publisher);
     await deleteTopology(amqpUrl, mall.namespace, testTopology);
-    mall.wire(broker).cut();
-    await publishWhenBack(broker, message('m'));
-    const received = await consumeAcking(broker);
-    expect(ids(await received.atLeast(1))).toContain('m');
+    await publishWhenBack(publisher, message('m1'));
+    await expect.poll(() => ids(received.items), { timeout: 15_000 }).toContain('m1');
+    const consumer = await mall.connect();
+    await publisher.close();
+    const alone = await consumeAcking(consumer);
+    await deleteTopology(amqpUrl, mall.namespace, testTopology);
+    const queue = `${mall.namespace}.one.inbox`;
+    await expect
+      .poll(
+        async () => {
+          await channel.basicPublish({ routingKey: queue, headers: toHeaders(message('m2')) }, 'body');
+          return ids(alone.items);
+        },
+        { timeout: 15_000 },
+      )
+      .toContain('m2');
   });
 
   test('gives up a publish over a half-open connection at its deadline', async () => {
@@ -143,7 +156,7 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
     before!.ack();
     before!.requeue();
     after.ack();
-    await broker.publish(toOne, message('m2'));
+    await publishWhenBack(broker, message('m2'));
     expect((await deliveries.atLeast(3))[2]!.message.id).toBe('m2');
     deliveries.items[2]!.ack();
   });
