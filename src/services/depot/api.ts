@@ -1,0 +1,52 @@
+import { notFound } from '../../contract/errors.ts';
+import { requireId } from '../../contract/ids.ts';
+import type { Database } from '../../database/port.ts';
+import { type DepotService, type ListItem, ListState, type ShoppingList } from '../../gen/depot/v1/depot.ts';
+import type { Api } from '../../rpc/api.ts';
+import { bayName, type ListRow, readList, takenBays } from './store.ts';
+
+/** The gRPC API of Depot: only questions; what happens there, happens by events. */
+export function depotApi(database: Database): Api<DepotService> {
+  return {
+    async getList({ orderId: id }) {
+      const orderId = requireId('order_id', id);
+      const [first, ...others] = await database.query((orm) => readList(orm, orderId));
+      if (!first) throw notFound('shopping list', 'order_id', orderId);
+      return toShoppingList(first, [first, ...others]);
+    },
+
+    async listBays() {
+      return { bays: await database.query(takenBays) };
+    },
+  };
+}
+
+const states = {
+  created: ListState.CREATED,
+  assigned: ListState.ASSIGNED,
+  waiting_for_bay: ListState.WAITING_FOR_BAY,
+  completed: ListState.COMPLETED,
+  stuck: ListState.STUCK,
+} as const;
+
+function toShoppingList({ list, bay }: ListRow, rows: readonly ListRow[]): ShoppingList {
+  const { orderId, taskId, state, botId, routeMetres, reason } = list;
+  const stops = new Map<string, { storeId: string; storeName: string; items: ListItem[] }>();
+  for (const { line, storeName } of rows) {
+    // An order without lines is stuck, and has one row without a line.
+    if (!line) continue;
+    const stop = stops.get(line.storeId) ?? { storeId: line.storeId, storeName: storeName ?? '', items: [] };
+    stops.set(line.storeId, stop);
+    stop.items.push(line);
+  }
+  return {
+    orderId,
+    taskId: taskId ?? '',
+    state: states[state],
+    botId,
+    stops: [...stops.values()],
+    bay: bay === null ? '' : bayName(bay),
+    routeMetres,
+    reason,
+  };
+}

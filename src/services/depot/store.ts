@@ -1,0 +1,251 @@
+import { asc, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  index,
+  integer,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { Orm } from '../../database/port.ts';
+import { plumbing } from '../../database/tables.ts';
+import type { KnownProduct, KnownStore, List, ListLine } from './messages.ts';
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+/** Versions stay far below 2^53: numbers hold them exactly. */
+const int53 = (name: string) => bigint(name, { mode: 'number' });
+
+export const depotSchema = pgSchema('depot');
+export const { outbox, inbox, fences, parked } = plumbing(depotSchema);
+
+/** The copy of what Stores says about stores. */
+export const stores = depotSchema.table('stores', {
+  storeId: uuid('store_id').primaryKey(),
+  name: text('name').notNull(),
+  x: doublePrecision('x').notNull(),
+  y: doublePrecision('y').notNull(),
+  participating: boolean('participating').notNull(),
+  version: int53('version').notNull(),
+});
+
+/** The copy of what Stores says about products. */
+export const products = depotSchema.table('products', {
+  productId: uuid('product_id').primaryKey(),
+  storeId: uuid('store_id'),
+  removed: boolean('removed').notNull(),
+  version: int53('version').notNull(),
+});
+
+export const listStates = [
+  'created',
+  'assigned',
+  'waiting_for_bay',
+  'completed',
+  'stuck',
+] as const satisfies ReadonlyArray<List['state']>;
+
+export const lists = depotSchema.table(
+  'lists',
+  {
+    orderId: uuid('order_id').primaryKey(),
+    taskId: uuid('task_id').unique(),
+    state: text('state', { enum: listStates }).notNull(),
+    botId: text('bot_id').notNull(),
+    routeMetres: doublePrecision('route_metres').notNull(),
+    reason: text('reason').notNull(),
+    waitingSince: instant('waiting_since'),
+  },
+  (t) => [index('lists_waiting_for_bay').on(t.waitingSince, t.orderId).where(sql`state = 'waiting_for_bay'`)],
+);
+
+export const lines = depotSchema.table(
+  'lines',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => lists.orderId),
+    lineId: text('line_id').notNull(),
+    /** As the shopper listed them, from 0. */
+    place: integer('place').notNull(),
+    stop: integer('stop').notNull(),
+    storeId: uuid('store_id').notNull(),
+    productId: uuid('product_id').notNull(),
+    sku: text('sku').notNull(),
+    name: text('name').notNull(),
+    quantity: integer('quantity').notNull(),
+    picked: integer('picked').notNull(),
+    short: integer('short').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.orderId, t.lineId] })],
+);
+
+/** One row per bay, taken or free. */
+export const bays = depotSchema.table('bays', {
+  number: integer('number').primaryKey(),
+  orderId: uuid('order_id').unique(),
+  /** Since when its goods wait. */
+  since: instant('since'),
+});
+
+/** Keeps the newer of what is there and `store`. */
+export async function rememberStore(orm: Orm, { position, ...store }: KnownStore): Promise<void> {
+  const row = { ...store, ...position };
+  await orm
+    .insert(stores)
+    .values(row)
+    .onConflictDoUpdate({ target: stores.storeId, set: row, setWhere: lt(stores.version, row.version) });
+}
+
+/** Keeps the newer of what is there and `product`. */
+export async function rememberProduct(orm: Orm, product: KnownProduct): Promise<void> {
+  await orm
+    .insert(products)
+    .values(product)
+    .onConflictDoUpdate({ target: products.productId, set: product, setWhere: lt(products.version, product.version) });
+}
+
+export async function knownStores(orm: Orm, storeIds: readonly string[]): Promise<Map<string, KnownStore>> {
+  const rows = await orm
+    .select()
+    .from(stores)
+    .where(inArray(stores.storeId, [...storeIds]));
+  return new Map(rows.map(({ x, y, ...row }) => [row.storeId, { ...row, position: { x, y } }]));
+}
+
+export async function knownProducts(orm: Orm, productIds: readonly string[]): Promise<Map<string, KnownProduct>> {
+  const rows = await orm
+    .select()
+    .from(products)
+    .where(inArray(products.productId, [...productIds]));
+  return new Map(rows.map((row) => [row.productId, row]));
+}
+
+function listColumns(list: List) {
+  return {
+    taskId: list.taskId || null,
+    state: list.state,
+    botId: 'botId' in list ? list.botId : '',
+    routeMetres: list.routeMetres,
+    reason: list.state === 'stuck' ? list.reason : '',
+    waitingSince: list.state === 'waiting_for_bay' ? list.waitingSince : null,
+  };
+}
+
+export async function insertList(orm: Orm, list: List): Promise<void> {
+  await orm.insert(lists).values({ orderId: list.orderId, ...listColumns(list) });
+}
+
+export async function updateList(orm: Orm, list: List): Promise<void> {
+  await orm.update(lists).set(listColumns(list)).where(eq(lists.orderId, list.orderId));
+}
+
+/** Adds the lines, or brings the counts of those that are there up to date. */
+export async function saveLines(orm: Orm, orderId: string, all: readonly ListLine[]): Promise<void> {
+  if (all.length === 0) return;
+  await orm
+    .insert(lines)
+    .values(all.map((line, place) => ({ orderId, place, ...line })))
+    .onConflictDoUpdate({
+      target: [lines.orderId, lines.lineId],
+      set: { picked: sql`excluded.picked`, short: sql`excluded.short` },
+    });
+}
+
+export async function lockList(orm: Orm, orderId: string): Promise<List | undefined> {
+  const [row] = await orm.select().from(lists).where(eq(lists.orderId, orderId)).for('update');
+  return row && toList(row, await linesOf(orm, orderId));
+}
+
+async function linesOf(orm: Orm, orderId: string): Promise<ListLine[]> {
+  const rows = await orm.select().from(lines).where(eq(lines.orderId, orderId)).orderBy(asc(lines.place));
+  return rows.map(({ orderId: _, place: __, ...line }) => line);
+}
+
+function toList(row: typeof lists.$inferSelect, rows: readonly ListLine[]): List {
+  const { orderId, routeMetres, botId, reason, waitingSince } = row;
+  const base = { orderId, routeMetres, taskId: row.taskId ?? '', lines: rows };
+  switch (row.state) {
+    case 'created':
+      return { ...base, state: row.state };
+    case 'assigned':
+    case 'completed':
+      return { ...base, state: row.state, botId };
+    case 'waiting_for_bay':
+      return { ...base, state: row.state, botId, waitingSince: waitingSince! };
+    case 'stuck':
+      return { ...base, state: row.state, reason };
+  }
+}
+
+/** A list as people ask for it: in one statement, so that its parts are of one moment. One row per line, in walking order. */
+export async function readList(orm: Orm, orderId: string) {
+  return orm
+    .select({ list: lists, line: lines, storeName: stores.name, bay: bays.number })
+    .from(lists)
+    .leftJoin(lines, eq(lines.orderId, lists.orderId))
+    .leftJoin(stores, eq(stores.storeId, lines.storeId))
+    .leftJoin(bays, eq(bays.orderId, lists.orderId))
+    .where(eq(lists.orderId, orderId))
+    .orderBy(asc(lines.stop), asc(lines.place));
+}
+
+export type ListRow = Awaited<ReturnType<typeof readList>>[number];
+
+export const bayName = (number: number): string => `B${number}`;
+
+/** Makes bays 1 to `count` where they are not there yet; never takes one away. */
+export async function buildBays(orm: Orm, count: number): Promise<void> {
+  await orm
+    .insert(bays)
+    .select(sql`select number, null, null from generate_series(1, ${count}::integer) as number`)
+    .onConflictDoNothing();
+}
+
+/**
+ * Until the transaction ends, only its caller moves goods in or out of bays. Comes before any lock on a list, or two orders would wait for
+ * each other. `SKIP LOCKED` on single bays would be less to wait for and wrong: a list that finds no bay while another
+ * transaction frees one, unseen by either, would wait beside a free bay for ever.
+ */
+export async function lockBays(orm: Orm): Promise<void> {
+  await orm.execute(sql`lock table ${bays} in share row exclusive mode`);
+}
+
+/** Whether it held goods of the order. */
+export async function freeBay(orm: Orm, orderId: string): Promise<boolean> {
+  const rows = await orm
+    .update(bays)
+    .set({ orderId: null, since: null })
+    .where(eq(bays.orderId, orderId))
+    .returning({ number: bays.number });
+  return rows.length > 0;
+}
+
+/** Gives the lowest free bays to the lists that have waited longest, as many as there are of both. */
+export async function fillBays(orm: Orm, now: Date): Promise<Array<{ orderId: string; bay: string }>> {
+  const rows = await orm.execute<{ number: number; order_id: string }>(sql`
+    with free as (
+      select number, row_number() over (order by number) as place from ${bays} where order_id is null
+    ), waiting as (
+      select order_id, row_number() over (order by waiting_since, order_id) as place
+      from ${lists} where state = 'waiting_for_bay'
+    ), filled as (
+      update ${bays} as bay set order_id = waiting.order_id, since = ${now.toISOString()}::timestamptz
+      from free join waiting using (place)
+      where bay.number = free.number
+      returning bay.number, bay.order_id
+    )
+    update ${lists} as list set state = 'completed', waiting_since = null
+    from filled where list.order_id = filled.order_id
+    returning filled.number, filled.order_id`);
+  return [...rows].map((row) => ({ orderId: row.order_id, bay: bayName(row.number) }));
+}
+
+/** Those that hold goods, longest first. */
+export async function takenBays(orm: Orm): Promise<Array<{ bay: string; orderId: string; since: Date }>> {
+  const rows = await orm.select().from(bays).where(isNotNull(bays.orderId)).orderBy(asc(bays.since), asc(bays.number));
+  return rows.map(({ number, orderId, since }) => ({ bay: bayName(number), orderId: orderId!, since: since! }));
+}

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { StuckReason } from '../../../src/gen/events/depot/v1/events.ts';
+import { bayAssigned, decide, listCompleted } from '../../../src/services/depot/decide.ts';
+import type { List, ListCommand, ListLine } from '../../../src/services/depot/messages.ts';
+
+const line = (lineId: string, quantity: number, counts = { picked: 0, short: 0 }): ListLine => ({
+  lineId,
+  quantity,
+  productId: `product ${lineId}`,
+  sku: lineId,
+  name: lineId,
+  storeId: 'store',
+  stop: 0,
+  ...counts,
+});
+const base = { orderId: 'order', taskId: 'task', routeMetres: 12, lines: [line('a', 2), line('b', 1)] };
+const created: List = { ...base, state: 'created' };
+const assigned: List = { ...base, state: 'assigned', botId: 'bot-1' };
+const waiting: List = { ...base, state: 'waiting_for_bay', botId: 'bot-1', waitingSince: new Date(0) };
+const completed: List = { ...base, state: 'completed', botId: 'bot-1' };
+const stuck: List = { ...base, state: 'stuck', reason: 'why' };
+const now = new Date('2026-01-01T10:00:00Z');
+
+const report = (list: List, ...commands: ListCommand[]) =>
+  commands.reduce((decision, command) => decide(decision.list, command, now), {
+    list,
+    events: [] as readonly unknown[],
+  });
+const counts = ({ lines }: List) => lines.map(({ picked, short }) => [picked, short]);
+const picked = (lineId: string, units: number): ListCommand => ({ type: 'count', lineId, picked: units, short: 0 });
+const short = (lineId: string, units: number): ListCommand => ({ type: 'count', lineId, picked: 0, short: units });
+const finish = (...outcomes: Array<[string, number, number]>): ListCommand => ({
+  type: 'finish',
+  botId: 'bot-1',
+  outcomes: outcomes.map(([lineId, picked, short]) => ({ lineId, picked, short })),
+});
+
+describe('a shopping list', () => {
+  it('is assigned when a bot begins', () => {
+    const { list, events } = report(created, { type: 'start', botId: 'bot-1' });
+    expect(list).toEqual(assigned);
+    expect(events).toMatchObject([
+      { name: 'depot.list_assigned', key: 'order', body: { orderId: 'order', taskId: 'task', botId: 'bot-1' } },
+    ]);
+  });
+
+  it('counts what the bot reports', () => {
+    const { list, events } = report(assigned, picked('a', 1), short('a', 1), picked('b', 1));
+    expect(counts(list)).toEqual([
+      [1, 1],
+      [1, 0],
+    ]);
+    expect(events).toEqual([]);
+  });
+
+  it('begins anew when the attempt is lost', () => {
+    expect(report(assigned, picked('a', 1), { type: 'lose' }).list).toEqual(created);
+  });
+
+  it('waits for a bay with what was picked; what nobody reports as picked is short', () => {
+    const { list, events } = report(assigned, finish(['a', 1, 1]));
+    expect(list).toMatchObject({ state: 'waiting_for_bay', waitingSince: now, botId: 'bot-1' });
+    expect(counts(list)).toEqual([
+      [1, 1],
+      [0, 1],
+    ]);
+    expect(events).toEqual([]);
+    expect(listCompleted(list, 'B7').body).toEqual({
+      orderId: 'order',
+      taskId: 'task',
+      bay: 'B7',
+      lines: [
+        { lineId: 'a', picked: 1, short: 1 },
+        { lineId: 'b', picked: 0, short: 1 },
+      ],
+    });
+  });
+
+  it('takes the result over the live counts', () => {
+    expect(counts(report(assigned, short('a', 2), finish(['a', 2, 0], ['b', 1, 0])).list)).toEqual([
+      [2, 0],
+      [1, 0],
+    ]);
+  });
+
+  it('needs no bay when nothing was picked', () => {
+    const { list, events } = report(assigned, finish(['a', 0, 2], ['b', 0, 1]));
+    expect(list.state).toBe('completed');
+    expect(events).toEqual([listCompleted(list, '')]);
+  });
+
+  it.each([created, assigned])('is stuck when the last attempt failed, $state or not', (list) => {
+    const { list: failed, events } = report(list, { type: 'fail', reason: 'POISON' });
+    expect(failed).toMatchObject({ state: 'stuck', reason: 'no bot could do it: POISON' });
+    expect(events).toMatchObject([
+      { name: 'depot.list_stuck', body: { orderId: 'order', taskId: 'task', reason: StuckReason.TASK_FAILED } },
+    ]);
+  });
+
+  it.each([waiting, completed, stuck])('takes no more reports once it is $state', (list) => {
+    const late: ListCommand[] = [
+      { type: 'start', botId: 'bot-2' },
+      picked('a', 1),
+      { type: 'lose' },
+      { type: 'fail', reason: 'late' },
+      finish(['a', 2, 0]),
+    ];
+    for (const command of late) {
+      const decision = decide(list, command, now);
+      expect(decision.list).toBe(list);
+      expect(decision.events).toEqual([]);
+    }
+  });
+
+  it('refuses a line that is not on it', () => {
+    for (const command of [picked('c', 1), finish(['c', 1, 0])]) {
+      expect(() => report(assigned, command)).toThrow(
+        expect.objectContaining({
+          code: 'NOT_FOUND',
+          detail: expect.objectContaining({ field: 'line_id', value: 'c' }),
+        }),
+      );
+    }
+  });
+
+  it('refuses more units than were ordered', () => {
+    for (const commands of [[picked('a', 3)], [picked('a', 1), short('a', 2)], [finish(['a', 3, 0])]]) {
+      expect(() => report(assigned, ...commands)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    }
+  });
+
+  it('announces its bay to the order', () => {
+    expect(bayAssigned('order', 'B7')).toMatchObject({
+      name: 'depot.bay_assigned',
+      key: 'order',
+      correlationId: 'order',
+      body: { orderId: 'order', bay: 'B7' },
+    });
+  });
+});
