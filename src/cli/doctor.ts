@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import { connectRabbitMq } from '../broker/rabbitmq.ts';
 import { type Config, listeningRoles, readConfig } from '../config.ts';
-import { embeddedPostgresPackage } from '../database/embedded.ts';
+import { describeInstallation } from '../database/embedded-place.ts';
 import { connectDatabase } from '../database/postgres.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { withoutPassword } from '../runtime/backends.ts';
@@ -64,15 +64,8 @@ function rootMessage(error: unknown): string {
 
 async function database({ databaseUrl, dataDirectory }: Config): Promise<Finding> {
   if (!databaseUrl) {
-    return look(
-      'PostgreSQL',
-      `embedded, in ${dataDirectory}`,
-      'set DATABASE_URL to a PostgreSQL 15 or newer',
-      async () => {
-        const { name, version } = embeddedPostgresPackage();
-        return `${version} (${name})`;
-      },
-    );
+    const remedy = 'set DATABASE_URL to a PostgreSQL 15 or newer';
+    return look('PostgreSQL', `embedded, in ${dataDirectory}`, remedy, async () => describeInstallation());
   }
   const logger = createLogger('doctor', 'silent');
   const connection = connectDatabase({ url: databaseUrl, poolSize: 1, applicationName: 'mallbots doctor', logger });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chownSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -39,6 +39,15 @@ export function findPlace(directory: string, logger: Logger): Place {
 export function makePrivate(directory: string, { user }: Place): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (user) chownSync(directory, user.uid, user.gid);
+}
+
+/**
+ * The embedded PostgreSQL of this platform, for people.
+ * @throws MallError FAILED_PRECONDITION when there is none
+ */
+export function describeInstallation(): string {
+  const { name, version } = JSON.parse(readFileSync(join(findInstallation(), '../package.json'), 'utf8'));
+  return `${version} (${name})`;
 }
 
 function findInstallation(): string {

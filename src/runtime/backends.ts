@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createEmbeddedBroker } from '../broker/embedded.ts';
 import type { Broker } from '../broker/port.ts';
@@ -33,7 +32,7 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
   const { logger, applicationName, poolSize } = options;
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbeddedPostgres({ directory: join(config.dataDirectory, 'postgres'), logger });
+    : await startEmbeddedPostgres({ directory: config.dataDirectory, logger });
   const url = config.databaseUrl || embedded!.url;
   const database = connectDatabase({ url, poolSize, applicationName, logger });
   try {
