@@ -21,11 +21,11 @@ export const keyOf = (taskId: string, fence: number): string => `${taskId}:${fen
  * |----------|-----------------------------------------------------|
  * | accepted | the lease comes, or it is lost                      |
  * | working  | the handler ends                                    |
- * | reported | the hub has acknowledged (or refused) the result    |
+ * | reported | the hub has acknowledged the result                 |
  *
  * Being lost is not a phase: the handler of a lost assignment still has to come to its end.
  */
-type Phase = { readonly at: 'accepted'; readonly replySeq: number } | { readonly at: 'working' | 'reported' };
+type Phase = 'accepted' | 'working' | 'reported';
 
 export interface AssignmentPorts {
   readonly botId: string;
@@ -55,15 +55,14 @@ export class Assignment {
   readonly #stop = new AbortController();
   /** Aborted when nothing that is said about this assignment counts any more. */
   readonly #void = new AbortController();
-  #phase: Phase;
+  #phase: Phase = 'accepted';
   #cancelAsked = false;
   #started = false;
 
-  constructor(offer: Offer, traceparent: string, replySeq: number, work: PreparedWork, ports: AssignmentPorts) {
+  constructor(offer: Offer, traceparent: string, work: PreparedWork, ports: AssignmentPorts) {
     this.key = keyOf(offer.taskId, offer.fence);
     this.offer = offer;
     this.traceparent = traceparent;
-    this.#phase = { at: 'accepted', replySeq };
     this.#work = work;
     this.#ports = ports;
   }
@@ -93,7 +92,7 @@ export class Assignment {
   /** Runs the handler and reports how it ended. Resolves when that is in the outbox, or does not count; never rejects. */
   async run(): Promise<void> {
     const { taskId, fence, attempt, orderId, deadline } = this.offer;
-    this.#phase = { at: 'working' };
+    this.#phase = 'working';
     const attributes = {
       [ATTR_BOT_ID]: this.#ports.botId,
       [ATTR_ORDER_ID]: orderId,
@@ -118,7 +117,7 @@ export class Assignment {
       (payload) => this.#success(payload),
       (thrown) => failureOf(thrown, this.#cancelAsked),
     );
-    this.#phase = { at: 'reported' };
+    this.#phase = 'reported';
     if (!this.isLost) await this.#conclude(ending, traceparent).catch(() => {});
   }
 
@@ -130,7 +129,7 @@ export class Assignment {
 
   async #report(payload: Uint8Array, traceparent: string): Promise<void> {
     this.#void.signal.throwIfAborted();
-    if (this.#phase.at !== 'working') throw new Error(`task ${this.key} has ended; report progress before that`);
+    if (this.#phase !== 'working') throw new Error(`task ${this.key} has ended; report progress before that`);
     const tooLarge = this.#tooLarge(payload);
     if (tooLarge) throw tooLarge;
     const { taskId, fence, schema } = this.offer;
@@ -147,13 +146,26 @@ export class Assignment {
     await this.#put({ $case: 'progress', value }, traceparent);
   }
 
+  /** The hub cannot take the result; without any, the task would stay with this bot. */
+  replaceResult(why: string): void {
+    const reason = `the hub refused the result: ${why}`;
+    const ending = { outcome: Outcome.FAILED, payload: Buffer.alloc(0), reason, retryable: false };
+    // Lost while the outbox is full: nobody waits for it any more.
+    void this.#deliver(ending, this.traceparent).catch(() => {});
+  }
+
   /** Rejects when the assignment is lost while the outbox is full. */
   async #conclude(ending: Ending, traceparent: string): Promise<void> {
-    const { taskId, fence, schema } = this.offer;
+    const { taskId, fence } = this.offer;
     const stopped = ending.outcome === Outcome.CANCELLED;
-    const value = Result.fromPartial({ ...ending, taskId, fence, schema, occurredAt: new Date() });
     if (this.#cancelAsked) await this.#put({ $case: 'cancelReply', value: { taskId, fence, stopped } }, traceparent);
-    await this.#put({ $case: 'result', value }, traceparent);
+    await this.#deliver(ending, traceparent);
+  }
+
+  #deliver(ending: Ending, traceparent: string): Promise<void> {
+    const { taskId, fence, schema } = this.offer;
+    const value = Result.fromPartial({ ...ending, taskId, fence, schema, occurredAt: new Date() });
+    return this.#put({ $case: 'result', value }, traceparent);
   }
 
   async #put(body: Parameters<Outbox['put']>[0]['body'], traceparent: string): Promise<void> {

@@ -6,6 +6,7 @@ import {
   NackReason,
   type Offer,
   type OfferReply,
+  Outcome,
   type TaskVerdict,
   Verdict,
 } from '../../src/gen/fleet/v1/fleet.ts';
@@ -27,6 +28,13 @@ export interface AssignmentsPorts extends AssignmentPorts {
   complain(nack: Partial<Nack>): void;
   /** The number of assignments, or the phase of one, is another. */
   changed(): void;
+}
+
+/** Other refusals are about one frame, and the task goes on. */
+function endsAssignment({ reason }: Nack, entry: Entry | undefined): boolean {
+  if (reason === NackReason.STALE_FENCE || reason === NackReason.UNKNOWN_TASK) return true;
+  if (entry?.body.$case === 'offerReply') return true;
+  return reason === NackReason.WRONG_STATE && (entry?.body.$case === 'progress' || entry?.body.$case === 'result');
 }
 
 /** What this bot has taken on: decides about offers, starts work on a lease, ends what is lost. */
@@ -51,14 +59,14 @@ export class Assignments {
 
   /** True when no handler runs and no lease is awaited. */
   get isIdle(): boolean {
-    return this.#windingUp.size === 0 && [...this.#held.values()].every(({ phase }) => phase.at === 'reported');
+    return this.#windingUp.size === 0 && [...this.#held.values()].every(({ phase }) => phase === 'reported');
   }
 
   held(): HeldTask[] {
     return [...this.#held.values()].map(({ offer: { taskId, fence }, phase }) => ({
       taskId,
       fence,
-      finished: phase.at === 'reported',
+      finished: phase === 'reported',
     }));
   }
 
@@ -75,16 +83,19 @@ export class Assignments {
     const { taskId, fence } = offer;
     const key = keyOf(taskId, fence);
     const before = this.#answers.get(key);
-    if (before) return void this.#answer(key, before, traceparent);
+    if (before) {
+      this.#answer(key, before, traceparent);
+      return;
+    }
 
     const known = this.#held.get(taskId);
     if (known && fence > known.offer.fence) this.#lose(known, 'lease-lost', `offered again under fence ${fence}`);
     const work = this.#judge(offer, seq);
     const accepted = typeof work !== 'string';
-    const replySeq = this.#answer(key, { taskId, fence, accepted, reason: accepted ? '' : work }, traceparent);
+    const isAnswered = this.#answer(key, { taskId, fence, accepted, reason: accepted ? '' : work }, traceparent);
     // No room for the answer: the hub withdraws the offer when its time is up.
-    if (replySeq === undefined || !accepted) return;
-    const assignment = new Assignment(offer, traceparent, replySeq, work, this.#ports);
+    if (!isAnswered || !accepted) return;
+    const assignment = new Assignment(offer, traceparent, work, this.#ports);
     this.#held.set(taskId, assignment);
     setTimeout(() => this.#giveUp(assignment), leaseWaitMs).unref();
     this.#ports.changed();
@@ -92,7 +103,7 @@ export class Assignments {
 
   lease({ taskId, fence }: Lease, seq: number): void {
     const assignment = this.#find(taskId, fence);
-    if (assignment?.phase.at === 'accepted') {
+    if (assignment?.phase === 'accepted') {
       this.#begin(assignment);
       return;
     }
@@ -103,12 +114,12 @@ export class Assignments {
 
   cancel({ taskId, fence, reason }: Cancel): void {
     const assignment = this.#find(taskId, fence);
-    if (assignment?.phase.at === 'working') {
+    if (assignment?.phase === 'working') {
       assignment.stop('cancelled', reason);
       return;
     }
-    if (assignment?.phase.at === 'accepted') this.#lose(assignment, 'cancelled', reason);
-    const stopped = assignment?.phase.at !== 'reported';
+    if (assignment?.phase === 'accepted') this.#lose(assignment, 'cancelled', reason);
+    const stopped = assignment?.phase !== 'reported';
     this.#ports.outbox.answer({
       body: { $case: 'cancelReply', value: { taskId, fence, stopped } },
       traceparent: assignment?.traceparent ?? '',
@@ -127,16 +138,19 @@ export class Assignments {
         continue;
       }
       if (verdict === Verdict.REPORT_IN_FULL) this.#ports.outbox.restore(assignment.key);
-      const { phase } = assignment;
-      // The hub has the acceptance and says "still yours": its Lease was lost with the old connection.
-      if (phase.at === 'accepted' && !this.#ports.outbox.has(phase.replySeq)) this.#begin(assignment);
+      // "Still yours": the hub has leased it, and its Lease was lost with the old connection.
+      if (assignment.phase === 'accepted') this.#begin(assignment);
     }
   }
 
-  /** The hub refuses what was said about a task under this fence. */
-  refused({ taskId, fence, message }: Nack): void {
-    const assignment = this.#find(taskId, fence);
-    if (assignment) this.#lose(assignment, 'lease-lost', message);
+  /** The hub refuses `entry`, or, where there is none, something that it was not promised. */
+  refused(nack: Nack, entry: Entry | undefined): void {
+    const assignment = this.#find(nack.taskId, nack.fence);
+    if (!assignment) return;
+    if (endsAssignment(nack, entry)) this.#lose(assignment, 'lease-lost', nack.message);
+    else if (entry?.body.$case !== 'result') return;
+    else if (entry.body.value.outcome === Outcome.SUCCEEDED) assignment.replaceResult(nack.message);
+    else this.settled(entry);
   }
 
   /** A frame is done with. */
@@ -150,8 +164,8 @@ export class Assignments {
   /** Asks all handlers to end; their outcome is reported. */
   stopAll(why: AbortCause, detail: string): void {
     for (const assignment of this.#held.values()) {
-      if (assignment.phase.at === 'working') assignment.stop(why, detail);
-      else if (assignment.phase.at === 'accepted') this.#lose(assignment, why, detail);
+      if (assignment.phase === 'working') assignment.stop(why, detail);
+      else if (assignment.phase === 'accepted') this.#lose(assignment, why, detail);
     }
   }
 
@@ -188,18 +202,18 @@ export class Assignments {
 
   #used(kind: string): number {
     const all = [...this.#held.values(), ...this.#windingUp];
-    return all.filter(({ offer, phase }) => offer.schema?.kind === kind && phase.at !== 'reported').length;
+    return all.filter(({ offer, phase }) => offer.schema?.kind === kind && phase !== 'reported').length;
   }
 
-  #answer(key: string, reply: OfferReply, traceparent: string): number | undefined {
+  #answer(key: string, reply: OfferReply, traceparent: string): boolean {
     const task = reply.accepted ? key : '';
-    const seq = this.#ports.outbox.answer({ body: { $case: 'offerReply', value: reply }, traceparent, task });
-    if (seq === undefined) return undefined;
+    const letter = { body: { $case: 'offerReply', value: reply }, traceparent, task } as const;
+    if (this.#ports.outbox.answer(letter) === undefined) return false;
     this.#answers.delete(key);
     this.#answers.set(key, reply);
     if (this.#answers.size > rememberedAnswers) this.#answers.delete(this.#answers.keys().next().value!);
     this.#ports.written();
-    return seq;
+    return true;
   }
 
   #begin(assignment: Assignment): void {
@@ -211,7 +225,7 @@ export class Assignments {
   }
 
   #giveUp(assignment: Assignment): void {
-    if (assignment.phase.at !== 'accepted' || assignment.isLost) return;
+    if (assignment.phase !== 'accepted' || assignment.isLost) return;
     this.#answers.delete(assignment.key);
     this.#lose(assignment, 'lease-lost', `no lease within ${leaseWaitMs} ms of accepting`);
   }
@@ -221,7 +235,7 @@ export class Assignments {
     this.#ports.logger.info({ taskId, fence, orderId, why, detail }, 'task is lost to this bot');
     assignment.lose(why, detail);
     if (this.#held.get(taskId) === assignment) this.#held.delete(taskId);
-    if (assignment.phase.at === 'working') this.#windingUp.add(assignment);
+    if (assignment.phase === 'working') this.#windingUp.add(assignment);
     this.#ports.changed();
   }
 }

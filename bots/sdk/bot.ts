@@ -3,8 +3,6 @@ import { trace } from '@opentelemetry/api';
 import {
   type Hello,
   type HubFrame,
-  type Nack,
-  NackReason,
   type ProtocolOffer,
   RevisionStatus,
   type Welcome,
@@ -31,9 +29,6 @@ const stopGraceMs = 3_000;
 const frameOverheadBytes = 1_024;
 /** The receive limit of gRPC servers that name none. */
 const defaultMaxFrameBytes = 4 * 1_024 * 1_024;
-
-/** Other reasons are about one frame, and the task goes on. */
-const isAboutLease = ({ reason }: Nack) => reason === NackReason.STALE_FENCE || reason === NackReason.UNKNOWN_TASK;
 
 /** Connects a bot and keeps it connected until `drain`, `close`, or a hub that refuses it for good. */
 export const connectBot = (options: BotOptions): Bot => new Bot(options);
@@ -232,8 +227,7 @@ export class Bot implements AsyncDisposable {
         return;
       case 'nack':
         this.#logger.warn({ botId: this.botId, nack: body.value }, `the hub refused a frame: ${body.value.message}`);
-        this.#outbox.refuse(body.value.seq);
-        if (isAboutLease(body.value)) this.#assignments.refused(body.value);
+        this.#assignments.refused(body.value, this.#outbox.refuse(body.value.seq));
         this.#tell('nack', body.value);
         return;
       default:

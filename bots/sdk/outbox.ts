@@ -46,7 +46,7 @@ export class Outbox {
   /** Highest seq ever written: a hub cannot have more. */
   #highestSent = 0;
 
-  /** `onSettled` hears of each frame that the hub acknowledged or refused. */
+  /** `onSettled` hears of each frame that the hub acknowledged. */
   constructor(onSettled: (entry: Entry) => void, limit = outboxLimit) {
     this.#onSettled = onSettled;
     this.#limit = limit;
@@ -59,10 +59,6 @@ export class Outbox {
   /** Frames written on this connection that the hub has not acknowledged. */
   get onTheWire(): number {
     return this.#frames.findLastIndex((entry) => entry.seq <= this.#cursor) + 1;
-  }
-
-  has(seq: number): boolean {
-    return this.#frames.some((entry) => entry.seq === seq);
   }
 
   /** Resolves with the seq once there is room; rejects with the signal's reason. */
@@ -112,13 +108,13 @@ export class Outbox {
     this.#settle(Math.min(ack, this.#cursor));
   }
 
-  /** The hub will never take frame `seq`: it is settled too. */
-  refuse(seq: number): void {
+  /** The hub will never take frame `seq`: it is out, and handed over. */
+  refuse(seq: number): Entry | undefined {
     const index = this.#frames.findIndex((entry) => entry.seq === seq);
-    if (index === -1) return;
+    if (index === -1) return undefined;
     const [entry] = this.#frames.splice(index, 1);
-    this.#onSettled(entry!);
     this.#admit();
+    return entry;
   }
 
   /** Nothing that was said about `task` matters any more. */

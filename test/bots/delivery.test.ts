@@ -100,25 +100,6 @@ describe('reports', () => {
     await second.welcome({ ...going('t'), lastBotSeq: seq });
     await expect(second.next('result')).resolves.toMatchObject({ body: { taskId: 't' } });
   });
-
-  it('wait for the lease while the hub has not heard that the offer was accepted', async () => {
-    let runs = 0;
-    const { hub } = await hubAndBot(async () => {
-      runs += 1;
-      return nothingPicked;
-    });
-    const first = await hub.nextSession();
-    await first.welcome();
-    first.offer({ ...emptyTask, taskId: 't' });
-    await first.next('offerReply');
-    hub.cutConnections();
-    const second = await hub.nextSession();
-    await second.welcome({ ...going('t'), lastBotSeq: 0 });
-    await second.next('offerReply');
-    expect(runs).toBe(0);
-    second.lease('t');
-    await second.next('result');
-  });
 });
 
 describe('back-pressure', () => {

@@ -256,6 +256,35 @@ describe('a task that is no longer this bot’s', () => {
     await expect(session.next('result')).resolves.toMatchObject({ body: { outcome: Outcome.SUCCEEDED } });
   });
 
+  it('is given up when the hub refuses that it was accepted, and the credit is free again', async () => {
+    const { hub } = await hubAndBot(async () => nothingPicked);
+    const session = await hub.nextSession();
+    await session.welcome();
+    session.offer({ ...emptyTask, taskId: 't', fence: 4 });
+    const { seq } = await session.next('offerReply');
+    const nack = { seq, reason: NackReason.WRONG_STATE, message: 'the offer ran out', taskId: 't', fence: 4 };
+    session.send({ $case: 'nack', value: nack });
+    await session.assign({ ...emptyTask, taskId: 'next' });
+    await expect(session.next('result')).resolves.toMatchObject({ body: { taskId: 'next' } });
+  });
+
+  it('has failed when the hub cannot take its result, and is done with when it cannot take that either', async () => {
+    const { hub, bot } = await hubAndBot(async () => nothingPicked);
+    const session = await hub.nextSession();
+    await session.welcome();
+    await session.assign({ ...emptyTask, taskId: 't' });
+    const first = await session.next('result');
+    session.ack(first.seq - 1);
+    const refusal = { reason: NackReason.FIELD_INVALID, message: 'walked_metres is "12"', taskId: 't', fence: 1 };
+    session.send({ $case: 'nack', value: { ...refusal, seq: first.seq } });
+    const second = await session.next('result');
+    expect(second.body).toMatchObject({ outcome: Outcome.FAILED, retryable: false });
+    expect(second.body.reason).toContain('walked_metres is "12"');
+    session.send({ $case: 'nack', value: { ...refusal, seq: second.seq } });
+    await bot.drain();
+    expect(session.heard.filter(({ body }) => body?.$case === 'result')).toHaveLength(2);
+  });
+
   it('that was never accepted is refused when its lease comes', async () => {
     const { hub } = await hubAndBot(async () => nothingPicked);
     const session = await hub.nextSession();
