@@ -4,10 +4,10 @@ import { MallError } from '../contract/errors.ts';
 import { botsCommand } from './bots.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
-import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { exitCodeOf, exitCodes, exitOnUsageError } from './exit-codes.ts';
 import { healthCommand } from './health.ts';
 import { migrateCommand } from './migrate.ts';
-import { roleCommands } from './role.ts';
+import { roleCommands, runRole } from './role.ts';
 import { staffCommand } from './staff.ts';
 import { upCommand } from './up.ts';
 
@@ -15,9 +15,18 @@ export function createProgram(): Command {
   const program = new Command('mallbots')
     .description('A gRPC streaming hub for robot fleets, and the mall that it works for')
     .showHelpAfterError('(run with --help for the options)')
-    .helpOption('-h, --help', 'show this help');
+    .helpOption('-h, --help', 'show this help')
+    .exitOverride(exitOnUsageError);
   const commands = [
-    ...[demoCommand(), upCommand(), botsCommand(), staffCommand(), migrateCommand(), doctorCommand(), healthCommand()],
+    ...[
+      demoCommand(),
+      upCommand(),
+      botsCommand(),
+      staffCommand().action(() => runRole('staff')),
+      migrateCommand(),
+      doctorCommand(),
+      healthCommand(),
+    ],
     ...roleCommands(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));

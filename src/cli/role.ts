@@ -9,19 +9,21 @@ import { createLogger } from '../telemetry/logger.ts';
 /** Connections to PostgreSQL of one role: handlers, API calls, the relay's lock and its reads. */
 const poolSize = 10;
 
-/** `mallbots hub`, `mallbots orders` ...: one role, until it is told to stop. */
-export const roleCommands = (): Command[] =>
-  roleNames.map((name) =>
-    new Command(name)
-      .description(`run one role: ${roles[name].summary}`)
-      .addHelpText(
-        'after',
-        '\nNeeds DATABASE_URL and AMQP_URL: roles in processes of their own share a PostgreSQL and a RabbitMQ.',
-      )
-      .action(() => runRole(name)),
-  );
+const needs = `
+Needs DATABASE_URL and AMQP_URL: roles in processes of their own share a PostgreSQL and a RabbitMQ.`;
 
-async function runRole(name: ListeningRole): Promise<void> {
+/** `mallbots hub`, `mallbots orders` ...: one role, until it is told to stop. `mallbots staff` has a command of its own besides. */
+export const roleCommands = (): Command[] =>
+  roleNames
+    .filter((name) => name !== 'staff')
+    .map((name) =>
+      new Command(name)
+        .description(`run one role: ${roles[name].summary}`)
+        .addHelpText('after', needs)
+        .action(() => runRole(name)),
+    );
+
+export async function runRole(name: ListeningRole): Promise<void> {
   const stop = stopSignal();
   const config = readConfig();
   for (const [variable, value, example] of [

@@ -40,7 +40,8 @@ export async function openStage(
   try {
     if (processes) {
       for (const { schema, folder } of migrations) await backends.database.migrate(schema, folder);
-      for (const name of roleNames) supervised.push(supervise(name, [name], environment, events));
+      const shared = { ...environment, DATABASE_URL: backends.database.url };
+      for (const name of roleNames) supervised.push(supervise(name, [name], shared, events));
       stopRoles = async () => void (await Promise.all(supervised.map((child) => child.stop())));
     } else {
       const roles = await startEveryRole(config, backends);
