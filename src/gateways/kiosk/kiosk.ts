@@ -6,11 +6,9 @@ import type { Role, RoleContext } from '../../services/role.ts';
 import { connectUpstream } from '../upstream.ts';
 import { kioskHandlers } from './handlers.ts';
 import { OrderEvents } from './order-events.ts';
+import { orderTraces } from './order-trace.ts';
 import { createApp, drainApp, listenOn } from './server.ts';
-import { fences, inbox, outbox, parked, traceparentOfOrder } from './store.ts';
-
-/** How long a payment waits to learn which trace it belongs to, ms; it goes on without. */
-const traceDeadlineMs = 1_000;
+import { fences, inbox, outbox, parked } from './store.ts';
 
 /** What shoppers talk to: the REST API over Orders and Payments, and the kiosk's own copy of the catalogue and of every order's time line. */
 export async function startKiosk(context: RoleContext): Promise<Role> {
@@ -30,20 +28,9 @@ export async function startKiosk(context: RoleContext): Promise<Role> {
     await messaging.drain();
   };
 
-  /** The order's own events say it; Orders is asked only about an order whose first event is still on its way. */
-  const orderTraceparent = async (orderId: string): Promise<string | undefined> => {
-    try {
-      const known = await database.query((orm) => traceparentOfOrder(orm, orderId), { deadlineMs: traceDeadlineMs });
-      return known ?? (await orders.api.getOrder({ orderId }, { deadlineMs: traceDeadlineMs })).traceparent;
-    } catch (err) {
-      telemetry.logger.debug({ err, orderId }, "a payment is not part of its order's trace");
-      return undefined;
-    }
-  };
-
   try {
     const parts = { database, orders: orders.api, payments: payments.api, events, logger: telemetry.logger };
-    const app = await createApp(parts, telemetry, orderTraceparent);
+    const app = await createApp(parts, telemetry, orderTraces(database, orders.api, telemetry.logger));
     const address = await listenOn(app, config.listen.kiosk);
     return {
       address,

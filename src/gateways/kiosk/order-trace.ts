@@ -1,0 +1,24 @@
+import type { Database } from '../../database/port.ts';
+import type { OrdersService } from '../../gen/orders/v1/orders.ts';
+import type { Api } from '../../rpc/api.ts';
+import type { Telemetry } from '../../telemetry/setup.ts';
+import { traceparentOfOrder } from './store.ts';
+
+/** How long a request waits to learn which trace it belongs to, ms; it goes on without. */
+const traceDeadlineMs = 1_000;
+
+/**
+ * Finds the trace that an order is in. The order's own events say it; Orders is asked only about an order whose first event is still
+ * on its way. Never throws: undefined when it cannot be known now.
+ */
+export const orderTraces =
+  (database: Database, orders: Pick<Api<OrdersService>, 'getOrder'>, logger: Telemetry['logger']) =>
+  async (orderId: string): Promise<string | undefined> => {
+    try {
+      const known = await database.query((orm) => traceparentOfOrder(orm, orderId), { deadlineMs: traceDeadlineMs });
+      return known ?? (await orders.getOrder({ orderId }, { deadlineMs: traceDeadlineMs })).traceparent;
+    } catch (err) {
+      logger.debug({ err, orderId }, 'the trace of an order is not known');
+      return undefined;
+    }
+  };

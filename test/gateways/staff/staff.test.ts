@@ -1,0 +1,245 @@
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import { afterEach, describe, expect, test } from 'vitest';
+import { refused, unavailable } from '../../../src/contract/errors.ts';
+import { newId } from '../../../src/contract/ids.ts';
+import { startStaff } from '../../../src/gateways/staff/staff.ts';
+import { ShoppingList } from '../../../src/gen/depot/v1/depot.ts';
+import { OrderState } from '../../../src/gen/orders/v1/orders.ts';
+import { InvoiceState, type PayRequest } from '../../../src/gen/payments/v1/payments.ts';
+import { StaffService } from '../../../src/gen/staff/v1/staff.ts';
+import { connectClient } from '../../../src/rpc/client.ts';
+import { recordingTelemetry } from '../../support/telemetry.ts';
+import { anInvoice, anOrder, type Doubles, startDoubles } from '../doubles.ts';
+import { staffContext } from './staff-context.ts';
+
+let cleanUp = new AsyncDisposableStack();
+afterEach(async () => {
+  await cleanUp.disposeAsync();
+  cleanUp = new AsyncDisposableStack();
+});
+
+async function start(doubles: Doubles) {
+  const services = cleanUp.use(await startDoubles(doubles));
+  const telemetry = recordingTelemetry('staff');
+  const role = await startStaff(staffContext(services.address, telemetry));
+  cleanUp.defer(() => role.drain());
+  const client = connectClient(StaffService, role.address, recordingTelemetry('desk'));
+  cleanUp.defer(() => client.close());
+  return { api: client.api, services, spans: () => telemetry.spans() };
+}
+
+const since = new Date('2026-01-05T10:10:00Z');
+const inBay = (bay: string, orderId: string) => ({ bay, orderId, since });
+
+describe('the pickups', () => {
+  test('are the orders in the bays with their money, in the order of the bays', async () => {
+    const orders = [anOrder(), anOrder(), anOrder()];
+    const { api } = await start({
+      orders: { getOrder: async ({ orderId }) => orders.find((order) => order.orderId === orderId)! },
+      payments: { getInvoice: async ({ orderId }) => anInvoice(orderId) },
+      depot: { listBays: async () => ({ bays: orders.map(({ orderId }, index) => inBay(`B${index}`, orderId)) }) },
+    });
+    const { pickups } = await api.listPickups({});
+
+    expect(pickups).toMatchObject(
+      orders.map(({ orderId }, index) => ({
+        bay: `B${index}`,
+        waitingSince: since,
+        order: { orderId },
+        invoice: { orderId, due: { minor: 300 } },
+      })),
+    );
+  });
+
+  test('leave out what was handed over a moment ago', async () => {
+    const order = anOrder({ state: OrderState.COMPLETED });
+    const { api } = await start({
+      orders: { getOrder: async () => order },
+      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)] }) },
+    });
+
+    expect(await api.listPickups({})).toMatchObject({ pickups: [] });
+  });
+
+  test('are there without the money while Payments is down', async () => {
+    const order = anOrder();
+    const { api, services } = await start({
+      orders: { getOrder: async () => order },
+      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)] }) },
+    });
+    await services.stop('payments');
+
+    expect(await api.listPickups({})).toMatchObject({
+      pickups: [{ bay: 'B1', order: { shopper: 'Ada' }, invoice: undefined }],
+    });
+  });
+
+  test('are asked for in small numbers at once, however many bays are taken', async () => {
+    let running = 0;
+    let most = 0;
+    const waiting: Array<() => void> = [];
+    const { api } = await start({
+      orders: {
+        async getOrder({ orderId }) {
+          running += 1;
+          most = Math.max(most, running);
+          // Held until eight are there, or until the last ones are.
+          await new Promise<void>((resolve) => {
+            waiting.push(resolve);
+            if (waiting.length % 8 === 0 || waiting.length === 20) for (const go of waiting) go();
+          });
+          running -= 1;
+          return anOrder({ orderId });
+        },
+      },
+      depot: { listBays: async () => ({ bays: Array.from({ length: 20 }, (_, i) => inBay(`B${i}`, newId())) }) },
+    });
+
+    expect((await api.listPickups({})).pickups).toHaveLength(20);
+    expect(most).toBe(8);
+  });
+
+  test('name the service that cannot be reached', async () => {
+    const { api, services } = await start({});
+    await services.stop('depot');
+
+    await expect(api.listPickups({})).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/^Depot cannot be reached/),
+      detail: { reason: 'DEPOT_UNAVAILABLE' },
+    });
+  });
+});
+
+describe('an order', () => {
+  test('is shown with its invoice and its list', async () => {
+    const order = anOrder();
+    const { orderId } = order;
+    const { api } = await start({
+      orders: { getOrder: async () => order },
+      payments: { getInvoice: async () => anInvoice(orderId) },
+      depot: { getList: async () => ShoppingList.fromPartial({ orderId, botId: 'bot-1' }) },
+    });
+
+    expect(await api.showOrder({ orderId })).toMatchObject({
+      order: { orderId },
+      invoice: { orderId },
+      list: { botId: 'bot-1' },
+    });
+  });
+
+  test('is shown without what is not there yet', async () => {
+    const order = anOrder();
+    const { api } = await start({ orders: { getOrder: async () => order } });
+    const sheet = await api.showOrder({ orderId: order.orderId });
+
+    expect(sheet).toMatchObject({ order: { orderId: order.orderId }, invoice: undefined, list: undefined });
+  });
+
+  test.each([
+    ['that nobody knows is NOT_FOUND', newId(), 'NOT_FOUND'],
+    ['with an id that is none is INVALID_ARGUMENT', '42', 'INVALID_ARGUMENT'],
+  ])('%s, for every request', async (_, orderId, code) => {
+    const { api } = await start({});
+    const refusal = { code, detail: { field: 'order_id', value: orderId } };
+
+    await expect(api.showOrder({ orderId })).rejects.toMatchObject(refusal);
+    await expect(api.payOrder({ orderId, idempotencyKey: 'k' })).rejects.toMatchObject(refusal);
+    await expect(api.handOver({ orderId })).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('paying at the desk', () => {
+  test('takes what is due', async () => {
+    const order = anOrder();
+    const { orderId } = order;
+    const paid: PayRequest[] = [];
+    const { api } = await start({
+      orders: { getOrder: async () => order },
+      payments: {
+        getInvoice: async () => anInvoice(orderId, { due: { minor: 150, currency: 'EUR' } }),
+        async pay(request) {
+          paid.push(request);
+          return anInvoice(orderId, { state: InvoiceState.PAID });
+        },
+      },
+    });
+    const sheet = await api.payOrder({ orderId, idempotencyKey: 'k' });
+
+    expect(paid).toMatchObject([{ orderId, idempotencyKey: 'k', amount: { minor: 150, currency: 'EUR' } }]);
+    expect(sheet.invoice?.state).toBe(InvoiceState.PAID);
+  });
+
+  test('twice is what Payments says about it', async () => {
+    const order = anOrder();
+    const { api } = await start({
+      orders: { getOrder: async () => order },
+      payments: {
+        getInvoice: async () => anInvoice(order.orderId, { state: InvoiceState.PAID }),
+        async pay({ orderId }) {
+          throw refused('order_id', orderId, 'ALREADY_PAID', `order ${orderId} is paid already`, 'do not pay again');
+        },
+      },
+    });
+
+    await expect(api.payOrder({ orderId: order.orderId, idempotencyKey: 'k' })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'ALREADY_PAID' },
+    });
+  });
+});
+
+describe('handing over', () => {
+  const order = anOrder({ state: OrderState.COLLECTABLE });
+  const { orderId } = order;
+
+  test('completes the order, also while Payments and Depot are down', async () => {
+    const { api, services } = await start({
+      orders: { getOrder: async () => order, handOver: async () => ({ ...order, state: OrderState.COMPLETED }) },
+    });
+    await services.stop('payments');
+    await services.stop('depot');
+
+    expect(await api.handOver({ orderId })).toMatchObject({ order: { orderId, state: OrderState.COMPLETED } });
+  });
+
+  test('is refused as Orders refuses it', async () => {
+    const { api } = await start({
+      orders: {
+        getOrder: async () => order,
+        async handOver() {
+          throw refused('order_id', orderId, 'NOT_PAID', `order ${orderId} is not paid`, 'take the payment first');
+        },
+      },
+    });
+
+    await expect(api.handOver({ orderId })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'NOT_PAID', remedy: 'take the payment first' },
+    });
+  });
+
+  test("is a trace of its own with a link to the order's", async () => {
+    const { api, spans } = await start({ orders: { getOrder: async () => order, handOver: async () => order } });
+    await api.handOver({ orderId });
+    const named = (name: string): ReadableSpan => spans().find((span) => span.name === name)!;
+    const atDesk = named('staff.v1.Staff/HandOver');
+
+    expect(atDesk.links).toMatchObject([{ context: { traceId: order.traceparent.slice(3, 35) } }]);
+    expect(atDesk.spanContext().traceId).not.toBe(order.traceparent.slice(3, 35));
+    expect(atDesk.attributes).toMatchObject({ 'mallbots.order_id': orderId });
+    expect(named('orders.v1.Orders/HandOver').parentSpanContext?.spanId).toBe(atDesk.spanContext().spanId);
+  });
+
+  test("keeps the service's own word that it is overloaded", async () => {
+    const { api } = await start({
+      orders: {
+        async getOrder() {
+          throw unavailable('the database cannot be reached', 'DATABASE_UNAVAILABLE');
+        },
+      },
+    });
+
+    await expect(api.handOver({ orderId })).rejects.toMatchObject({ detail: { reason: 'DATABASE_UNAVAILABLE' } });
+  });
+});
