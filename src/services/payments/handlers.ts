@@ -1,0 +1,50 @@
+import type { MessageName } from '../../contract/events.ts';
+import type { Draft, Received } from '../../contract/message.ts';
+import type { Transaction } from '../../database/port.ts';
+import type { Line } from '../../gen/events/orders/v1/events.ts';
+import type { Handlers } from '../messaging.ts';
+import type { InvoiceCommand, PricedLine } from './messages.ts';
+import { changeInvoice, readInvoice } from './stream.ts';
+
+/**
+ * What Payments makes of the others' events. An order's first event issues its invoice; what should come before that fails and is
+ * tried again.
+ */
+export const paymentsHandlers: Handlers<'payments'> = {
+  'orders.placed': (event, tx) => {
+    const { orderId, lines } = event.body;
+    return change(event, tx, orderId, { type: 'issue', orderId, lines: lines.map(pricedLine), issuedAt: new Date() });
+  },
+
+  'orders.cancelled': (event, tx) => {
+    const { orderId, reason } = event.body;
+    return change(event, tx, orderId, { type: 'cancel', reason });
+  },
+
+  'orders.rejected': (event, tx) => {
+    const { orderId, reason } = event.body;
+    return change(event, tx, orderId, { type: 'cancel', reason });
+  },
+
+  'bots.task_succeeded': (event, tx) => {
+    const { task, lines } = event.body;
+    if (!task) throw new Error('event without task');
+    return change(event, tx, task.orderId, { type: 'adjust', found: lines });
+  },
+};
+
+async function change(
+  event: Received<MessageName>,
+  tx: Transaction,
+  orderId: string,
+  command: InvoiceCommand,
+): Promise<readonly Draft[]> {
+  const meta = { causationId: event.id, messageId: event.id, occurredAt: new Date().toISOString() };
+  const before = await readInvoice(tx.orm, orderId);
+  return (await changeInvoice(tx, orderId, before, command, meta)).drafts;
+}
+
+function pricedLine({ lineId, quantity, unitPrice }: Line): PricedLine {
+  if (!unitPrice) throw new Error(`line ${lineId} has no price`);
+  return { lineId, quantity, unitPrice };
+}

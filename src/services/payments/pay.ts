@@ -1,0 +1,64 @@
+import { MallError, notFound, quoted, refused } from '../../contract/errors.ts';
+import { newId } from '../../contract/ids.ts';
+import type { Draft } from '../../contract/message.ts';
+import type { Transaction } from '../../database/port.ts';
+import type { Amount, InvoiceCommand } from './messages.ts';
+import { findKey, type PaymentKey, takeKey } from './store.ts';
+import { changeInvoice, readInvoice, type VersionedInvoice } from './stream.ts';
+
+export interface Payment {
+  readonly orderId: string;
+  readonly idempotencyKey: string;
+  readonly amount: Amount;
+}
+
+/**
+ * Takes the payment once per idempotency key: the key and the payment commit together. With a key that was used for this payment
+ * before, the answer is the invoice as it is now.
+ * @throws MallError NOT_FOUND, INVALID_ARGUMENT (amount), FAILED_PRECONDITION (key, paid, cancelled), ABORTED (try again)
+ */
+export async function pay(
+  tx: Transaction,
+  payment: Payment,
+  now: Date,
+): Promise<VersionedInvoice & { readonly drafts: readonly Draft[] }> {
+  const { orderId, idempotencyKey, amount } = payment;
+  const { minor: amountMinor, currency } = amount;
+  const key: PaymentKey = { idempotencyKey, paymentId: newId(), orderId, amountMinor, currency, paidAt: now };
+  const isFirst = await takeKey(tx.orm, key);
+  if (!isFirst) requireSamePayment((await findKey(tx.orm, idempotencyKey))!, key);
+  const before = await readInvoice(tx.orm, orderId);
+  if (!before) throw noInvoice(orderId);
+  if (!isFirst) return { ...before, drafts: [] };
+  const command: InvoiceCommand = { type: 'pay', paymentId: key.paymentId, idempotencyKey, amount };
+  const meta = { causationId: idempotencyKey, occurredAt: now.toISOString() };
+  return changeInvoice(tx, orderId, before, command, meta);
+}
+
+export const noInvoice = (orderId: string): MallError =>
+  notFound('invoice', 'order_id', orderId, 'try again in a moment: it is issued right after the order was placed');
+
+function requireSamePayment(first: PaymentKey, { idempotencyKey, orderId, amountMinor, currency }: PaymentKey): void {
+  if (first.orderId === orderId && first.amountMinor === amountMinor && first.currency === currency) return;
+  const what = first.orderId === orderId ? 'another amount' : 'another order';
+  const message = `idempotency_key ${quoted(idempotencyKey)} was used to pay ${what}`;
+  const remedy = 'use a new key for a new payment';
+  throw refused('idempotency_key', idempotencyKey, 'IDEMPOTENCY_KEY_REUSED', message, remedy);
+}
+
+/**
+ * Times that a payment is decided anew when the invoice changed under it. An invoice changes a handful of times in its life, so more
+ * would be a loop.
+ */
+const maxTries = 5;
+
+/** `attempt`'s outcome, tried again in a new transaction while it is ABORTED. */
+export async function retryingConflicts<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof MallError) || error.code !== 'ABORTED' || tries >= maxTries) throw error;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Draft } from '../../contract/message.ts';
+import { append, type EventMeta, read } from '../../database/event-store.ts';
+import type { Orm, Transaction } from '../../database/port.ts';
+import { announce } from './announce.ts';
+import { decide } from './decide.ts';
+import { evolve, foldInvoice } from './invoice.ts';
+import type { Invoice, InvoiceCommand, InvoiceEvent } from './messages.ts';
+import { events } from './store.ts';
+
+/** The shape of `InvoiceEvent`'s data. */
+const schemaVersion = 1;
+
+/** An invoice and how many events its stream has. */
+export interface VersionedInvoice {
+  readonly invoice: Invoice;
+  readonly version: number;
+}
+
+const streamOf = (orderId: string): string => `invoice-${orderId}`;
+
+export async function readInvoice(orm: Orm, orderId: string): Promise<VersionedInvoice | undefined> {
+  const stream = await read(orm, { events }, streamOf(orderId));
+  const invoice = foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent));
+  return invoice && { invoice, version: stream.length };
+}
+
+/**
+ * Decides on the invoice as it was read in this transaction and appends what follows; the drafts have to leave with the transaction.
+ * @throws MallError ABORTED when somebody else appended meanwhile, and what `decide` throws
+ */
+export async function changeInvoice(
+  tx: Transaction,
+  orderId: string,
+  before: VersionedInvoice | undefined,
+  command: InvoiceCommand,
+  meta: EventMeta,
+): Promise<VersionedInvoice & { readonly drafts: readonly Draft[] }> {
+  const version = before?.version ?? 0;
+  const added = decide(before?.invoice, command);
+  const stored = added.map(({ type, data }) => ({ type, schemaVersion, data, meta }));
+  await append(tx, { events }, streamOf(orderId), version, stored);
+  const invoice = added.reduce<Invoice | undefined>(evolve, before?.invoice)!;
+  return { invoice, version: version + added.length, drafts: added.map((event) => announce(invoice, event)) };
+}
