@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts';
 import { exitCodeOf, exitCodes, exitOnUsageError } from './exit-codes.ts';
 import { healthCommand } from './health.ts';
 import { migrateCommand } from './migrate.ts';
+import { openCommand } from './open.ts';
 import { roleCommands, runRole } from './role.ts';
 import { staffCommand } from './staff.ts';
 import { upCommand } from './up.ts';
@@ -21,6 +22,7 @@ export function createProgram(): Command {
     ...[
       demoCommand(),
       upCommand(),
+      openCommand(),
       botsCommand(),
       staffCommand().action(() => runRole('staff')),
       migrateCommand(),

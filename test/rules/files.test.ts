@@ -31,6 +31,7 @@ describe('files', () => {
         !path.startsWith('src/gen/') &&
         // drizzle-kit numbers migrations and their snapshots in a way of its own.
         !/\/migrations\//.test(path) &&
+        basename(path) !== 'README.md' &&
         !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?(\.\w+)?$/.test(basename(path)),
     );
     expect(odd).toEqual([]);

@@ -54,6 +54,7 @@ describe('a planted breach is found', () => {
     ['the SDK that imports more than the wire', 'bots/sdk/planted.ts', "import '../../src/contract/errors.ts';"],
     ['a program that imports a test', 'src/cli/planted.ts', "import '../../test/rules/rules.ts';"],
     ['an adapter chosen by a service', 'src/services/orders/planted.ts', "import '../../broker/rabbitmq.ts';"],
+    ['an adapter of the broker chosen by the outbox', 'src/database/planted.ts', "import '../broker/embedded.ts';"],
     ['AMQP outside the broker', 'src/hub/planted.ts', "import { Connection } from 'rabbitmq-client';"],
     ['SQL outside a store', 'src/services/orders/handlers.ts', "import { eq } from 'drizzle-orm';"],
     ['a part of drizzle outside a store', 'src/hub/planted.ts', "import type { PgTable } from 'drizzle-orm/pg-core';"],

@@ -14,7 +14,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'src/telemetry': ['src/kit', 'src/contract', 'src/gen'],
   'src/config.ts': ['src/telemetry'],
   'src/broker': ['src/kit', 'src/contract', 'src/telemetry'],
-  'src/database': ['src/kit', 'src/contract', 'src/telemetry'],
+  // The outbox publishes and the inbox consumes: through the broker's port.
+  'src/database': ['src/kit', 'src/contract', 'src/telemetry', 'src/broker'],
   'src/rpc': ['src/kit', 'src/contract', 'src/gen', 'src/telemetry'],
   // What all services have in common, and what all gateways do: the files beside their folders.
   'src/services/*.ts': [...ground, ...ports],
@@ -37,15 +38,16 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 const packageHomes: Readonly<Record<string, { where: RegExp; why: string }>> = {
   'rabbitmq-client': { where: /^src\/broker\//, why: 'everything else sees the port' },
   'drizzle-orm': {
-    where: /^src\/database\/|\/store\.ts$/,
-    why: 'tables and queries are in src/database and store.ts files',
+    where: /^src\/database\/|\/(?:[a-z]+-)?store\.ts$/,
+    why: 'tables and queries are in src/database, store.ts and <what>-store.ts files',
   },
   postgres: { where: /^src\/database\//, why: 'everything else sees the port' },
 };
 
 /** Files that choose between RabbitMQ and in process, PostgreSQL by URL and embedded: everything else sees the two ports. */
 const adapters = /^src\/(?:broker\/(?:rabbitmq|embedded)|database\/(?:postgres|embedded))[\w-]*\.ts$/;
-const mayChooseAdapters = /^src\/(?:runtime|cli|demo|broker|database)\//;
+const choosesAdapters = /^src\/(?:runtime|cli|demo)\//;
+const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
 /** Decisions: (state, input, now) to state and effects. Time, ids and randomness are data to them. */
 export const pureFile = /^src\/(?:hub|services)\/(?:[\w-]+\/)*(?:decide|session|task|assign|rollout|route|fold)\.ts$/;
@@ -87,7 +89,8 @@ function* importBreaches(from: Module, specifier: string | undefined, byPath: Re
     return;
   }
   if (!allowed(from.path, target)) yield `must not import ${target}`;
-  if (adapters.test(target) && !mayChooseAdapters.test(from.path)) yield `imports the adapter ${target} past its port`;
+  if (adapters.test(target) && folderOf(target) !== folderOf(from.path) && !choosesAdapters.test(from.path))
+    yield `imports the adapter ${target} past its port`;
 }
 
 const inLayer = (layer: string, path: string): boolean =>
