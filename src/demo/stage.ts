@@ -13,11 +13,20 @@ const poolSizeOfAudit = 2;
 /** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
 export const maxBotProcesses = 8;
 
+export interface BotsOnStage {
+  readonly count: number;
+  /** At most this many; `maxBotProcesses` when not given. */
+  readonly processCount?: number;
+  readonly seed: number;
+  readonly timeScale: number;
+  readonly shortSkus: readonly string[];
+}
+
 /** A mall that runs: its roles in this process or in processes of their own, and bots in processes of theirs. */
 export interface Stage {
   readonly config: Config;
   readonly backends: Backends;
-  startBots(options: { count: number; seed: number; timeScale: number; shortSkus: readonly string[] }): void;
+  startBots(options: BotsOnStage): void;
   stopBots(): Promise<void>;
   /** How often a process of a role or of bots had to be started again. */
   restarts(): number;
@@ -55,8 +64,8 @@ export async function openStage(
   return {
     config,
     backends,
-    startBots({ count, seed, timeScale, shortSkus }) {
-      const processCount = Math.min(count, maxBotProcesses);
+    startBots({ count, seed, timeScale, shortSkus, processCount: wanted = maxBotProcesses }) {
+      const processCount = Math.min(count, wanted);
       bots = Array.from({ length: processCount }, (_, index) => {
         const first = Math.floor((index * count) / processCount) + 1;
         const next = Math.floor(((index + 1) * count) / processCount) + 1;
