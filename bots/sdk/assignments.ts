@@ -31,10 +31,10 @@ export interface AssignmentsPorts extends AssignmentPorts {
 }
 
 /** Other refusals are about one frame, and the task goes on. */
-function endsAssignment({ reason }: Nack, entry: Entry | undefined): boolean {
+function endsAssignment({ reason }: Nack, { phase }: Assignment, entry: Entry | undefined): boolean {
   if (reason === NackReason.STALE_FENCE || reason === NackReason.UNKNOWN_TASK) return true;
-  if (entry?.body.$case === 'offerReply') return true;
-  return reason === NackReason.WRONG_STATE && (entry?.body.$case === 'progress' || entry?.body.$case === 'result');
+  if (phase === 'accepted') return true;
+  return reason === NackReason.WRONG_STATE && entry?.body.$case !== 'cancelReply';
 }
 
 /** What this bot has taken on: decides about offers, starts work on a lease, ends what is lost. */
@@ -147,7 +147,7 @@ export class Assignments {
   refused(nack: Nack, entry: Entry | undefined): void {
     const assignment = this.#find(nack.taskId, nack.fence);
     if (!assignment) return;
-    if (endsAssignment(nack, entry)) this.#lose(assignment, 'lease-lost', nack.message);
+    if (endsAssignment(nack, assignment, entry)) this.#lose(assignment, 'lease-lost', nack.message);
     else if (entry?.body.$case !== 'result') return;
     else if (entry.body.value.outcome === Outcome.SUCCEEDED) assignment.replaceResult(nack.message);
     else this.settled(entry);

@@ -143,8 +143,10 @@ export class Session {
       return;
     }
     this.#lastHubSeq = Math.max(this.#lastHubSeq, seq);
+    // A refusal first: its frame may acknowledge what it refuses.
+    if (body.$case === 'nack') this.#act(body, frame);
     this.#ports.outbox.acknowledge(frame.ack);
-    this.#act(body, frame);
+    if (body.$case !== 'nack') this.#act(body, frame);
     this.#departWhenFlushed();
     // An acknowledgement may have opened the window.
     this.#uplink.pump();

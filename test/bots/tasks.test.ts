@@ -263,7 +263,7 @@ describe('a task that is no longer this bot’s', () => {
     session.offer({ ...emptyTask, taskId: 't', fence: 4 });
     const { seq } = await session.next('offerReply');
     const nack = { seq, reason: NackReason.WRONG_STATE, message: 'the offer ran out', taskId: 't', fence: 4 };
-    session.send({ $case: 'nack', value: nack });
+    session.send({ $case: 'nack', value: nack }, { ack: seq });
     await session.assign({ ...emptyTask, taskId: 'next' });
     await expect(session.next('result')).resolves.toMatchObject({ body: { taskId: 'next' } });
   });
@@ -274,9 +274,8 @@ describe('a task that is no longer this bot’s', () => {
     await session.welcome();
     await session.assign({ ...emptyTask, taskId: 't' });
     const first = await session.next('result');
-    session.ack(first.seq - 1);
     const refusal = { reason: NackReason.FIELD_INVALID, message: 'walked_metres is "12"', taskId: 't', fence: 1 };
-    session.send({ $case: 'nack', value: { ...refusal, seq: first.seq } });
+    session.send({ $case: 'nack', value: { ...refusal, seq: first.seq } }, { ack: first.seq });
     const second = await session.next('result');
     expect(second.body).toMatchObject({ outcome: Outcome.FAILED, retryable: false });
     expect(second.body.reason).toContain('walked_metres is "12"');
