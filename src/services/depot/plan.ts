@@ -7,7 +7,7 @@ import type { Catalogue, KnownStore, List, ListLine, PlanCommand, PlannedLine } 
 import { depotPosition, planRoute } from './route.ts';
 
 /** How many bots may try: one crash or flat battery is everyday, five in a row means that the task itself is what stops them. */
-export const maxAttempts = 5;
+const maxAttempts = 5;
 
 /** Orders are served in the order they come. */
 const ordinaryPriority = 0;

@@ -9,7 +9,7 @@ import { depotHandlers, giveOutBays } from './handlers.ts';
 import { buildBays, fences, inbox, lockBays, outbox, parked } from './store.ts';
 
 /** Bays of the depot: what a wall of shelves of 20 by 10 has. More orders than that wait with their bots' goods until one is handed over. */
-export const defaultBayCount = 200;
+const defaultBayCount = 200;
 
 /** The plans for bots, and the bays where goods wait for their shoppers. */
 export async function startDepot(context: RoleContext, { bayCount = defaultBayCount } = {}): Promise<Role> {

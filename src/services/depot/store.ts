@@ -40,13 +40,9 @@ export const products = depotSchema.table('products', {
   version: int53('version').notNull(),
 });
 
-export const listStates = [
-  'created',
-  'assigned',
-  'waiting_for_bay',
-  'completed',
-  'stuck',
-] as const satisfies ReadonlyArray<List['state']>;
+const listStates = ['created', 'assigned', 'waiting_for_bay', 'completed', 'stuck'] as const satisfies ReadonlyArray<
+  List['state']
+>;
 
 export const lists = depotSchema.table(
   'lists',
@@ -232,6 +228,7 @@ export async function fillBays(orm: Orm, now: Date): Promise<Array<{ orderId: st
     ), waiting as (
       select order_id, row_number() over (order by waiting_since, order_id) as place
       from ${lists} where state = 'waiting_for_bay'
+      order by waiting_since, order_id limit (select count(*) from free)
     ), filled as (
       update ${bays} as bay set order_id = waiting.order_id, since = ${now.toISOString()}::timestamptz
       from free join waiting using (place)

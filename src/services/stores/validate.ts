@@ -5,11 +5,11 @@ import type { Price } from './messages.ts';
 /** Characters: what fits on a shelf label and a kiosk's line. */
 export const maxNameChars = 100;
 /** Minor units: ten million in most currencies, far from where sums leave the exact integers. */
-export const maxPriceMinor = 1_000_000_000;
+const maxPriceMinor = 1_000_000_000;
 /** Units of one product: more than any shelf and storeroom of a mall holds. */
-export const maxStock = 1_000_000;
+const maxStock = 1_000_000;
 /** Metres in each direction from the depot: larger than any mall, so what is beyond is a mistake in the unit. */
-export const maxDistanceMetres = 1_000;
+const maxDistanceMetres = 1_000;
 
 const skuPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
 const currencyPattern = /^[A-Z]{3}$/;

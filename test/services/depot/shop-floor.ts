@@ -1,0 +1,157 @@
+import { expect } from 'vitest';
+import type { BodyOf, MessageName } from '../../../src/contract/events.ts';
+import { newId } from '../../../src/contract/ids.ts';
+import { type Draft, draft, type Message, open } from '../../../src/contract/message.ts';
+import { addressOf } from '../../../src/contract/topology.ts';
+import { DepotService, type ShoppingList } from '../../../src/gen/depot/v1/depot.ts';
+import { connectClient } from '../../../src/rpc/client.ts';
+import { startDepot } from '../../../src/services/depot/service.ts';
+import { startAlone } from '../../support/service-alone.ts';
+
+type BotEvent =
+  | 'bots.task_started'
+  | 'bots.item_picked'
+  | 'bots.item_short'
+  | 'bots.task_succeeded'
+  | 'bots.task_failed'
+  | 'bots.task_lost';
+
+export type ShopFloor = Awaited<ReturnType<typeof openShopFloor>>;
+export type TestOrder = Awaited<ReturnType<ShopFloor['place']>>;
+
+/** Depot alone, and a test that plays Stores with two stores, Orders, the hub and its bots. */
+export async function openShopFloor(bayCount?: number) {
+  const options = { bayCount };
+  const service = await startAlone('depot', (context) => startDepot(context, options));
+  let client = connectClient(DepotService, service.address, service.telemetry);
+  const commands = new Map<string, BodyOf<'depot.task_requested'>>();
+  const { exchange, routingKey } = addressOf('depot.task_requested');
+
+  const near = { storeId: newId(), name: 'Near', position: { x: 3, y: 0 } };
+  const far = { storeId: newId(), name: 'Far', position: { x: 3, y: 4 } };
+  const tea = { productId: newId(), storeId: far.storeId, sku: 'FAR-1', name: 'Tea' };
+  const bread = { productId: newId(), storeId: near.storeId, sku: 'NEAR-1', name: 'Bread' };
+
+  const storeTold = (store: typeof near, participating: boolean, version: number) =>
+    service.tell(draft('stores.participation_changed', store.storeId, { ...store, participating, version }));
+  const productTold = (product: typeof tea, version = 1) =>
+    service.tell(
+      draft('stores.product_added', product.productId, {
+        ...product,
+        price: { minor: 100, currency: 'EUR' },
+        stock: 9,
+        version,
+      }),
+    );
+  const productRemovedTold = ({ productId }: typeof tea, version = 2) =>
+    service.tell(draft('stores.product_removed', productId, { productId, version }));
+  for (const store of [near, far]) await storeTold(store, true, 1);
+  for (const product of [tea, bread]) await productTold(product);
+
+  /** Two of tea (line-1) and one bread (line-2). */
+  async function place(
+    products: ReadonlyArray<readonly [typeof tea, number]> = [
+      [tea, 2],
+      [bread, 1],
+    ],
+  ) {
+    const orderId = newId();
+    const money = { minor: 100, currency: 'EUR' };
+    const lines = products.map(([product, quantity], index) => ({
+      ...product,
+      lineId: `line-${index + 1}`,
+      quantity,
+      unitPrice: money,
+    }));
+    await service.tell(draft('orders.placed', orderId, { orderId, shopper: 'Ada', lines, total: money }));
+    const list = () => client.api.getList({ orderId });
+    const { taskId } = (await list().catch(() => undefined)) ?? { taskId: '' };
+    const report = <N extends BotEvent>(name: N, fence: number, body: Omit<BodyOf<N>, 'task'>, id?: string) => {
+      const ref = {
+        taskId,
+        orderId,
+        kind: 'shop',
+        attempt: fence,
+        fence,
+        botId: `bot-${fence}`,
+        occurredAt: new Date(),
+      };
+      const told: Draft = draft(name, orderId, { ...body, task: ref } as unknown as BodyOf<N>, {
+        task: { id: taskId, fence },
+      });
+      return service.tell(told, id === undefined ? {} : { id });
+    };
+    const item = (lineId: string, quantity: number) => ({
+      lineId,
+      quantity,
+      productId: '',
+      storeId: '',
+      original: undefined,
+    });
+    const outcome = (lineId: string, picked: number, short: number) => ({ lineId, picked, short });
+    return {
+      orderId,
+      taskId,
+      list,
+      started: (fence = 1, id?: string) => report('bots.task_started', fence, {}, id),
+      picked: (fence: number, lineId: string, units: number, id?: string) =>
+        report('bots.item_picked', fence, item(lineId, units), id),
+      short: (fence: number, lineId: string, units: number) => report('bots.item_short', fence, item(lineId, units)),
+      lost: (lostFence = 1) => report('bots.task_lost', lostFence + 1, { lostFence, reason: 'silent' }),
+      failed: (fence = 1) => report('bots.task_failed', fence, { reason: 'POISON' }),
+      /** Back with all that was ordered. */
+      succeeded: (fence = 1, id?: string) =>
+        report(
+          'bots.task_succeeded',
+          fence,
+          { lines: lines.map(({ lineId, quantity }) => outcome(lineId, quantity, 0)), original: undefined },
+          id,
+        ),
+      cameBackEmpty: (fence = 1) =>
+        report('bots.task_succeeded', fence, {
+          lines: lines.map(({ lineId, quantity }) => outcome(lineId, 0, quantity)),
+          original: undefined,
+        }),
+      handedOver: () => service.tell(draft('orders.completed', orderId, { orderId })),
+      /** What Depot said of it, once `count` events have been heard. */
+      async said(count: number) {
+        await expect.poll(() => service.said(orderId).length).toBeGreaterThanOrEqual(count);
+        return service.said(orderId).map(({ name, body }) => [name, body as BodyOf<MessageName>] as const);
+      },
+      /** The command to the hub. */
+      async command() {
+        await expect.poll(() => commands.has(orderId)).toBe(true);
+        return commands.get(orderId)!;
+      },
+    };
+  }
+
+  const tap = await service.broker.tap(exchange, [routingKey], (message) => {
+    const { body } = open<'depot.task_requested'>(message as Message & { name: 'depot.task_requested' });
+    commands.set(body.orderId, body);
+  });
+
+  return {
+    service,
+    stores: { near, far },
+    products: { tea, bread },
+    storeTold,
+    productTold,
+    productRemovedTold,
+    place,
+    bays: async () => (await client.api.listBays({})).bays,
+    list: (orderId: string): Promise<ShoppingList> => client.api.getList({ orderId }),
+    /** `bayCount` is another number of bays from then on. */
+    async restart(bayCount = options.bayCount) {
+      options.bayCount = bayCount;
+      client.close();
+      await service.restart();
+      client = connectClient(DepotService, service.address, service.telemetry);
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await tap.drain();
+      await service[Symbol.asyncDispose]();
+    },
+  };
+}
