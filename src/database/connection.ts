@@ -146,6 +146,9 @@ export class Connection {
     const query = this.#client.unsafe(text, parameters as never[], { prepare: this.#mayPrepare(text, parameters) });
     query.catch((error: unknown) => {
       this.#failure ??= error;
+      // A socket's error comes before its close: whoever is told of the one must not find the connection fit for use until the other.
+      const isAnswer = error instanceof postgres.PostgresError && error.severity !== 'FATAL';
+      if (!isAnswer) this.destroy(error as Error);
     });
     return query;
   }

@@ -41,7 +41,11 @@ export class Pool {
     const started = performance.now();
     const connection = await this.#borrow(deadlineMs);
     const leftMs = Math.max(1, deadlineMs - (performance.now() - started));
-    const timer = setTimeout(() => this.#cutOff(connection, deadlineMs), leftMs);
+    // The server was told to end its statement before this: when it has not, it cannot be reached.
+    const timer = setTimeout(
+      () => connection.destroy(new DeadlineExceeded('work in the database', deadlineMs)),
+      leftMs,
+    );
     try {
       return await connection.untilLost(work(connection, leftMs));
     } finally {
@@ -99,6 +103,8 @@ export class Pool {
 
   #giveBack(connection: Connection): void {
     this.#lent.delete(connection);
+    // The idle ones have most likely gone the same way, and would each fail somebody's work before they are known to.
+    if (!connection.alive) for (const { connection: idle } of this.#idle.splice(0)) idle.destroy();
     const [next] = this.#waiting;
     if (next) {
       next.take(this.#lend(connection.alive ? connection : this.#open()));
@@ -108,12 +114,6 @@ export class Pool {
       this.#idle.push({ connection, sinceMs: performance.now() });
       this.#sweep ??= this.#sweepLater();
     }
-  }
-
-  /** The server did not end the statement in the time that it was told: it cannot be reached, then neither can it through the idle ones. */
-  #cutOff(connection: Connection, deadlineMs: number): void {
-    connection.destroy(new DeadlineExceeded('work in the database', deadlineMs));
-    for (const { connection: idle } of this.#idle.splice(0)) idle.destroy();
   }
 
   #forget(connection: Connection): void {
