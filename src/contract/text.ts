@@ -1,5 +1,7 @@
 import { invalid } from './errors.ts';
 
+/** ISO 4217 by its form; whether anything is priced in it is for the services to say. */
+const currencyPattern = /^[A-Z]{3}$/;
 const controlCharacters = /\p{Cc}/u;
 
 /**
@@ -16,4 +18,13 @@ export function requireText(field: string, value: string, maxChars: number): str
     throw invalid(field, value, 'CONTROL_CHARACTER', 'leave out control characters such as line feeds');
   }
   return value;
+}
+
+/**
+ * `value` itself, when it has the form of a currency code.
+ * @throws MallError INVALID_ARGUMENT naming `field` otherwise
+ */
+export function requireCurrency(field: string, value: string): string {
+  if (currencyPattern.test(value)) return value;
+  throw invalid(field, value, 'MALFORMED_CURRENCY', 'give an ISO 4217 code such as EUR');
 }

@@ -140,12 +140,12 @@ export function listOrders(orm: Orm, states: readonly OrderState[], limit: numbe
 async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Promise<Order[]> {
   const chosen = orm.select().from(orders).where(where).orderBy(desc(orders.id)).limit(limit).as('chosen');
   const rows = await orm
-    .select({ order: chosen._.selectedFields, line: lines })
+    .select()
     .from(chosen)
     .innerJoin(lines, eq(lines.orderId, chosen.id))
     .orderBy(desc(chosen.id), asc(lines.position));
   const found = new Map<string, Order & { lines: OrderLine[] }>();
-  for (const { order, line } of rows) {
+  for (const { chosen: order, lines: line } of rows) {
     const known = found.get(order.id) ?? { ...order, lines: [] };
     known.lines.push(toLine(line));
     found.set(order.id, known);

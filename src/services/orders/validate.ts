@@ -1,12 +1,13 @@
 import { invalid } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
-import { requireText } from '../../contract/text.ts';
+import { requireCurrency, requireText } from '../../contract/text.ts';
 import { type ListOrdersRequest, OrderState, type PlaceOrderRequest } from '../../gen/orders/v1/orders.ts';
 import { orderStates, type PlaceOrder, type OrderState as StateName } from './messages.ts';
 import { lineField } from './place.ts';
 
 /** Characters: a UUID and room for a prefix. */
 export const maxKeyChars = 100;
+/** Characters: a name as it fits on a screen of the desk. */
 export const maxShopperChars = 100;
 /** What one bot can be sent for in one go; a request at these limits is a tenth of what the server takes in. */
 export const maxLines = 100;
@@ -21,10 +22,7 @@ export const maxListLimit = 1_000;
 export function placeOrderOf(request: PlaceOrderRequest, traceparent: string): PlaceOrder {
   const idempotencyKey = requireText('idempotency_key', request.idempotencyKey, maxKeyChars);
   const shopper = requireText('shopper', request.shopper, maxShopperChars);
-  const { currency } = request;
-  if (!/^[A-Z]{3}$/.test(currency)) {
-    throw invalid('currency', currency, 'MALFORMED_CURRENCY', 'give an ISO 4217 code such as EUR');
-  }
+  const currency = requireCurrency('currency', request.currency);
   const count = request.lines.length;
   if (count < 1 || count > maxLines) {
     const remedy = `an order has 1 to ${maxLines} lines, and this has ${count}`;

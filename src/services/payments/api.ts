@@ -1,6 +1,6 @@
 import { invalid } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
-import { requireText } from '../../contract/text.ts';
+import { requireCurrency, requireText } from '../../contract/text.ts';
 import type { Database } from '../../database/port.ts';
 import {
   type Invoice as InvoiceMessage,
@@ -45,11 +45,8 @@ function paymentOf({ orderId, idempotencyKey, amount }: PayRequest): Payment {
     idempotencyKey: requireText('idempotency_key', idempotencyKey, maxKeyChars),
   };
   if (!amount) throw invalid('amount', '', 'MISSING', 'give what is due, in minor units with the currency');
-  const { minor, currency } = amount;
-  if (!/^[A-Z]{3}$/.test(currency)) {
-    throw invalid('amount.currency', currency, 'MALFORMED_CURRENCY', 'give an ISO 4217 code such as EUR');
-  }
-  return { ...payment, amount: { minor, currency } };
+  const currency = requireCurrency('amount.currency', amount.currency);
+  return { ...payment, amount: { minor: amount.minor, currency } };
 }
 
 function toMessage({ invoice, version }: VersionedInvoice): InvoiceMessage {

@@ -46,7 +46,7 @@ describe('stock', () => {
     expect(await available(shop)).toBe(1);
   });
 
-  it('is promised to orders of the same products in any order of lines without a deadlock', async () => {
+  it('is promised to all of many orders at once, in whatever order their lines name the products', async () => {
     const shops = [await mall.openShop({ stock: 20 }), await mall.openShop({ stock: 20 })];
     const lines = shops.map(({ productId }) => ({ productId, quantity: 1 }));
     await Promise.all(Array.from({ length: 20 }, (_, i) => mall.place(i % 2 ? lines : lines.toReversed())));
