@@ -35,7 +35,7 @@ export function botsCommand(): Command {
     .option('--hub <host:port>', 'the hub, or several with commas (default: MALLBOTS_HUB_ADDRESS)')
     .option('--count <n>', 'how many bots', whole(1, maxBots), 10)
     .option('--first <n>', 'number of the first bot', whole(1, 1_000_000), 1)
-    .option('--name-prefix <text>', 'bot ids are <text>-<number>', 'bot')
+    .option('--name-prefix <text>', 'bot ids are <text><number>', 'bot-')
     .option('--seed <n>', 'same seed, same behaviour', whole(0, 2 ** 31 - 1), 1)
     .option('--time-scale <x>', 'how many times faster than life', between(0.1, maxTimeScale), 1)
     .option('--short-sku <sku>', 'this product is not on its shelf (repeatable)', several, [])

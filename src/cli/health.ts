@@ -21,14 +21,19 @@ export async function checkHealth(role: ListeningRole, address: string): Promise
     const status = role === 'kiosk' ? await httpStatus(address) : await grpcStatus(address);
     if (status !== 'SERVING') throw new Error(`it answers ${status}`);
   } catch (cause) {
-    const reason = (cause as Error).message;
     throw new MallError(
       'UNAVAILABLE',
-      `${role} does not serve at ${address}: ${reason}`,
+      `${role} does not serve at ${address}: ${innermost(cause as Error)}`,
       { reason: 'NOT_SERVING', field: 'role', value: role, remedy: `start it with "mallbots ${role}"` },
       { cause },
     );
   }
+}
+
+/** What the kernel or the peer said, without what libraries put around it. */
+function innermost(error: Error): string {
+  if (error.cause instanceof Error) return innermost(error.cause);
+  return error.message || String((error as NodeJS.ErrnoException).code ?? error);
 }
 
 async function httpStatus(address: string): Promise<string> {
@@ -62,7 +67,13 @@ export function healthCommand(): Command {
     .addHelpText('after', '\nAsks at MALLBOTS_<ROLE>_ADDRESS.')
     .action(async (role: ListeningRole) => {
       const address = readConfig().address[role];
-      await checkHealth(role, address);
-      console.log(`${role} serves at ${address}`);
+      try {
+        await checkHealth(role, address);
+        console.log(`${role} serves at ${address}`);
+      } catch (error) {
+        console.error(`error: ${(error as Error).message}`);
+        // Docker knows 0 and 1 as answers of a probe.
+        process.exitCode = 1;
+      }
     });
 }

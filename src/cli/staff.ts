@@ -37,6 +37,7 @@ export function staffCommand(): Command {
     .option('--staff <host:port>', 'where the staff role listens (default: MALLBOTS_STAFF_ADDRESS)', hostPort)
     .option('--json', 'one JSON object on standard output and nothing else')
     .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(run with --help for the options)')
     .addHelpText('after', examples)
     .exitOverride(exitOnUsageError);
 

@@ -93,7 +93,7 @@ function drawPlace(others: readonly MallStore[], random: SeededRandom): MallStor
 }
 
 /**
- * The same orders for the same seed and mall, and the first of many are the same as of few. The second order has the misplaced product beside
+ * The same orders for the same seed and mall, and the first of many are the same as of few. The first order has the misplaced product beside
  * others and will be short of it; the eighth has nothing else and will be cancelled, and was paid by then.
  * @throws RangeError when the mall has not enough stock for `count` orders; for 200 it always has
  */
@@ -106,7 +106,7 @@ export function drawOrders(seed: number, mall: Mall, count: number): OrderPlan[]
     const shopper = round === 0 ? name : `${name} ${round + 1}`;
     const paysAnyway = random.next() < 0.5;
     if (index === 7) return { shopper, lines: [shelves.misplacedLine()], paysEarly: true };
-    const beside = index === 1 ? [shelves.misplacedLine()] : [];
+    const beside = index === 0 ? [shelves.misplacedLine()] : [];
     const lines = shelves.lines(random.whole(linesPerOrder.fewest, linesPerOrder.most - beside.length));
     // One of the first two pays early and the other late, so that any demo shows both.
     return { shopper, lines: [...lines, ...beside], paysEarly: index < 2 ? index === 0 : paysAnyway };

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import type { DemoReport } from '../../src/demo/report.ts';
+import { Program } from '../support/program.ts';
+import { amqpUrl, databaseUrl, describeWithPostgres, describeWithRabbitMq } from '../support/services.ts';
+
+const demo = async (...args: string[]) => {
+  const { code, stdout, stderr } = await new Program(['demo', '--json', ...args]).ended;
+  expect(code, stderr).toBe(0);
+  // Nothing else on standard output.
+  return { report: JSON.parse(stdout) as DemoReport, story: stderr };
+};
+
+const services = ['bot', 'depot', 'hub', 'kiosk', 'orders', 'payments', 'stores'];
+
+describe('mallbots demo', () => {
+  test('serves every shopper, embedded, and keeps every promise', async () => {
+    const { report, story } = await demo('--orders', '12', '--bots', '4', '--seed', '7', '--time-scale', '100');
+
+    expect(report.violations).toEqual([]);
+    expect(report.orders).toEqual({ placed: 12, completed: 11, cancelled: 1 });
+    expect(report.items.picked + report.items.short).toBe(report.items.ordered);
+    expect(report.items.short).toBeGreaterThan(0);
+    expect(report.money.currency).toBe('EUR');
+    expect(report.money.paid - report.money.refunded).toBe(report.money.invoiced);
+    expect(report.tasks).toMatchObject({ succeeded: 12, failed: 0 });
+    expect(report.traces).toHaveLength(12);
+    expect(new Set(report.traces.map(({ traceId }) => traceId)).size).toBe(12);
+    for (const trace of report.traces) expect(trace.services).toEqual(expect.arrayContaining(services));
+    expect(story).toMatch(/pays .*€/);
+    expect(story).toMatch(/cannot find/);
+    expect(story).toMatch(/hands .* order over/);
+  });
+
+  test('draws the same mall and the same orders from the same seed', async () => {
+    const again = () => demo('--orders', '5', '--bots', '2', '--seed', '11', '--time-scale', '500');
+    const [one, other] = [await again(), await again()];
+
+    expect(other.report.items).toEqual(one.report.items);
+    expect(other.report.money.invoiced).toBe(one.report.money.invoiced);
+  });
+
+  test('tells it and sums it up for people', async () => {
+    const { code, stdout } = await new Program(['demo', '--orders', '2', '--bots', '1', '--time-scale', '500']).ended;
+
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/orders {3}2 placed, 2 completed, 0 cancelled/);
+    expect(stdout).toMatch(/checks {3}every promise kept/);
+  });
+
+  test('names what is wrong with an option, and its remedy', async () => {
+    const { code, stderr } = await new Program(['demo', '--orders', '0']).ended;
+
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--orders <n>.* '0' is invalid\. give a whole number from 1 to 200/);
+  });
+});
+
+describeWithRabbitMq('mallbots demo on RabbitMQ', () => {
+  describeWithPostgres('and PostgreSQL', () => {
+    test('keeps every promise with each role in a process of its own', async () => {
+      const { report } = await demo(
+        ...['--orders', '12', '--bots', '4', '--seed', '7', '--time-scale', '100', '--processes'],
+        ...['--database-url', databaseUrl, '--amqp-url', amqpUrl],
+      );
+
+      expect(report.violations).toEqual([]);
+      expect(report.orders).toEqual({ placed: 12, completed: 11, cancelled: 1 });
+      for (const trace of report.traces) expect(trace.services).toEqual(expect.arrayContaining(services));
+    });
+  });
+});
