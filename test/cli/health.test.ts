@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -80,6 +83,25 @@ describe('checkHealth', () => {
 });
 
 describe('mallbots health', () => {
+  const probe = async (address: string) => {
+    const program = join(import.meta.dirname, '../../src/cli/mallbots.js');
+    const env = { ...process.env, MALLBOTS_ORDERS_ADDRESS: address };
+    return promisify(execFile)(process.execPath, [program, 'health', 'orders'], { env });
+  };
+
+  it('exits with 0 for a role that serves', async () => {
+    const { address } = await serve();
+    await expect(probe(address)).resolves.toMatchObject({ stdout: `orders serves at ${address}\n` });
+  });
+
+  it('exits with 1, which Docker takes for unhealthy, for one that does not', async () => {
+    const address = await freePort();
+    await expect(probe(address)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(`^error: orders does not serve at ${address}: .*ECONNREFUSED`),
+    });
+  });
+
   it('takes every role that listens, and no other word', async () => {
     const command = healthCommand()
       .exitOverride()
