@@ -43,7 +43,7 @@ async function pay(key: string, { orderId }: KioskOrder, kiosk: KioskClient, sig
     const { invoice, state } = await kiosk.order(orderId);
     if (state === 'CANCELLED' || state === 'REJECTED' || invoice?.state === 'PAID' || invoice?.state === 'CANCELLED')
       return;
-    if (invoice && invoice.due.minor > 0) {
+    if (invoice) {
       try {
         await kiosk.pay(`${key}-payment-${invoice.due.minor}`, orderId, invoice.due);
         return;
