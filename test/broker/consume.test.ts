@@ -42,7 +42,7 @@ describe('consumer', () => {
     ...more,
   });
 
-  const spans = () => expect.poll(() => exporter.getFinishedSpans());
+  const spans = () => expect.poll(() => exporter.getFinishedSpans(), { timeout: 10_000 });
 
   test("makes one span per message, a child of the sender's, active while the message is processed", async () => {
     const active = new Collector<string | undefined>();
@@ -142,7 +142,9 @@ describe('consumer', () => {
       throw new Error('connection lost while at it');
     });
     await startConsumer(options(inbox, { broker: fake as Broker }));
-    await expect.poll(() => lines.items.map(({ settled }) => settled)).toEqual([['requeue'], ['requeue']]);
+    await expect
+      .poll(() => lines.items.map(({ settled }) => settled), { timeout: 10_000 })
+      .toEqual([['requeue'], ['requeue']]);
     expect(attempts.items).toEqual(['m1']);
   });
 });

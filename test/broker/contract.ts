@@ -156,7 +156,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerHarness>
       first!.ack();
       await deliveries.atLeast(4);
       await harness.crash(crashing, subscription);
-      await expect.poll(() => second!.lost).toBe(true);
+      await expect.poll(() => second!.lost, { timeout: 10_000 }).toBe(true);
       second!.ack();
       const after = new Collector<Delivery>();
       await broker.consume('one.inbox', 10, (delivery) => {
@@ -275,7 +275,7 @@ export function brokerContract(name: string, start: () => Promise<BrokerHarness>
       expect(events).toEqual(['begin a1', 'begin b1', 'end b1', 'begin b2', 'end b2']);
       gate.resolve();
       await published;
-      await expect.poll(() => inbox.handled).toEqual(['b1', 'b2', 'a1', 'a2']);
+      await expect.poll(() => inbox.handled, { timeout: 10_000 }).toEqual(['b1', 'b2', 'a1', 'a2']);
       expect(events.slice(5)).toEqual(['end a1', 'begin a2', 'end a2']);
       await consumer.drain();
     });

@@ -87,7 +87,7 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
     const received = await consumeAcking(broker);
     await mall.wire(broker).refuse();
     await expect
-      .poll(() => broker.publish(toOne, message('m')).catch((error) => error.detail.reason))
+      .poll(() => broker.publish(toOne, message('m')).catch((error) => error.detail.reason), { timeout: 10_000 })
       .toBe('BROKER_UNREACHABLE');
     await expect(broker.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await mall.wire(broker).restore();
