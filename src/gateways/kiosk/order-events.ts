@@ -69,6 +69,8 @@ export class OrderEvents {
    * client goes.
    */
   follow(orderId: string, from: Position, response: ServerResponse): void {
+    // Gone while its order was looked up: there will be no other `close`.
+    if (response.destroyed) return;
     const stream = new Stream(response, this.#limits, (last, limit) =>
       this.#database.query((orm) => timelineAfter(orm, orderId, last, limit)),
     );
@@ -138,8 +140,7 @@ class Stream {
 
   sendAway(): void {
     const retryMs = Math.round(returnMs.min + Math.random() * (returnMs.max - returnMs.min));
-    this.#response.end(`retry: ${retryMs}\n\n`);
-    void this.stop();
+    this.#finish(`retry: ${retryMs}\n\n`);
   }
 
   stop(): Promise<void> | undefined {
@@ -158,8 +159,16 @@ class Stream {
     }
     if (rows.length > 0 && !this.#response.write(rows.map(eventText).join(''))) await this.#drained();
     const more = rows.length === this.#limits.pageRows;
-    if (this.#finalSent && !more) this.#response.end();
+    if (this.#finalSent && !more) this.#finish('');
     return more;
+  }
+
+  #finish(lastWords: string): void {
+    void this.stop();
+    this.#response.end(lastWords);
+    // Who does not read to the end is dropped as well.
+    const drop = setTimeout(() => this.#response.destroy(), this.#limits.stallMs).unref();
+    this.#response.once('close', () => clearTimeout(drop));
   }
 
   /** Resolves when the client has read what it was sent; drops it when it does not. */

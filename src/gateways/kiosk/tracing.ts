@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Continues the trace of the order in the path when the caller brings none of its own. */
     inOrdersTrace?: boolean;
+    /** For what is asked every few seconds and tells nobody anything. */
+    untraced?: boolean;
   }
 }
 
@@ -30,6 +32,7 @@ export function traceRequests(
   });
   app.addHook('onRoute', (route) => {
     const { handler } = route;
+    if (route.config?.untraced) return;
     route.handler = async function traced(request, reply) {
       const span = await startSpan(tracer, request, reply, orderTraceparent);
       return context.with(trace.setSpan(context.active(), span), () => handler.call(this, request, reply));

@@ -187,6 +187,37 @@ describe('a stream of events', () => {
     await vi.waitFor(async () => expect((await openEvents(stream)).status).toBe(200), { interval: 5 });
   });
 
+  test('holds no place for a client that left before it began', async () => {
+    const asked = Promise.withResolvers<void>();
+    const left = Promise.withResolvers<void>();
+    const { kiosk, orderId, stream } = await start(
+      {
+        orders: {
+          async getOrder({ orderId }) {
+            asked.resolve();
+            await left.promise;
+            return anOrder({ orderId });
+          },
+        },
+      },
+      { ...onlyWakeUps, maxStreams: 1 },
+    );
+    const closed = kiosk.nextConnectionClosed();
+    const hangUp = new AbortController();
+    const leaving = fetch(stream, { signal: hangUp.signal });
+    await asked.promise;
+    hangUp.abort();
+    await expect(leaving).rejects.toThrow();
+    await closed;
+    left.resolve();
+
+    await kiosk.hear(placed(orderId));
+    const events = await openEvents(stream);
+    expect(events.status).toBe(200);
+    await events.take(1);
+    expect((await openEvents(stream)).status).toBe(429);
+  });
+
   test('is cut when its client does not read', async () => {
     const { kiosk, orderId, stream } = await start({}, { ...onlyWakeUps, stallMs: 50 });
     await kiosk.hear(placed(orderId));

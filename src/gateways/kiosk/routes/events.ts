@@ -25,7 +25,6 @@ export function eventRoutes(app: App, { database, orders, events }: Parts): void
       },
     },
     async ({ headers, params: { orderId } }, reply) => {
-      events.requireRoom();
       const after = Number(headers['last-event-id'] ?? 0);
       const { known, closed } = await database.query((orm) => timelineState(orm, orderId, after, finalEvents));
       // Placed a moment ago, perhaps; throws NOT_FOUND otherwise.
@@ -33,6 +32,7 @@ export function eventRoutes(app: App, { database, orders, events }: Parts): void
       if (closed && (await database.query((orm) => timelineAfter(orm, orderId, after, 1))).length === 0) {
         return reply.code(204).send();
       }
+      events.requireRoom();
       reply.hijack();
       events.follow(orderId, { after, closed }, reply.raw);
       return reply;

@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { formatAge, formatMoney } from '../../src/cli/output.ts';
+
+describe('money', () => {
+  test.each([
+    [1250, 'EUR', '€12.50'],
+    [5, 'EUR', '€0.05'],
+    [0, 'EUR', '€0.00'],
+    [-300, 'EUR', '-€3.00'],
+    [1250, 'JPY', '¥1,250'],
+    [1250, 'BHD', 'BHD 1.250'],
+    [Number.MAX_SAFE_INTEGER, 'EUR', '€90,071,992,547,409.91'],
+  ])('%i minor units of %s are %s', (minor, currency, shown) => {
+    expect(formatMoney({ minor, currency }).replaceAll('\u00a0', ' ')).toBe(shown);
+  });
+});
+
+describe('an age', () => {
+  const since = new Date('2026-01-05T10:00:00Z');
+  test.each([
+    [0, '0s'],
+    [59, '59s'],
+    [192, '3m 12s'],
+    [3_600, '1h 0m'],
+    [90_061, '1d 1h'],
+    [-5, '0s'],
+  ])('of %i s is %s', (seconds, shown) => {
+    expect(formatAge(since, new Date(since.getTime() + seconds * 1_000))).toBe(shown);
+  });
+});

@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { refused } from '../../src/contract/errors.ts';
+import { startStaff } from '../../src/gateways/staff/staff.ts';
+import { ShoppingList } from '../../src/gen/depot/v1/depot.ts';
+import { type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
+import { InvoiceState, type PayRequest } from '../../src/gen/payments/v1/payments.ts';
+import { anInvoice, anOrder, startDoubles } from '../gateways/doubles.ts';
+import { staffContext } from '../gateways/staff/staff-context.ts';
+import { recordingTelemetry } from '../support/telemetry.ts';
+
+const main = join(import.meta.dirname, '../../src/cli/mallbots.js');
+const euros = (minor: number) => ({ minor, currency: 'EUR' });
+
+const adas = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f11c2b1aa', bay: 'B1', state: OrderState.COLLECTABLE });
+const bobs = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f22c2b1aa', bay: 'B2', shopper: 'Bob' });
+const cyds = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f33333333', bay: 'B3', shopper: 'Cyd' });
+cyds.lines[0]!.short = 1;
+const all = [adas, bobs, cyds];
+const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
+const handedOver: string[] = [];
+const paid: PayRequest[] = [];
+
+const cleanUp = new AsyncDisposableStack();
+let address = '';
+beforeAll(async () => {
+  const services = cleanUp.use(
+    await startDoubles({
+      orders: {
+        getOrder: async ({ orderId }) => anyOf(orderId) ?? Promise.reject(refusalOf(orderId)),
+        async handOver({ orderId }) {
+          if (orderId !== adas.orderId) throw refusalOf(orderId);
+          handedOver.push(orderId);
+          return { ...adas, state: OrderState.COMPLETED };
+        },
+      },
+      payments: {
+        getInvoice: async ({ orderId }) =>
+          orderId === adas.orderId
+            ? anInvoice(orderId, { state: InvoiceState.PAID, paid: euros(300), due: euros(0) })
+            : anInvoice(orderId),
+        async pay(request) {
+          paid.push(request);
+          return anInvoice(request.orderId, { state: InvoiceState.PAID, paid: request.amount, due: euros(0) });
+        },
+      },
+      depot: {
+        listBays: async () => ({
+          bays: all.map(({ bay, orderId }) => ({ bay, orderId, since: new Date('2026-01-05T10:10:00Z') })),
+        }),
+        getList: async ({ orderId }) =>
+          ShoppingList.fromPartial({
+            orderId,
+            botId: 'bot-7',
+            stops: [{ storeId: anyOf(orderId).lines[0]!.storeId, storeName: 'Grocer' }],
+          }),
+      },
+    }),
+  );
+  const role = await startStaff(staffContext(services.address, recordingTelemetry('staff')));
+  cleanUp.defer(() => role.drain());
+  address = role.address;
+});
+afterAll(() => cleanUp.disposeAsync());
+beforeEach(() => {
+  handedOver.length = 0;
+  paid.length = 0;
+});
+
+const refusalOf = (orderId: string) =>
+  refused('order_id', orderId, 'NOT_PAID', `order ${orderId} is not paid`, 'take the payment first');
+
+async function staff(...args: string[]) {
+  const child = spawn(process.execPath, [main, 'staff', ...args], {
+    env: { PATH: process.env.PATH, MALLBOTS_STAFF_ADDRESS: address },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exit = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  return { stdout, stderr, status };
+}
+
+describe('mallbots staff pickups', () => {
+  test('is a table for people, without colours in a pipe', async () => {
+    const { stdout, stderr, status } = await staff('pickups');
+    const rows = stdout.split('\n').filter((line) => /B\d/.test(line));
+
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/bay.*order.*shopper.*items.*money.*waiting/);
+    expect(rows).toHaveLength(3);
+    expect(rows[0]).toMatch(/B1 .*11c2b1aa .*Ada .*2 .*€3\.00 paid .*\d+d \d+h/);
+    expect(rows[2]).toMatch(/B3 .*33333333 .*Cyd .*1 of 2 .*€3\.00 due/);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('is one JSON object for programs', async () => {
+    const { stdout, status } = await staff('pickups', '--json');
+
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).pickups).toMatchObject([
+      {
+        bay: 'B1',
+        waitingSince: '2026-01-05T10:10:00.000Z',
+        order: { orderId: adas.orderId, shopper: 'Ada', state: 'collectable' },
+        invoice: { state: 'paid', due: { minor: 0, currency: 'EUR' } },
+      },
+      { bay: 'B2', order: { shopper: 'Bob' }, invoice: { state: 'open' } },
+      { bay: 'B3' },
+    ]);
+  });
+
+  test('says where nobody answers and what to do, with status 5', async () => {
+    const { stdout, stderr, status } = await staff('pickups', '--json', '--staff', '127.0.0.1:1');
+
+    expect({ stdout, status }).toEqual({ stdout: '', status: 5 });
+    expect(stderr).toMatch(/^error: the staff role cannot be reached at 127\.0\.0\.1:1; .*--staff host:port\n$/);
+  });
+});
+
+describe('mallbots staff show', () => {
+  test('takes a whole id and shows lines, money and bot', async () => {
+    const { stdout, status } = await staff('show', cyds.orderId);
+
+    expect(status).toBe(0);
+    expect(stdout).toContain(`order ${cyds.orderId} of Cyd: placed, bay B3`);
+    expect(stdout).toMatch(/Apple .*Grocer .*€1\.50 .*2 .*0 .*1/);
+    expect(stdout).toContain('money: €3.00 due');
+    expect(stdout).toContain('bot: bot-7');
+  });
+
+  test('takes the end of an id as the table shows it', async () => {
+    const { stdout } = await staff('show', '333333', '--json');
+
+    expect(JSON.parse(stdout)).toMatchObject({
+      order: { orderId: cyds.orderId },
+      invoice: { state: 'open' },
+      list: { botId: 'bot-7' },
+    });
+  });
+
+  test('refuses an end that none of the pickups has, with status 3', async () => {
+    const { stdout, stderr, status } = await staff('show', '999999');
+
+    expect({ stdout, status }).toEqual({ stdout: '', status: 3 });
+    expect(stderr).toMatch(/^error: .*999999.*mallbots staff pickups.*\n$/);
+  });
+
+  test('needs an order', async () => {
+    const { stderr, status } = await staff('show');
+
+    expect(status).toBe(2);
+    expect(stderr).toContain("missing required argument 'order'");
+  });
+});
+
+describe('mallbots staff pay', () => {
+  test('takes what is due, with a key of its own each time', async () => {
+    const first = await staff('pay', bobs.orderId);
+    await staff('pay', bobs.orderId);
+
+    expect(first.status).toBe(0);
+    expect(first.stdout).toMatch(/^paid €3\.00\n/);
+    expect(paid).toMatchObject([
+      { orderId: bobs.orderId, amount: euros(300) },
+      { orderId: bobs.orderId, amount: euros(300) },
+    ]);
+    expect(paid[0]?.idempotencyKey).not.toBe(paid[1]?.idempotencyKey);
+  });
+});
+
+describe('mallbots staff hand-over', () => {
+  test('completes the order', async () => {
+    const { stdout, status } = await staff('hand-over', adas.orderId);
+
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^handed over to Ada\n/);
+    expect(handedOver).toEqual([adas.orderId]);
+  });
+
+  test('passes on a refusal with its remedy, with status 4', async () => {
+    const { stdout, stderr, status } = await staff('hand-over', bobs.orderId, '--json');
+
+    expect({ stdout, status }).toEqual({ stdout: '', status: 4 });
+    expect(stderr).toBe(`error: order ${bobs.orderId} is not paid; take the payment first\n`);
+  });
+});
+
+test('mallbots staff --help has examples and the exit statuses', async () => {
+  const { stdout, status } = await staff('--help');
+
+  expect(status).toBe(0);
+  expect(stdout).toContain('mallbots staff hand-over 6f1c2b11');
+  expect(stdout).toContain('4 refused');
+});
+
+test('a wrong address is a usage error', async () => {
+  const { stderr, status } = await staff('pickups', '--staff', 'nowhere');
+
+  expect(status).toBe(2);
+  expect(stderr).toContain('give host:port');
+});
