@@ -15,12 +15,10 @@ const remedies: Readonly<Record<string, string>> = {
 export function errorHandler(logger: Telemetry['logger']) {
   return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = problemFor(thrown);
-    if (problem.status >= 500) {
-      logger[problem.status === 500 ? 'error' : 'warn'](
-        { err: thrown, route: request.routeOptions.url },
-        problem.detail,
-      );
-    }
+    const route = request.routeOptions.url;
+    if (problem.status === 500) logger.error({ err: thrown, route }, problem.detail);
+    // A service that is away is no bug: where it was noticed says nothing.
+    else if (problem.status > 500) logger.warn({ reason: problem.reason, route }, problem.detail);
     return sendProblem(reply, problem);
   };
 }

@@ -33,7 +33,8 @@ export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api
       return await answer;
     } catch (thrown) {
       const error = MallError.from(thrown);
-      if (error.code !== 'NOT_FOUND') logger.warn({ err: error }, `${what} is left out`);
+      if (error.code !== 'NOT_FOUND')
+        logger.warn({ reason: error.detail.reason }, `${what} is left out: ${error.message}`);
       return undefined;
     }
   }

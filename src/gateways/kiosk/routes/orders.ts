@@ -62,7 +62,8 @@ async function invoiceIfKnown({ payments, logger }: Parts, orderId: string): Pro
     return await payments.getInvoice({ orderId }, { deadlineMs: invoiceDeadlineMs });
   } catch (thrown) {
     const error = MallError.from(thrown);
-    if (error.code !== 'NOT_FOUND') logger.warn({ err: error, orderId }, 'an order is shown without its invoice');
+    if (error.code !== 'NOT_FOUND')
+      logger.warn({ reason: error.detail.reason, orderId }, `an order is shown without its invoice: ${error.message}`);
     return undefined;
   }
 }
