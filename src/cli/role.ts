@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { type ListeningRole, readConfig } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { openBackends } from '../runtime/backends.ts';
-import { roleNames, roles, startRole } from '../runtime/roles.ts';
+import { roles, startRole } from '../runtime/roles.ts';
 import { aborted, stopSignal } from '../runtime/stop-signal.ts';
 import { createLogger } from '../telemetry/logger.ts';
 
@@ -12,16 +12,12 @@ const poolSize = 10;
 const needs = `
 Needs DATABASE_URL and AMQP_URL: roles in processes of their own share a PostgreSQL and a RabbitMQ.`;
 
-/** `mallbots hub`, `mallbots orders` ...: one role, until it is told to stop. `mallbots staff` has a command of its own besides. */
-export const roleCommands = (): Command[] =>
-  roleNames
-    .filter((name) => name !== 'staff')
-    .map((name) =>
-      new Command(name)
-        .description(`run one role: ${roles[name].summary}`)
-        .addHelpText('after', needs)
-        .action(() => runRole(name)),
-    );
+/** `mallbots hub`, `mallbots orders` ...: one role, until it is told to stop. */
+export const roleCommand = (name: ListeningRole): Command =>
+  new Command(name)
+    .description(`run one role: ${roles[name].summary}`)
+    .addHelpText('after', needs)
+    .action(() => runRole(name));
 
 export async function runRole(name: ListeningRole): Promise<void> {
   const stop = stopSignal();

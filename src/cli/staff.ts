@@ -39,7 +39,13 @@ export function staffCommand(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(run with --help for the options)')
     .addHelpText('after', examples)
-    .exitOverride(exitOnUsageError);
+    .exitOverride(exitOnUsageError)
+    .usage('[options] [command]')
+    .argument('[command]')
+    .action(async (unknown?: string) => {
+      if (unknown !== undefined) staff.error(`error: unknown command '${unknown}'`);
+      await (await import('./role.ts')).runRole('staff');
+    });
 
   staff
     .command('pickups')

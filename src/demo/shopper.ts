@@ -41,7 +41,7 @@ export async function shop(
 async function pay(key: string, { orderId }: KioskOrder, kiosk: KioskClient, signal: AbortSignal): Promise<void> {
   for (let tries = 1; !signal.aborted; tries += 1) {
     const { invoice, state } = await kiosk.order(orderId);
-    if (state === 'CANCELLED' || state === 'REJECTED' || invoice?.state === 'PAID' || invoice?.state === 'CANCELLED')
+    if (state === 'cancelled' || state === 'rejected' || invoice?.state === 'paid' || invoice?.state === 'cancelled')
       return;
     if (invoice) {
       try {
