@@ -36,6 +36,7 @@ const variables = {
   otlpEndpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
   traceFile: 'MALLBOTS_TRACE_FILE',
   logLevel: 'MALLBOTS_LOG_LEVEL',
+  hubLeaseMs: 'MALLBOTS_HUB_LEASE_MS',
 } as const;
 
 const schema = z.object({
@@ -59,6 +60,8 @@ const schema = z.object({
   /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
   traceFile: z.string().optional(),
   logLevel: z.enum(logLevels).default('info'),
+  /** How long a bot keeps its tasks without a heartbeat; the other times of the hub follow from it. Shorter than 500 ms, a busy machine loses leases. */
+  hubLeaseMs: z.coerce.number('give milliseconds').int('give whole milliseconds').min(500).max(600_000).default(10_000),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;

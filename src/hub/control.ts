@@ -1,0 +1,77 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Database } from '../database/port.ts';
+import { notifyDebounceMs } from './limits.ts';
+
+/** PostgreSQL's notification channel between the hubs of one fleet. */
+const channel = 'mallbots_hub';
+
+const note = z.discriminatedUnion('type', [
+  z.object({ from: z.string(), type: z.literal('queued') }),
+  z.object({ from: z.string(), type: z.literal('superseded'), botId: z.string(), epoch: z.number() }),
+]);
+type Note = z.infer<typeof note>;
+
+export interface ControlPorts {
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly hubId: string;
+  /** Another hub has put tasks into the queue. */
+  readonly onQueued: () => void;
+  /** The bot has a session of this epoch on another hub. */
+  readonly onSuperseded: (botId: string, epoch: number) => void;
+}
+
+export interface Control {
+  /** Tells the other hubs that tasks are waiting; those of a moment share one notification. */
+  tellQueued(): void;
+  tellSuperseded(botId: string, epoch: number): void;
+  close(): Promise<void>;
+}
+
+/**
+ * What hubs tell each other. Over PostgreSQL and not over the broker, because all of it is about rows that were committed there a moment
+ * before, and because a note may be lost: dispatch polls, and the next renewal of a superseded session finds its row taken.
+ */
+export async function startControl({
+  database,
+  logger,
+  hubId,
+  onQueued,
+  onSuperseded,
+}: ControlPorts): Promise<Control> {
+  let debounce: NodeJS.Timeout | undefined;
+  const tell = (told: Note) => {
+    database.notify(channel, JSON.stringify(told)).catch((error: unknown) => {
+      logger.debug({ err: error, note: told }, 'a note to the other hubs is lost');
+    });
+  };
+  const hear = (payload: string) => {
+    const heard = note.safeParse(parseJson(payload));
+    if (!heard.success || heard.data.from === hubId) return;
+    if (heard.data.type === 'queued') onQueued();
+    else onSuperseded(heard.data.botId, heard.data.epoch);
+  };
+  const listening = await database.listen(channel, hear);
+  return {
+    tellQueued() {
+      debounce ??= setTimeout(() => {
+        debounce = undefined;
+        tell({ from: hubId, type: 'queued' });
+      }, notifyDebounceMs);
+    },
+    tellSuperseded: (botId, epoch) => tell({ from: hubId, type: 'superseded', botId, epoch }),
+    async close() {
+      clearTimeout(debounce);
+      await listening.close();
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import { validate } from 'uuid';
+import { invalid } from '../contract/errors.ts';
+import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet.ts';
+
+/** Also part of span attributes, log lines and file names. */
+const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const namePattern = /^[a-z][a-z0-9_.]{0,63}$/;
+const digestPattern = /^sha256:[0-9a-f]{64}$/;
+/** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */
+const maxKinds = 64;
+const maxDigests = 64;
+/** Tasks that one bot holds at once, of all kinds. */
+const maxHeldTasks = 64;
+const maxFeatures = 64;
+/** The minor of fleet.v1 that this hub speaks. */
+export const envelopeMinor = 0;
+
+/** A Hello whose every field is possible. */
+export interface Introduction {
+  readonly botId: string;
+  readonly instanceId: string;
+  readonly bootCount: number;
+  readonly kinds: ReadonlySet<string>;
+  /** Tasks that the bot may hold at once, by kind; only kinds that it serves. */
+  readonly credits: ReadonlyMap<string, number>;
+  readonly digests: ReadonlySet<string>;
+  readonly held: ReadonlyArray<{ readonly taskId: string; readonly fence: number }>;
+  readonly position: Position | undefined;
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the first field at fault */
+export function readHello(hello: Hello): Introduction {
+  const { botId, instanceId, bootCount, envelope, kinds, credits, heldTasks, position } = hello;
+  if (!botIdPattern.test(botId)) {
+    throw invalid(
+      'hello.bot_id',
+      botId,
+      'MALFORMED_BOT_ID',
+      'give 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first',
+    );
+  }
+  if (!validate(instanceId)) {
+    throw invalid('hello.instance_id', instanceId, 'MALFORMED_ID', 'give a UUID drawn when the bot process starts');
+  }
+  if (envelope && envelope.minMinor > envelopeMinor) {
+    const remedy = `this hub speaks minor ${envelopeMinor} of fleet.v1; accept it or find a newer hub`;
+    throw invalid('hello.envelope.min_minor', envelope.minMinor, 'ENVELOPE_TOO_NEW', remedy);
+  }
+  requireCount('hello.features', hello.features, maxFeatures);
+  requireCount('hello.kinds', kinds, maxKinds);
+  requireCount('hello.credits', credits, maxKinds);
+  requireCount('hello.held_tasks', heldTasks, maxHeldTasks);
+  kinds.forEach(requireKind);
+  const served = new Set(kinds.map(({ kind }) => kind));
+  heldTasks.forEach(({ taskId, fence }, index) => {
+    if (!validate(taskId)) {
+      throw invalid(`hello.held_tasks[${index}].task_id`, taskId, 'MALFORMED_ID', 'repeat the id from the offer');
+    }
+    if (fence < 1)
+      throw invalid(`hello.held_tasks[${index}].fence`, fence, 'OUT_OF_RANGE', 'repeat the fence of the offer');
+  });
+  return {
+    botId,
+    instanceId: instanceId.toLowerCase(),
+    bootCount,
+    kinds: served,
+    credits: new Map(
+      credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, served)]),
+    ),
+    digests: new Set(kinds.flatMap(({ digests }) => digests)),
+    held: heldTasks.map(({ taskId, fence }) => ({ taskId, fence })),
+    position: position && readPosition('hello.position', position),
+  };
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the field */
+export function readCredit(field: string, { kind, amount }: Credit, kinds: ReadonlySet<string>): number {
+  if (!kinds.has(kind)) throw invalid(`${field}.kind`, kind, 'KIND_NOT_SERVED', 'give a kind that hello.kinds lists');
+  if (amount > maxHeldTasks) throw invalid(`${field}.amount`, amount, 'OUT_OF_RANGE', `give at most ${maxHeldTasks}`);
+  return amount;
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the field */
+export function readPosition(field: string, { x, y }: Position): Position {
+  if (!Number.isFinite(x)) throw invalid(`${field}.x`, x, 'NOT_A_NUMBER', 'give metres');
+  if (!Number.isFinite(y)) throw invalid(`${field}.y`, y, 'NOT_A_NUMBER', 'give metres');
+  return { x, y };
+}
+
+function requireKind({ kind, digests }: KindSupport, index: number): void {
+  const field = `hello.kinds[${index}]`;
+  if (!namePattern.test(kind)) throw invalid(`${field}.kind`, kind, 'MALFORMED_KIND', 'give a name such as shop');
+  requireCount(`${field}.digests`, digests, maxDigests);
+  for (const digest of digests) {
+    if (!digestPattern.test(digest)) {
+      throw invalid(`${field}.digests`, digest, 'MALFORMED_DIGEST', 'give sha256: and 64 hexadecimal digits');
+    }
+  }
+}
+
+function requireCount(field: string, list: readonly unknown[], most: number): void {
+  if (list.length > most) throw invalid(field, `${list.length} entries`, 'TOO_MANY', `give at most ${most}`);
+}

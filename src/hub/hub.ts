@@ -1,0 +1,120 @@
+import { fileURLToPath } from 'node:url';
+import { unavailable } from '../contract/errors.ts';
+import { newId } from '../contract/ids.ts';
+import { mallTopology } from '../contract/topology.ts';
+import { createOutbox } from '../database/outbox.ts';
+import { startRelay } from '../database/relay.ts';
+import { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
+import { pause } from '../kit/backoff.ts';
+import { toStatus } from '../rpc/errors.ts';
+import { implement, startServer } from '../rpc/server.ts';
+import type { Role, RoleContext } from '../services/role.ts';
+import { fleetAdmin } from './admin.ts';
+import { Connection, type ConnectionPorts } from './connection.ts';
+import { startControl } from './control.ts';
+import { detacher } from './detach.ts';
+import { Dispatch } from './dispatch.ts';
+import { hubDefinition } from './envelope.ts';
+import { startIngest } from './ingest.ts';
+import { Leases } from './leases.ts';
+import { Ledger } from './ledger.ts';
+import { drainDeadlineMs, hubTimes, maxStreams, serverOptions } from './limits.ts';
+import type { Call } from './outbound.ts';
+import { publisher, source } from './publish.ts';
+import { Reports } from './reports.ts';
+import { Roster } from './roster.ts';
+import { inbox, outbox as outboxTable } from './store.ts';
+
+const schema = 'hub';
+const migrations = fileURLToPath(new URL('./migrations', import.meta.url));
+
+/** One hub: any number of them share the fleet through the tables of schema `hub`. */
+export async function startHub({ config, database, broker, telemetry }: RoleContext): Promise<Role> {
+  const hubId = newId();
+  const times = hubTimes(config.hubLeaseMs);
+  const { tracer } = telemetry;
+  const logger = telemetry.logger.child({ hub: hubId });
+  await database.migrate(schema, migrations);
+  await broker.declare(mallTopology);
+
+  const tables = { outbox: outboxTable, inbox };
+  const outbox = createOutbox({ tables, source });
+  const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
+  const roster = new Roster();
+  const onQueued = () => {
+    dispatch.wake();
+    control.tellQueued();
+  };
+  const ledger = new Ledger({ database, outbox, times, hubId, onQueued });
+  const dispatch = new Dispatch({ roster, ledger, times, tracer, logger });
+  const onWilling = () => dispatch.wake();
+  const leases = new Leases({ database, roster, ledger, times, logger });
+  const publish = publisher({ broker, tracer });
+  const reports = new Reports({ ledger, leases, publish, times, tracer, logger, onWilling });
+  const control = await startControl({
+    database,
+    logger,
+    hubId,
+    onQueued: () => dispatch.wake(),
+    onSuperseded: (botId, epoch) => roster.supersede(botId, epoch),
+  });
+  const ports: ConnectionPorts = {
+    hubId,
+    ledger,
+    roster,
+    reports,
+    times,
+    logger,
+    onWilling,
+    onSuperseding: ({ botId, epoch }) => control.tellSuperseded(botId, epoch),
+    detach: detacher({ database, ledger, logger }),
+  };
+
+  const connections = new Set<Connection>();
+  let isDraining = false;
+  const session = (call: Call) => {
+    if (isDraining || connections.size >= maxStreams) {
+      const why = isDraining ? 'this hub goes away' : `this hub has ${maxStreams} streams, which is all it takes`;
+      call.emit('error', toStatus(unavailable(`${why}; connect again`, isDraining ? 'HUB_DRAINING' : 'HUB_FULL')));
+      return;
+    }
+    const connection = new Connection(call, ports);
+    connections.add(connection);
+    void connection.closed.then(() => connections.delete(connection));
+  };
+  const server = await startServer(
+    config.listen.hub,
+    [
+      { definition: hubDefinition, implementation: { session } },
+      {
+        definition: FleetAdminService,
+        implementation: implement(FleetAdminService, fleetAdmin(database), telemetry),
+      },
+    ],
+    serverOptions,
+  );
+  leases.start();
+  dispatch.start();
+  const ingest = await startIngest({ broker, ledger, tracer, logger });
+
+  /** Asks the bots to go and ends the streams of those that stay. */
+  async function sendAway(): Promise<void> {
+    isDraining = true;
+    const streams = [...connections];
+    const gone = Promise.all(streams.map(({ closed }) => closed));
+    for (const connection of streams) connection.input({ type: 'drain' });
+    await Promise.race([gone, pause(drainDeadlineMs)]);
+    for (const connection of streams) connection.input({ type: 'drained' });
+    await gone;
+  }
+
+  return {
+    address: server.address,
+    async drain() {
+      // Nobody takes tasks any more; what the bots still report is.
+      await Promise.all([ingest.drain(), dispatch.stop(), sendAway()]);
+      await Promise.all([leases.stop(), server.drain(), control.close()]);
+      await relay.stop();
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { Logger } from 'pino';
+import { MallError } from '../contract/errors.ts';
+import { backoffMs, pause } from '../kit/backoff.ts';
+import { maxPendingFrames, retryBackoff } from './limits.ts';
+
+export interface LaneOptions<T> {
+  /** The effect of an item. What it throws while the broker or the database is away is tried again, anything else ends the lane. */
+  readonly handle: (item: T) => Promise<void>;
+  readonly onFailure: (error: MallError) => void;
+  /** No more items for now; and again. */
+  readonly onFull: () => void;
+  readonly onRoom: () => void;
+  readonly logger: Logger;
+}
+
+/** Handles the items of one stream one after the other, in their order; those behind an item that has to be tried again wait. */
+export class Lane<T> {
+  readonly #options: LaneOptions<T>;
+  readonly #closing = new AbortController();
+  readonly #items: T[] = [];
+  #running = false;
+  #isFull = false;
+
+  constructor(options: LaneOptions<T>) {
+    this.#options = options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+    if (!this.#isFull && this.#items.length >= maxPendingFrames) {
+      this.#isFull = true;
+      this.#options.onFull();
+    }
+    if (!this.#running) void this.#run();
+  }
+
+  /** What has not been handled is dropped: it is not acknowledged, so the bot sends it again. */
+  close(): void {
+    this.#closing.abort();
+    this.#items.length = 0;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    for (let item = this.#items[0]; item !== undefined; item = this.#items[0]) {
+      if (!(await this.#untilHandled(item))) break;
+      this.#items.shift();
+      if (this.#isFull && this.#items.length <= maxPendingFrames / 2) {
+        this.#isFull = false;
+        this.#options.onRoom();
+      }
+    }
+    this.#running = false;
+  }
+
+  /** False when the lane is closed. */
+  async #untilHandled(item: T): Promise<boolean> {
+    for (let attempt = 1; !this.#closing.signal.aborted; attempt++) {
+      try {
+        await this.#options.handle(item);
+        return !this.#closing.signal.aborted;
+      } catch (error) {
+        if (!isPassing(error)) {
+          this.#options.logger.error({ err: error }, 'a frame could not be handled');
+          this.#options.onFailure(MallError.from(error));
+          return false;
+        }
+        const retryInMs = backoffMs(retryBackoff, attempt, Math.random());
+        this.#options.logger.warn({ err: error, attempt, retryInMs }, 'a frame waits; tried again');
+        await pause(retryInMs, this.#closing.signal);
+      }
+    }
+    return false;
+  }
+}
+
+const passing: readonly string[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'];
+const isPassing = (error: unknown): boolean => error instanceof MallError && passing.includes(error.code);

@@ -1,0 +1,86 @@
+import type { ServerOptions } from '@grpc/grpc-js';
+import type { BackoffPolicy } from '../kit/backoff.ts';
+
+/** Largest frame in bytes: a task of a few hundred items is a tenth of it. */
+export const maxFrameBytes = 256 * 1024;
+
+/** Reliable frames that a bot may have unacknowledged; told in Welcome. Several shopping tours' worth. */
+export const maxUnacknowledged = 256;
+
+/**
+ * Reliable frames of one bot that wait here before its stream is no longer read. Above `maxUnacknowledged`, so that only a bot that breaks
+ * the agreement is held back, together with its heartbeats.
+ */
+export const maxPendingFrames = maxUnacknowledged + 64;
+
+/** Frames down that wait for one slow bot. Policy when full: lossy ones go first, then the stream (RESOURCE_EXHAUSTED). */
+export const maxQueuedFrames = 256;
+
+/** What one bot may send: a walking robot says a few frames a second, a reconnect resends `maxUnacknowledged` at once. Frames, frames/s. */
+export const frameBurst = 2_000;
+export const framesPerSecond = 1_000;
+
+/** Streams on one hub, those in the handshake included. About 60 kB each. */
+export const maxStreams = 20_000;
+
+/** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
+export const helloDeadlineMs = 5_000;
+
+/** From SIGTERM until streams are ended: time for what is on the wire to be made durable and acknowledged. */
+export const drainDeadlineMs = 3_000;
+
+/** Bots of a draining hub come back after a random time up to this, so that they do not come as a herd. */
+export const drainRetryAfterMs = 2_000;
+
+/** Tasks offered, or leases expired, in one transaction: 64 rows take about 5 ms. */
+export const maxTasksPerTransaction = 64;
+
+/** Unacknowledged tasks from the broker: as many as one insert takes. */
+export const ingestPrefetch = 256;
+
+/** The poll behind the notifications; a lost one costs at most this. */
+export const dispatchPollMs = 1_000;
+
+/** Requeued and ingested tasks within this time share one notification to the other hubs: NOTIFY serialises commits. */
+export const notifyDebounceMs = 20;
+
+/** Between tries of what needs the broker or the database. */
+export const retryBackoff: BackoffPolicy = { firstMs: 50, maxMs: 2_000, factor: 2 };
+
+/** Attempts of a task whose sender does not say. */
+export const defaultMaxAttempts = 3;
+/** More than a fleet has bots to try would be a loop. */
+export const mostAttempts = 100;
+
+/** Frozen or vanished peers are found after 4 s; grpc-js's default is never. */
+export const serverOptions: ServerOptions = {
+  'grpc.keepalive_time_ms': 2_000,
+  'grpc.keepalive_timeout_ms': 2_000,
+  'grpc.max_receive_message_length': maxFrameBytes,
+  'grpc.max_concurrent_streams': maxStreams,
+};
+
+/** Everything that follows from the one duration that an operator chooses. All in ms. */
+export interface HubTimes {
+  /** How long a bot keeps its tasks, and its session its bot id, without a heartbeat. */
+  readonly leaseMs: number;
+  /** A fifth of the lease: four heartbeats in a row may be lost. */
+  readonly heartbeatMs: number;
+  /** Heartbeats are gathered this long and renew in one statement; half a heartbeat, so that a lease is renewed before the next one. */
+  readonly tickMs: number;
+  /** How long a bot may think about an offer. */
+  readonly offerMs: number;
+  /** A bot that declined or overslept an offer is not asked again for that task so long. */
+  readonly declinePauseMs: number;
+  /** Before the second attempt of a task that a bot failed; grows with the attempts. */
+  readonly retryPauseMs: number;
+}
+
+export const hubTimes = (leaseMs: number): HubTimes => ({
+  leaseMs,
+  heartbeatMs: leaseMs / 5,
+  tickMs: leaseMs / 10,
+  offerMs: leaseMs / 2,
+  declinePauseMs: leaseMs / 5,
+  retryPauseMs: leaseMs / 10,
+});

@@ -1,0 +1,140 @@
+import type { HeldTask as Claimed, Position } from '../gen/fleet/v1/fleet.ts';
+import type { Candidate } from './assign.ts';
+import type { Beat } from './bot-store.ts';
+import type { Introduction } from './hello.ts';
+import type { Task } from './task.ts';
+import type { Renewal } from './task-store.ts';
+
+/** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
+export interface Held {
+  readonly task: Task;
+  readonly isLeased: boolean;
+  /** Of the offer or the lease. Never later than what the table says, since it counts from before the statement. */
+  expiresAtMs: number;
+  /** The bot has reported progress. */
+  running: boolean;
+  /** A heartbeat has named it since the last renewal. */
+  named: boolean;
+}
+
+/** What a hub keeps in memory of a bot whose session it has; the tables decide, this saves asking them. */
+export class LiveBot {
+  readonly botId: string;
+  readonly instanceId: string;
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly kinds: ReadonlySet<string>;
+  readonly digests: ReadonlySet<string>;
+  readonly #credits: Map<string, number>;
+  readonly #held = new Map<string, Held>();
+  readonly #shunned = new Map<string, number>();
+  #position: Position | undefined;
+  #battery: number | undefined;
+  #hasBeaten = false;
+  heardAtMs: number;
+
+  constructor(introduction: Introduction, session: { sessionId: string; epoch: number }, nowMs: number) {
+    this.botId = introduction.botId;
+    this.instanceId = introduction.instanceId;
+    this.sessionId = session.sessionId;
+    this.epoch = session.epoch;
+    this.kinds = introduction.kinds;
+    this.digests = introduction.digests;
+    this.#credits = new Map(introduction.credits);
+    this.#position = introduction.position;
+    this.heardAtMs = nowMs;
+  }
+
+  get held(): readonly Held[] {
+    return [...this.#held.values()];
+  }
+
+  find(taskId: string): Held | undefined {
+    return this.#held.get(taskId);
+  }
+
+  /** Newest position and charge; what the frame leaves out stays. */
+  locate(position: Position | undefined, battery?: number): void {
+    this.#position = position ?? this.#position;
+    this.#battery = battery ?? this.#battery;
+  }
+
+  setCredit(kind: string, amount: number): void {
+    this.#credits.set(kind, amount);
+  }
+
+  offered(task: Task, expiresAtMs: number): void {
+    this.#held.set(task.taskId, { task, isLeased: false, expiresAtMs, running: false, named: false });
+  }
+
+  leased(task: Task, expiresAtMs: number): Held {
+    const running = this.#held.get(task.taskId)?.running ?? task.phase.state === 'RUNNING';
+    const held: Held = { task, isLeased: true, expiresAtMs, running, named: false };
+    this.#held.set(task.taskId, held);
+    return held;
+  }
+
+  /** False when the bot has the task under another fence, or not at all. */
+  drop(taskId: string, fence: number): boolean {
+    return this.#held.get(taskId)?.task.fence === fence && this.#held.delete(taskId);
+  }
+
+  shun(taskId: string, untilMs: number): void {
+    this.#shunned.set(taskId, untilMs);
+  }
+
+  /** A heartbeat; answers with the unfinished tasks that the bot believes to have and has not. */
+  beat(claimed: readonly Claimed[]): Claimed[] {
+    this.#hasBeaten = true;
+    return claimed.filter(({ taskId, fence, finished }) => {
+      const held = this.#held.get(taskId);
+      if (held?.task.fence !== fence) return !finished;
+      held.named = true;
+      return false;
+    });
+  }
+
+  /** What the heartbeats since the last call want renewed; undefined when there was none. */
+  takeBeat(): { beat: Beat; renewals: Renewal[] } | undefined {
+    if (!this.#hasBeaten) return undefined;
+    this.#hasBeaten = false;
+    const { botId, sessionId } = this;
+    const named = this.held.filter((held) => held.named && held.isLeased);
+    for (const held of named) held.named = false;
+    return {
+      beat: { botId, sessionId, position: this.#position, battery: this.#battery },
+      renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, sessionId, running })),
+    };
+  }
+
+  /** The beat could not be written: it is taken again. */
+  returnBeat(renewals: readonly Renewal[]): void {
+    this.#hasBeaten = true;
+    for (const { taskId, fence } of renewals) {
+      const held = this.#held.get(taskId);
+      if (held?.task.fence === fence) held.named = true;
+    }
+  }
+
+  /** Forgets offers that were not answered in time, and does not want them again before `shunUntilMs`. */
+  forgetUnanswered(nowMs: number, shunUntilMs: number): void {
+    for (const { task, isLeased, expiresAtMs } of this.held) {
+      if (isLeased || expiresAtMs > nowMs) continue;
+      this.#held.delete(task.taskId);
+      this.shun(task.taskId, shunUntilMs);
+    }
+  }
+
+  candidate(nowMs: number): Candidate {
+    for (const [taskId, untilMs] of this.#shunned) if (untilMs <= nowMs) this.#shunned.delete(taskId);
+    const has = (kind: string) => this.held.filter(({ task }) => task.schema.kind === kind).length;
+    return {
+      botId: this.botId,
+      position: this.#position,
+      load: this.#held.size,
+      free: new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))])),
+      digests: this.digests,
+      shunned: new Set(this.#shunned.keys()),
+    };
+  }
+}

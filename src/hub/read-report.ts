@@ -1,0 +1,76 @@
+import { validate } from 'uuid';
+import { MallError, quoted } from '../contract/errors.ts';
+import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
+import { translatorOf } from './kinds/kind.ts';
+import type { Refusal } from './refusal.ts';
+import type { Report, Task } from './task.ts';
+
+/** Characters of a bot's reason that are kept. */
+const maxReasonChars = 500;
+
+/** What could be read, or why it could not be. */
+export type Reading<T> = { readonly refusal: Refusal } | { readonly refusal?: undefined; readonly value: T };
+
+export const refuse = (reason: Refusal['reason'], message: string): { refusal: Refusal } => ({
+  refusal: { reason, message },
+});
+
+/** What is wrong with a frame about a task before anybody looks at the task. */
+export function flawOf(
+  seq: number,
+  { taskId, fence, occurredAt }: { taskId: string; fence: number; occurredAt?: Date | undefined },
+): Refusal | undefined {
+  const invalid = (what: string) => ({ reason: 'FIELD_INVALID', message: what }) as const;
+  if (!validate(taskId)) return invalid(`task_id is ${quoted(taskId)}; repeat the id of the offer`);
+  if (fence < 1) return invalid(`fence is ${fence}; repeat the fence of the offer`);
+  if (seq < 1) return invalid(`seq is ${seq}; number this frame, it must not be lost`);
+  if (occurredAt && Number.isNaN(occurredAt.getTime())) return invalid('occurred_at is out of range; give an instant');
+  return undefined;
+}
+
+/** `decode`'s value; what it throws is the payload's fault. */
+export function decoded<T>(decode: () => T): Reading<T> {
+  try {
+    return { value: decode() };
+  } catch (error) {
+    if (error instanceof MallError) return refuse('FIELD_INVALID', `payload.${error.message}`);
+    return refuse('PAYLOAD_UNDECODABLE', `payload is not of its schema: ${(error as Error).message}`);
+  }
+}
+
+export function unknownSchema(digest: string | undefined, { schema }: Task): Refusal {
+  const message = `schema.digest is ${quoted(digest ?? '')}; the task is pinned to ${schema.kind} ${schema.digest}`;
+  return { reason: 'UNKNOWN_SCHEMA', message };
+}
+
+/** A result as what the task's machine understands. */
+export function readOutcome(result: Result): Reading<Report> {
+  const { outcome, schema, payload, retryable } = result;
+  const at = result.occurredAt ?? new Date();
+  // PostgreSQL's text has no NUL.
+  const reason = result.reason.replaceAll('\0', '').slice(0, maxReasonChars);
+  switch (outcome) {
+    case Outcome.FAILED:
+      return { value: { type: 'failed', reason: reason || 'no reason given', retryable, at } };
+    case Outcome.CANCELLED:
+      return refuse('WRONG_STATE', 'outcome is CANCELLED, but no cancel was sent; report FAILED');
+    case Outcome.SUCCEEDED: {
+      const translator = schema && translatorOf(schema);
+      if (!translator)
+        return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(schema?.digest ?? '')}; repeat the offer's`);
+      const reading = decoded(() => translator.result(payload));
+      if (reading.refusal) return reading;
+      const original = { schema, payload };
+      return {
+        value: {
+          type: 'succeeded',
+          digest: schema.digest,
+          event: (task, correlationId) => reading.value({ task, original, correlationId }),
+          at,
+        },
+      };
+    }
+    default:
+      return refuse('FIELD_INVALID', `outcome is ${outcome}; say SUCCEEDED or FAILED`);
+  }
+}

@@ -1,0 +1,222 @@
+import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
+import type { Orm } from '../database/port.ts';
+import { bots, outbox, tasks } from './store.ts';
+import type { Phase, Task } from './task.ts';
+import { heldStates } from './task-states.ts';
+
+type Row = typeof tasks.$inferSelect;
+
+/** Rows, and the database's clock when their transaction began. */
+interface Read {
+  readonly now: Date;
+  readonly tasks: Task[];
+}
+
+const clock = sql<Date>`now()`.mapWith(tasks.createdAt);
+const columns = { ...getTableColumns(tasks), now: clock };
+
+/** Adds what is new; answers with the ids of those, so that a redelivered task has no second effect. */
+export async function insertTasks(orm: Orm, added: readonly Task[]): Promise<Set<string>> {
+  const rows = await orm
+    .insert(tasks)
+    .values(added.map(toRow))
+    .onConflictDoNothing({ target: tasks.taskId })
+    .returning({ taskId: tasks.taskId });
+  return new Set(rows.map(({ taskId }) => taskId));
+}
+
+/** Locked in the order of their ids, so that two hubs do not wait for each other. */
+export async function lockTasks(orm: Orm, taskIds: readonly string[]): Promise<Read> {
+  return read(
+    await orm
+      .select(columns)
+      .from(tasks)
+      .where(inArray(tasks.taskId, [...taskIds]))
+      .orderBy(asc(tasks.taskId))
+      .for('update'),
+  );
+}
+
+/**
+ * The head of the queue as far as it is written in one of `digests`; tasks that another hub has in hand are passed over. So are those whose
+ * bots.task_lost has not left the outbox: what the next bot says is published directly and has a higher fence, so if it came first,
+ * every consumer would refuse the loss as stale and never take back what the lost attempt had picked.
+ */
+export async function lockQueued(orm: Orm, digests: readonly string[], limit: number): Promise<Read> {
+  return read(
+    await orm
+      .select(columns)
+      .from(tasks)
+      .where(
+        and(
+          eq(tasks.state, sql`'QUEUED'`),
+          inArray(tasks.digest, [...digests]),
+          lte(tasks.notBefore, sql`now()`),
+          sql`not exists (select from ${outbox} o where o.task_id = ${tasks.taskId} and o.published_at is null)`,
+        ),
+      )
+      .orderBy(desc(tasks.priority), asc(tasks.createdAt))
+      .limit(limit)
+      .for('update', { skipLocked: true }),
+  );
+}
+
+/** Held tasks whose time is over; those that another hub is looking at are left to it. */
+export async function lockExpired(orm: Orm, limit: number): Promise<Read> {
+  return read(
+    await orm
+      .select(columns)
+      .from(tasks)
+      .where(and(isHeld, lte(tasks.heldUntil, sql`now()`)))
+      .orderBy(asc(tasks.heldUntil))
+      .limit(limit)
+      .for('update', { skipLocked: true }),
+  );
+}
+
+export async function lockTasksOf(orm: Orm, botId: string): Promise<Read> {
+  return read(
+    await orm
+      .select(columns)
+      .from(tasks)
+      .where(and(isHeld, eq(tasks.botId, botId)))
+      .orderBy(asc(tasks.taskId))
+      .for('update'),
+  );
+}
+
+export async function findTask(orm: Orm, taskId: string): Promise<Task | undefined> {
+  const [row] = await orm.select().from(tasks).where(eq(tasks.taskId, taskId));
+  return row && toTask(row);
+}
+
+/** Writes what can change of all of them in one statement; they are locked by this transaction. */
+export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
+  const rows = changed.map((task) => {
+    const { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason } = toRow(task);
+    return { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason };
+  });
+  await orm.execute(sql`
+    update ${tasks} set
+      state = c.state, attempt = c.attempt, fence = c.fence, bot_id = c."botId", held_until = c."heldUntil",
+      not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason
+    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c(
+      "taskId" text, state text, attempt int, fence bigint, "botId" text, "heldUntil" timestamptz,
+      "notBefore" timestamptz, "finishedAt" timestamptz, reason text)
+    where ${tasks.taskId} = c."taskId"`);
+}
+
+/** What a session knows of a lease that it wants to keep. */
+export interface Renewal {
+  readonly taskId: string;
+  readonly fence: number;
+  readonly botId: string;
+  readonly sessionId: string;
+  /** The bot has reported progress. */
+  readonly running: boolean;
+}
+
+/**
+ * Keeps leases for `leaseMs` from the database's now on, and answers with the ids of those that were kept: the others have another fence, are
+ * over, or belong to a session that a newer one has superseded. Rows are locked in the order of their ids, as everywhere.
+ */
+export async function renewLeases(orm: Orm, renewals: readonly Renewal[], leaseMs: number): Promise<Set<string>> {
+  const rows = await orm.execute<{ task_id: string }>(sql`
+    with wanted as (
+      select * from jsonb_to_recordset(${JSON.stringify(renewals)}::text::jsonb)
+        as w("taskId" text, fence bigint, "botId" text, "sessionId" text, running boolean)
+    ), held as (
+      select t.task_id, w.running from ${tasks} t
+      join wanted w on w."taskId" = t.task_id and w.fence = t.fence and w."botId" = t.bot_id
+      join ${bots} b on b.bot_id = t.bot_id and b.session_id = w."sessionId"
+      where t.state in ('LEASED', 'RUNNING')
+      order by t.task_id for update of t
+    )
+    update ${tasks} t set
+      held_until = now() + make_interval(secs => ${leaseMs / 1000}),
+      state = case when held.running then 'RUNNING' else t.state end
+    from held where t.task_id = held.task_id returning t.task_id`);
+  return new Set(rows.map(({ task_id }) => task_id));
+}
+
+export async function listTasks(
+  orm: Orm,
+  { orderId, openOnly, limit }: { orderId?: string | undefined; openOnly: boolean; limit: number },
+): Promise<Task[]> {
+  const rows = await orm
+    .select()
+    .from(tasks)
+    .where(
+      and(
+        orderId ? eq(tasks.orderId, orderId) : undefined,
+        openOnly ? inArray(tasks.state, ['QUEUED', ...heldStates]) : undefined,
+      ),
+    )
+    .orderBy(desc(tasks.createdAt))
+    .limit(limit);
+  return rows.map(toTask);
+}
+
+// Literal, as in the index: a parameter would keep PostgreSQL from using it.
+const isHeld = sql`${tasks.state} in ('OFFERED', 'LEASED', 'RUNNING')`;
+
+function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
+  return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
+}
+
+function toRow({ schema, position, phase, ...task }: Task): typeof tasks.$inferInsert {
+  return {
+    ...task,
+    kind: schema.kind,
+    revision: schema.revision,
+    digest: schema.digest,
+    x: position?.x ?? null,
+    y: position?.y ?? null,
+    state: phase.state,
+    botId: 'botId' in phase ? phase.botId : null,
+    heldUntil: 'heldUntil' in phase ? phase.heldUntil : null,
+    notBefore: 'notBefore' in phase ? phase.notBefore : null,
+    finishedAt: 'finishedAt' in phase ? phase.finishedAt : null,
+    reason: 'reason' in phase ? phase.reason : null,
+  };
+}
+
+function toTask(row: Row): Task {
+  const { kind, revision, digest, x, y } = row;
+  return {
+    taskId: row.taskId,
+    orderId: row.orderId,
+    schema: { kind, revision, digest },
+    payload: row.payload,
+    priority: row.priority,
+    maxAttempts: row.maxAttempts,
+    position: x === null || y === null ? undefined : { x, y },
+    traceparent: row.traceparent,
+    correlationId: row.correlationId,
+    causationId: row.causationId,
+    createdAt: row.createdAt,
+    attempt: row.attempt,
+    fence: row.fence,
+    phase: toPhase(row),
+  };
+}
+
+/** `saveTasks` and `insertTasks` write exactly the columns that a state has. */
+function toPhase(row: Row): Phase {
+  const botId = row.botId ?? '';
+  switch (row.state) {
+    case 'QUEUED':
+      return { state: row.state, notBefore: row.notBefore! };
+    case 'OFFERED':
+    case 'LEASED':
+    case 'RUNNING':
+      return { state: row.state, botId, heldUntil: row.heldUntil! };
+    case 'SUCCEEDED':
+      return { state: row.state, botId, finishedAt: row.finishedAt! };
+    case 'FAILED':
+    case 'POISON':
+      return { state: row.state, botId, finishedAt: row.finishedAt!, reason: row.reason! };
+    default:
+      return row.state satisfies never;
+  }
+}
