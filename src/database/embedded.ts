@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -53,30 +54,33 @@ export interface EmbeddedOptions {
 export async function startEmbeddedPostgres({ directory, logger, port }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const place = findPlace(directory, logger);
   await createCluster(place);
-  let owned = await own(place, port, logger);
-  let stopping = false;
+  const stopping = new AbortController();
+  let owned = await own(place, port, logger, stopping.signal);
+  let reviving: Promise<void> = Promise.resolve();
 
-  const watch = () =>
-    owned.connection.onLost(() => {
-      if (!stopping) void revive();
-    });
   const revive = async () => {
-    for (let failures = 1; !stopping; failures += 1) {
+    for (let failures = 1; !stopping.signal.aborted; failures += 1) {
       logger.error({ directory: place.directory, log: logTail(place) }, 'PostgreSQL has gone; starting it again');
       try {
-        owned = await own(place, owned.port, logger);
+        owned = await own(place, owned.port, logger, stopping.signal);
         return watch();
       } catch (error) {
         logger.error({ err: error }, 'PostgreSQL does not start');
-        await pause(backoffMs(restart, failures, Math.random()));
+        await pause(backoffMs(restart, failures, Math.random()), stopping.signal);
       }
     }
+  };
+  const watch = () => {
+    owned.connection.onLost(() => {
+      if (!stopping.signal.aborted) reviving = revive();
+    });
   };
   watch();
   return {
     url: urlOf(owned.port),
     async stop() {
-      stopping = true;
+      stopping.abort();
+      await reviving;
       const postmaster = findPostmaster(place);
       if (postmaster) await stopPostmaster(place, postmaster);
       owned.connection.destroy();
@@ -93,27 +97,30 @@ interface Owned {
 }
 
 /** Starts the server or takes over the one that runs. PostgreSQL's own interlock lets two that try at once end up with one server, and the lock with one owner. */
-async function own(place: Place, wantedPort: number | undefined, logger: Logger): Promise<Owned> {
+async function own(
+  place: Place,
+  wantedPort: number | undefined,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<Owned> {
   const giveUpAt = performance.now() + startDeadlineMs;
-  for (;;) {
+  while (performance.now() < giveUpAt && !stopping.aborted) {
     const running = findPostmaster(place);
     if (!running) {
       await launch(place, wantedPort ?? (await freePort()), giveUpAt);
-    } else {
-      const owned = running.port > 0 ? await claim(place, running) : undefined;
-      if (owned && (wantedPort === undefined || owned.port === wantedPort)) return owned;
-      if (owned) {
-        logger.info(
-          { port: owned.port, wantedPort },
-          'PostgreSQL left behind by a killed process runs on another port; starting it again',
-        );
-        await stopPostmaster(place, running);
-        owned.connection.destroy();
-      }
-      await pause(pollMs);
+      continue;
     }
-    if (performance.now() > giveUpAt) throw startFailure(place);
+    const owned = running.port > 0 ? await claim(place, running) : undefined;
+    if (owned && (wantedPort === undefined || owned.port === wantedPort)) return owned;
+    if (owned) {
+      const { port } = owned;
+      logger.info({ port, wantedPort }, 'a killed process left PostgreSQL behind on another port; starting it again');
+      await stopPostmaster(place, running);
+      owned.connection.destroy();
+    }
+    await pause(pollMs, stopping);
   }
+  throw startFailure(place);
 }
 
 /** Resolves when the server has written its port, or has ended: then whoever calls looks again. */
@@ -170,10 +177,10 @@ async function claim(place: Place, { pid, port }: Postmaster): Promise<Owned | u
 async function createCluster(place: Place): Promise<void> {
   const cluster = clusterOf(place);
   if (existsSync(cluster)) return;
-  for (const left of readdirSync(place.directory).filter((name) => /^postgres\.\d+\.new$/.test(name))) {
+  for (const left of readdirSync(place.directory).filter((name) => /^postgres\.\d+\.\w+\.new$/.test(name))) {
     if (!isAlive(Number(left.split('.')[1]))) rmSync(join(place.directory, left), { recursive: true, force: true });
   }
-  const scratch = `${cluster}.${process.pid}.new`;
+  const scratch = `${cluster}.${process.pid}.${randomBytes(4).toString('hex')}.new`;
   makePrivate(scratch, place);
   try {
     const args = ['-D', scratch, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-instructions'];
