@@ -13,14 +13,15 @@ export interface Database {
 
   /**
    * One statement or several that need no transaction.
-   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE
+   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE, RESOURCE_EXHAUSTED; what violates a constraint comes as Drizzle's error, see sql-errors.ts
    */
   query<T>(work: (orm: Orm) => Promise<T>, options?: { deadlineMs?: number }): Promise<T>;
 
   /**
    * All or nothing. Retried by itself when PostgreSQL asks for it (serialization failure 40001, deadlock 40P01): `work` may run
    * more than once and touches nothing but `tx`.
-   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE, and whatever `work` throws (the transaction is rolled back)
+   * A connection that is lost while the COMMIT is under way is UNAVAILABLE too, although it may have been done: repeat only what is idempotent.
+   * @throws MallError DEADLINE_EXCEEDED, UNAVAILABLE, RESOURCE_EXHAUSTED (too many wait for a connection), and whatever `work` throws (the transaction is rolled back)
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: { deadlineMs?: number }): Promise<T>;
 
