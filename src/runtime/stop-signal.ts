@@ -10,7 +10,11 @@ export function stopSignal(): AbortSignal {
   };
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);
-  if (process.connected) process.once('disconnect', () => stop.abort());
+  if (process.connected) {
+    process.once('disconnect', () => stop.abort());
+    // Listening alone is no reason to stay.
+    process.channel?.unref();
+  }
   return stop.signal;
 }
 

@@ -454,7 +454,7 @@ export interface Progress {
   occurredAt:
     | Date
     | undefined;
-  /** Set on the first report of an attempt: the bot has begun. */
+  /** Set on the first report of an attempt: the bot has begun. The payload may be empty then. */
   started: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
