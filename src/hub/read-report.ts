@@ -8,6 +8,10 @@ import type { Report, Task } from './task.ts';
 /** Characters of a bot's reason that are kept. */
 const maxReasonChars = 500;
 
+/** Of google.protobuf.Timestamp. */
+const firstInstant = new Date('0001-01-01T00:00:00Z');
+const lastInstant = new Date('9999-12-31T23:59:59.999Z');
+
 /** What could be read, or why it could not be. */
 export type Reading<T> = { readonly refusal: Refusal } | { readonly refusal?: undefined; readonly value: T };
 
@@ -24,7 +28,9 @@ export function flawOf(
   if (!validate(taskId)) return invalid(`task_id is ${quoted(taskId)}; repeat the id of the offer`);
   if (fence < 1) return invalid(`fence is ${fence}; repeat the fence of the offer`);
   if (seq < 1) return invalid(`seq is ${seq}; number this frame, it must not be lost`);
-  if (occurredAt && Number.isNaN(occurredAt.getTime())) return invalid('occurred_at is out of range; give an instant');
+  if (occurredAt && !(occurredAt >= firstInstant && occurredAt <= lastInstant)) {
+    return invalid('occurred_at is out of range; give an instant of the years 1 to 9999');
+  }
   return undefined;
 }
 

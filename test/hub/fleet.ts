@@ -1,0 +1,167 @@
+import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
+import type { Broker, Delivery } from '../../src/broker/port.ts';
+import { readConfig } from '../../src/config.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { draft, type Message, open, type Received, seal } from '../../src/contract/message.ts';
+import { addressOf, hubTasks, inboxOf, mallTopology } from '../../src/contract/topology.ts';
+import type { Database } from '../../src/database/port.ts';
+import { TaskRequested } from '../../src/gen/events/depot/v1/events.ts';
+import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
+import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
+import { startHub } from '../../src/hub/hub.ts';
+import type { Api } from '../../src/rpc/api.ts';
+import { connectClient } from '../../src/rpc/client.ts';
+import type { Role } from '../../src/services/role.ts';
+import { withDatabase } from '../support/database.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+import { recordingTelemetry } from '../support/telemetry.ts';
+import { RawBot, type RawHello, shopSchema } from './raw-bot.ts';
+
+/** Hubs on a database of their own, with Depot and the consumers of bots.events played by the test. */
+export interface Fleet extends AsyncDisposable {
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly telemetry: ReturnType<typeof recordingTelemetry>;
+  readonly hub: Role;
+  readonly admin: Api<FleetAdminService>;
+  /** Another hub on the same tables. */
+  addHub(): Promise<Role>;
+  bot(hello?: RawHello, hub?: Role): RawBot;
+  /** Asks for a task, as Depot does; resolves when a hub has taken it in. */
+  request(
+    task?: Partial<TaskRequested>,
+    stamp?: Partial<Message>,
+  ): Promise<{ taskId: string; orderId: string; messageId: string }>;
+  /** What the hubs said of the order, once each, in the order of arrival. */
+  said(orderId: string): readonly Received[];
+  /** Resolves when `found` finds something in what was said of the order. */
+  until<T>(orderId: string, found: (said: readonly Received[]) => T | undefined): Promise<T>;
+  /** Consumers stop acknowledging what the hubs say: nothing is confirmed, until the returned function is called. */
+  withholdConfirms(): () => void;
+  /** Messages that were withheld. */
+  withheld(count: number): Promise<void>;
+}
+
+export async function startFleet({ leaseMs = 10_000 }: { leaseMs?: number } = {}): Promise<Fleet> {
+  const testDatabase = await withDatabase();
+  const { database } = testDatabase;
+  const broker = createEmbeddedBroker({ logger: silentLogger });
+  const telemetry = recordingTelemetry('hub');
+  const config = readConfig({ MALLBOTS_HUB_LISTEN: '127.0.0.1:0', MALLBOTS_HUB_LEASE_MS: String(leaseMs) });
+  const context = { config, database, broker, telemetry };
+  const heard = new Heard();
+  let held: Delivery[] | undefined;
+
+  await broker.declare(mallTopology);
+  for (const { name } of mallTopology.queues.filter((queue) => queue.name !== hubTasks)) {
+    await broker.consume(name, 256, (delivery) => {
+      // The kiosk hears all there is.
+      if (name !== inboxOf('kiosk')) delivery.ack();
+      else if (held) {
+        held.push(delivery);
+        heard.look();
+      } else {
+        heard.hear(delivery.message);
+        delivery.ack();
+      }
+    });
+  }
+  const hubs: Role[] = [];
+  const bots: RawBot[] = [];
+  const addHub = async () => {
+    const hub = await startHub(context);
+    hubs.push(hub);
+    return hub;
+  };
+  const hub = await addHub();
+  const admin = connectClient(FleetAdminService, hub.address, telemetry);
+
+  return {
+    database,
+    broker,
+    telemetry,
+    hub,
+    admin: admin.api,
+    addHub,
+    bot(hello = {}, at = hub) {
+      const bot = new RawBot(at.address, hello);
+      bots.push(bot);
+      return bot;
+    },
+    async request(task = {}, stamp = {}) {
+      const body = TaskRequested.fromPartial({
+        taskId: newId(),
+        orderId: newId(),
+        schema: shopSchema,
+        payload: Buffer.from(ShopTask.encode(ShopTask.fromPartial({ orderId: 'o' })).finish()),
+        maxAttempts: 3,
+        ...task,
+      });
+      const messageId = newId();
+      const asked = draft('depot.task_requested', body.orderId, body);
+      const message = seal(asked, {
+        id: messageId,
+        source: '/depot',
+        time: new Date(),
+        causationId: 'test',
+        traceparent: '',
+      });
+      await broker.publish(addressOf(asked.name), { ...message, ...stamp });
+      return { taskId: body.taskId, orderId: body.orderId, messageId };
+    },
+    said: (orderId) => heard.of(orderId),
+    until: (orderId, found) => heard.until(() => found(heard.of(orderId))),
+    withholdConfirms() {
+      held = [];
+      return () => {
+        for (const delivery of held ?? []) {
+          heard.hear(delivery.message);
+          delivery.ack();
+        }
+        held = undefined;
+      };
+    },
+    withheld: (count) => heard.until(() => (held && held.length >= count ? true : undefined)).then(() => undefined),
+    async [Symbol.asyncDispose]() {
+      admin.close();
+      for (const bot of bots) bot.cut();
+      await Promise.all(hubs.map((each) => each.drain()));
+      await broker.close();
+      await telemetry.shutdown();
+      await testDatabase[Symbol.asyncDispose]();
+    },
+  };
+}
+
+class Heard {
+  readonly #messages: Received[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  /** Once, as an inbox would. */
+  hear(message: Message): void {
+    if (!this.#messages.some(({ id }) => id === message.id)) this.#messages.push(open(message));
+    this.look();
+  }
+
+  look(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  of(orderId: string): readonly Received[] {
+    return this.#messages.filter(({ key }) => key === orderId);
+  }
+
+  /** Bounded by the test's own time limit. */
+  until<T>(found: () => T | undefined): Promise<T> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const value = found();
+        if (value === undefined) return;
+        this.#waiting.delete(look);
+        resolve(value);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
