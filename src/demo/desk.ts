@@ -5,7 +5,7 @@ import { type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import { Loop } from '../kit/loop.ts';
 import { connectClient } from '../rpc/client.ts';
 import { ATTR_CORRELATION_ID, ATTR_ORDER_ID } from '../telemetry/attributes.ts';
-import { parseTraceparent } from '../telemetry/propagation.ts';
+import { parseTraceparent, unsampled } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 
 /** How often staff look at the board, ms. */
@@ -53,7 +53,7 @@ export function openDesk(
 
   const loop = new Loop(
     async () => {
-      const { pickups } = await api.listPickups({});
+      const { pickups } = await context.with(unsampled(), () => api.listPickups({}));
       for (const pickup of pickups) await serve(pickup);
       return false;
     },

@@ -1,6 +1,8 @@
+import { context } from '@opentelemetry/api';
 import type { Database } from '../../database/port.ts';
 import type { OrdersService } from '../../gen/orders/v1/orders.ts';
 import type { Api } from '../../rpc/api.ts';
+import { unsampled } from '../../telemetry/propagation.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { traceparentOfOrder } from './store.ts';
 
@@ -16,7 +18,12 @@ export const orderTraces =
   async (orderId: string): Promise<string | undefined> => {
     try {
       const known = await database.query((orm) => traceparentOfOrder(orm, orderId), { deadlineMs: traceDeadlineMs });
-      return known ?? (await orders.getOrder({ orderId }, { deadlineMs: traceDeadlineMs })).traceparent;
+      if (known) return known;
+      // Before there is a trace to do it in.
+      const order = await context.with(unsampled(), () =>
+        orders.getOrder({ orderId }, { deadlineMs: traceDeadlineMs }),
+      );
+      return order.traceparent;
     } catch (err) {
       logger.debug({ err, orderId }, 'the trace of an order is not known');
       return undefined;

@@ -9,7 +9,7 @@ declare module 'fastify' {
     span: Span | undefined;
   }
   interface FastifyContextConfig {
-    /** Continues the trace of the order in the path when the caller brings none of its own. */
+    /** Continues the trace of the order in the path when the caller brings none of its own; other routes about an order are linked to it. */
     inOrdersTrace?: boolean;
     /** For what is asked every few seconds and tells nobody anything. */
     untraced?: boolean;
@@ -18,7 +18,8 @@ declare module 'fastify' {
 
 /**
  * One server span per request that reaches a route, by the HTTP conventions, active while the handler runs. Its parent is the caller's
- * `traceparent`, if that is valid; else what `orderTraceparent` says about routes that continue an order's trace; else none.
+ * `traceparent`, if that is valid; else what `orderTraceparent` says about routes that continue an order's trace; else none. A look at an
+ * order is a trace of its own, linked to the order's.
  */
 export function traceRequests(
   app: FastifyInstance,
@@ -53,15 +54,17 @@ async function startSpan(
 ): Promise<Span> {
   const route = request.routeOptions.url ?? '';
   const params = (request.params ?? {}) as { orderId?: string };
-  let traceparent = header(request, 'traceparent');
-  if (!parseTraceparent(traceparent) && request.routeOptions.config.inOrdersTrace && params.orderId) {
-    traceparent = await orderTraceparent?.(params.orderId);
-  }
+  const { inOrdersTrace } = request.routeOptions.config;
+  const callers = header(request, 'traceparent');
+  const parented = parseTraceparent(callers) !== undefined;
+  const orders = params.orderId && !(parented && inOrdersTrace) ? await orderTraceparent?.(params.orderId) : undefined;
+  const orderSpan = inOrdersTrace ? undefined : parseTraceparent(orders);
   const span = tracer.startSpan(
     `${request.method} ${route}`.trimEnd(),
     {
       kind: SpanKind.SERVER,
       startTime: request.receivedAt,
+      links: orderSpan ? [{ context: orderSpan }] : [],
       attributes: {
         'http.request.method': request.method,
         'http.route': route,
@@ -70,7 +73,7 @@ async function startSpan(
         ...orderAttributes(params),
       },
     },
-    contextOf(traceparent),
+    contextOf(parented || !inOrdersTrace ? callers : orders),
   );
   request.span = span;
   // After the last byte as well as when the caller hangs up, which a stream of events ends with.

@@ -1,4 +1,4 @@
-import { type Link, trace } from '@opentelemetry/api';
+import { trace } from '@opentelemetry/api';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
 import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
@@ -56,6 +56,7 @@ export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api
       orders.getOrder({ orderId }, { signal: options?.signal }),
       invoiceOf(orderId, options),
     ]);
+    linkToTraceOf(order);
     return { bay, waitingSince: since, order, invoice };
   }
 
@@ -96,8 +97,11 @@ export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api
 
 /** What happens at the desk is a trace of its own, since it starts whenever somebody comes; the link leads to the order's. */
 function linkToOrder(order: Order): void {
-  const span = trace.getActiveSpan();
-  span?.setAttributes(orderAttributes(order));
-  const spanContext = parseTraceparent(order.traceparent);
-  if (spanContext) span?.addLink({ context: spanContext } satisfies Link);
+  trace.getActiveSpan()?.setAttributes(orderAttributes(order));
+  linkToTraceOf(order);
+}
+
+function linkToTraceOf({ traceparent }: Order): void {
+  const spanContext = parseTraceparent(traceparent);
+  if (spanContext) trace.getActiveSpan()?.addLink({ context: spanContext });
 }
