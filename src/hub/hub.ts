@@ -103,7 +103,9 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     const streams = [...connections];
     const gone = Promise.all(streams.map(({ closed }) => closed));
     for (const connection of streams) connection.input({ type: 'drain' });
-    await Promise.race([gone, pause(drainDeadlineMs)]);
+    const left = new AbortController();
+    await Promise.race([gone, pause(drainDeadlineMs, left.signal)]);
+    left.abort();
     for (const connection of streams) connection.input({ type: 'drained' });
     await gone;
   }
