@@ -6,8 +6,8 @@ import { describeInstallation } from '../database/embedded-place.ts';
 import { connectDatabase } from '../database/postgres.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { withoutPassword } from '../runtime/backends.ts';
+import { checkHealth } from '../runtime/health.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { checkHealth } from './health.ts';
 
 /** What one look may take: a doctor that hangs is no help. */
 const lookTimeoutMs = 3_000;

@@ -3,8 +3,10 @@ import type { Logger } from 'pino';
 import { type Config, type Environment, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
 import { migrations } from '../database/migrations.ts';
 import { type Backends, openBackends } from '../runtime/backends.ts';
+import { awaitHealth } from '../runtime/health.ts';
 import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
 import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
+import type { Role } from '../services/role.ts';
 
 /** Connections to PostgreSQL: every role in one process, or only the demo's own look at the tables. */
 const poolSizeOfAllRoles = 24;
@@ -45,18 +47,22 @@ export async function openStage(
   const supervised: Supervised[] = [];
   let bots: Supervised[] = [];
 
-  let stopRoles: () => Promise<void>;
+  const roles: Role[] = [];
+  const stopRoles = async () => {
+    await Promise.all(supervised.map((child) => child.stop()));
+    await drainAll(roles);
+  };
   try {
     if (processes) {
       for (const { schema, folder } of migrations) await backends.database.migrate(schema, folder);
       const shared = { ...environment, DATABASE_URL: backends.database.url };
       for (const name of roleNames) supervised.push(supervise(name, [name], shared, events));
-      stopRoles = async () => void (await Promise.all(supervised.map((child) => child.stop())));
+      await Promise.all(roleNames.map((name) => awaitHealth(name, config.address[name])));
     } else {
-      const roles = await startEveryRole(config, backends);
-      stopRoles = () => drainAll(roles);
+      roles.push(...(await startEveryRole(config, backends)));
     }
   } catch (error) {
+    await stopRoles();
     await backends.close();
     throw error;
   }

@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { checkHealth, healthCommand } from '../../src/cli/health.ts';
+import { healthCommand } from '../../src/cli/health.ts';
 import { listeningRoles } from '../../src/config.ts';
 import { type RpcServer, startServer } from '../../src/rpc/server.ts';
+import { checkHealth } from '../../src/runtime/health.ts';
 
 const cleanups: Array<() => unknown> = [];
 afterEach(async () => {

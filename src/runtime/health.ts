@@ -1,0 +1,81 @@
+import { Client, credentials } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import type { ListeningRole } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
+import { pause } from '../kit/backoff.ts';
+
+/** Longest wait for an answer, ms: shorter than the probe interval of docker-compose.yml, so that probes never overlap. */
+const healthTimeoutMs = 3_000;
+
+/** Where the kiosk, the one role that speaks HTTP, says that it is well. */
+const httpHealthPath = '/health';
+
+const check = healthService.Check!;
+
+/**
+ * Resolves when `role` serves at `address` (`host:port`): grpc.health.v1.Health, or GET /health at the kiosk.
+ * @throws MallError UNAVAILABLE with what it answered instead, or that it did not
+ */
+export async function checkHealth(role: ListeningRole, address: string): Promise<void> {
+  try {
+    const status = role === 'kiosk' ? await httpStatus(address) : await grpcStatus(address);
+    if (status !== 'SERVING') throw new Error(`it answers ${status}`);
+  } catch (cause) {
+    throw new MallError(
+      'UNAVAILABLE',
+      `${role} does not serve at ${address}: ${innermost(cause as Error)}`,
+      { reason: 'NOT_SERVING', field: 'role', value: role, remedy: `start it with "mallbots ${role}"` },
+      { cause },
+    );
+  }
+}
+
+/** What the kernel or the peer said, without what libraries put around it. */
+function innermost(error: Error): string {
+  if (error.cause instanceof Error) return innermost(error.cause);
+  return error.message || String((error as NodeJS.ErrnoException).code ?? error);
+}
+
+async function httpStatus(address: string): Promise<string> {
+  const response = await fetch(`http://${address}${httpHealthPath}`, { signal: AbortSignal.timeout(healthTimeoutMs) });
+  await response.body?.cancel();
+  return response.ok ? 'SERVING' : `HTTP ${response.status}`;
+}
+
+async function grpcStatus(address: string): Promise<string> {
+  const client = new Client(address, credentials.createInsecure());
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      client.makeUnaryRequest(
+        check.path,
+        check.requestSerialize,
+        check.responseDeserialize,
+        { service: '' },
+        { deadline: Date.now() + healthTimeoutMs },
+        (error, response) => (error ? reject(error) : resolve((response as { status: string }).status)),
+      );
+    });
+  } finally {
+    client.close();
+  }
+}
+
+/** A process has to load its program, migrate its schema and reach its back ends before it serves. */
+const startPatienceMs = 60_000;
+const askEveryMs = 100;
+
+/**
+ * Resolves when `role` serves.
+ * @throws MallError UNAVAILABLE when it does not in `startPatienceMs`
+ */
+export async function awaitHealth(role: ListeningRole, address: string): Promise<void> {
+  const giveUpAt = Date.now() + startPatienceMs;
+  for (;;) {
+    try {
+      return await checkHealth(role, address);
+    } catch (error) {
+      if (Date.now() > giveUpAt) throw error;
+      await pause(askEveryMs);
+    }
+  }
+}
