@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { trace } from '@opentelemetry/api';
-import {
-  type Hello,
-  type HubFrame,
-  type ProtocolOffer,
-  RevisionStatus,
-  type Welcome,
-} from '../../src/gen/fleet/v1/fleet.ts';
+import { type HubFrame, type ProtocolOffer, RevisionStatus, type Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
 import { backoffMs, defaultBackoff, pause } from './backoff.ts';
 import { type BotOptions, hubsOf, kindsOf } from './bot-options.ts';
@@ -15,8 +9,8 @@ import { dialHub } from './hub-client.ts';
 import type { ServedKind } from './kind.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
+import { SelfReport } from './self-report.ts';
 import { Session, type SessionEnd, type WorkBody } from './session.ts';
-import type { LossyBody } from './uplink.ts';
 import { Watch } from './watch.ts';
 
 /** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
@@ -45,6 +39,7 @@ export class Bot implements AsyncDisposable {
   readonly #kinds: ReadonlyMap<string, ServedKind>;
   readonly #outbox: Outbox;
   readonly #assignments: Assignments;
+  readonly #selfReport: SelfReport;
   readonly #stopping = new AbortController();
   readonly #listeners = new Set<{ event: keyof BotEvents; listener: (value: never) => void }>();
   readonly #watch = new Watch();
@@ -73,6 +68,11 @@ export class Bot implements AsyncDisposable {
       written: () => this.#session?.pump(),
       complain: (nack) => this.#session?.complain(nack),
       changed: () => this.#watch.look(),
+    });
+    this.#selfReport = new SelfReport(options, {
+      instanceId: this.instanceId,
+      kinds: this.#kinds,
+      assignments: this.#assignments,
     });
     // Bots of one fleet start at different hubs.
     const first = Math.floor(this.#random() * this.#hubs.length);
@@ -112,8 +112,7 @@ export class Bot implements AsyncDisposable {
 
   /** Measurements for whoever watches; the newest replaces what was not sent yet, and all may be lost. */
   telemetry(gauges: Record<string, number>): void {
-    const value = { sampledAt: new Date(), position: this.#read('position'), gauges };
-    this.#session?.post('telemetry', { $case: 'telemetry', value });
+    this.#session?.post('telemetry', this.#selfReport.telemetry(gauges));
   }
 
   /**
@@ -177,8 +176,8 @@ export class Bot implements AsyncDisposable {
   async #hold(hub: string): Promise<SessionEnd> {
     this.#session = new Session(dialHub(hub, this.#options.credentials), this.#lastHubSeq, {
       outbox: this.#outbox,
-      hello: () => this.#hello(),
-      heartbeat: () => this.#heartbeat(),
+      hello: () => this.#selfReport.hello({ token: this.#resumeToken, lastHubSeq: this.#lastHubSeq }),
+      heartbeat: () => this.#selfReport.heartbeat(),
       onWelcome: (welcome) => this.#welcomed(hub, welcome),
       onWork: (body, frame) => this.#work(body, frame),
       onDeparture: () => {
@@ -245,42 +244,6 @@ export class Bot implements AsyncDisposable {
       this.#outbox.answer({ body, traceparent, task: '' });
     }
     this.#session?.pump();
-  }
-
-  #hello(): Hello {
-    return {
-      botId: this.botId,
-      instanceId: this.instanceId,
-      bootCount: this.#options.bootCount ?? 0,
-      resumeToken: Buffer.from(this.#resumeToken),
-      lastHubSeq: this.#lastHubSeq,
-      envelope: { minMinor: 0, maxMinor: 0 },
-      features: [],
-      kinds: [...this.#kinds.values()].map(({ schema }) => ({ kind: schema.kind, digests: [schema.digest] })),
-      credits: [...this.#assignments.credits].map(([kind, amount]) => ({ kind, amount })),
-      heldTasks: this.#assignments.held(),
-      position: this.#read('position'),
-    };
-  }
-
-  #heartbeat(): LossyBody {
-    const value = {
-      sentAt: new Date(),
-      position: this.#read('position'),
-      battery: this.#read('battery') ?? 1,
-      heldTasks: this.#assignments.held(),
-    };
-    return { $case: 'heartbeat', value };
-  }
-
-  /** A sensor that fails must not keep the bot from renewing its leases. */
-  #read<S extends 'position' | 'battery'>(sensor: S): ReturnType<NonNullable<BotOptions[S]>> | undefined {
-    try {
-      return this.#options[sensor]?.() as ReturnType<NonNullable<BotOptions[S]>>;
-    } catch (error) {
-      this.#logger.warn({ botId: this.botId, err: error }, `${sensor} could not be read`);
-      return undefined;
-    }
   }
 
   /** The only writer of the state. */

@@ -1,0 +1,68 @@
+import type { Hello } from '../../src/gen/fleet/v1/fleet.ts';
+import type { Assignments } from './assignments.ts';
+import type { BotOptions } from './bot-options.ts';
+import type { ServedKind } from './kind.ts';
+import { type BotLogger, silentLogger } from './logger.ts';
+import type { LossyBody } from './uplink.ts';
+
+export interface SelfReportPorts {
+  readonly instanceId: string;
+  readonly kinds: ReadonlyMap<string, ServedKind>;
+  readonly assignments: Assignments;
+}
+
+/** What the bot says about itself: in the handshake, at each heartbeat, in telemetry. */
+export class SelfReport {
+  readonly #options: BotOptions;
+  readonly #ports: SelfReportPorts;
+  readonly #logger: BotLogger;
+
+  constructor(options: BotOptions, ports: SelfReportPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** `resume` is what is left of the session before. */
+  hello(resume: { readonly token: Uint8Array; readonly lastHubSeq: number }): Hello {
+    const { instanceId, kinds, assignments } = this.#ports;
+    return {
+      botId: this.#options.botId,
+      instanceId,
+      bootCount: this.#options.bootCount ?? 0,
+      resumeToken: Buffer.from(resume.token),
+      lastHubSeq: resume.lastHubSeq,
+      envelope: { minMinor: 0, maxMinor: 0 },
+      features: [],
+      kinds: [...kinds.values()].map(({ schema }) => ({ kind: schema.kind, digests: [schema.digest] })),
+      credits: [...assignments.credits].map(([kind, amount]) => ({ kind, amount })),
+      heldTasks: assignments.held(),
+      position: this.#read('position'),
+    };
+  }
+
+  heartbeat(): LossyBody {
+    const value = {
+      sentAt: new Date(),
+      position: this.#read('position'),
+      battery: this.#read('battery') ?? 1,
+      heldTasks: this.#ports.assignments.held(),
+    };
+    return { $case: 'heartbeat', value };
+  }
+
+  telemetry(gauges: Record<string, number>): LossyBody {
+    const value = { sampledAt: new Date(), position: this.#read('position'), gauges };
+    return { $case: 'telemetry', value };
+  }
+
+  /** A sensor that fails must not keep the bot from renewing its leases. */
+  #read<S extends 'position' | 'battery'>(sensor: S): ReturnType<NonNullable<BotOptions[S]>> | undefined {
+    try {
+      return this.#options[sensor]?.() as ReturnType<NonNullable<BotOptions[S]>>;
+    } catch (error) {
+      this.#logger.warn({ botId: this.#options.botId, err: error }, `${sensor} could not be read`);
+      return undefined;
+    }
+  }
+}
