@@ -2,7 +2,7 @@ import { SpanKind, type Tracer } from '@opentelemetry/api';
 import type { Offer } from '../../src/gen/fleet/v1/fleet.ts';
 import { Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
 import type { PreparedWork, RawStep } from './kind.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, ReliableBody } from './outbox.ts';
 import {
   ATTR_BOT_ID,
   ATTR_CORRELATION_ID,
@@ -20,7 +20,7 @@ export const keyOf = (taskId: string, fence: number): string => `${taskId}:${fen
  * | phase    | until                                               |
  * |----------|-----------------------------------------------------|
  * | accepted | the lease comes, or it is lost                      |
- * | working  | the handler ends                                    |
+ * | working  | the start is reported, then the handler ends        |
  * | reported | the hub has acknowledged the result                 |
  *
  * Being lost is not a phase: the handler of a lost assignment still has to come to its end.
@@ -57,7 +57,6 @@ export class Assignment {
   readonly #void = new AbortController();
   #phase: Phase = 'accepted';
   #cancelAsked = false;
-  #started = false;
 
   constructor(offer: Offer, traceparent: string, work: PreparedWork, ports: AssignmentPorts) {
     this.key = keyOf(offer.taskId, offer.fence);
@@ -89,7 +88,7 @@ export class Assignment {
     this.#stop.abort(new TaskAborted(why, detail));
   }
 
-  /** Runs the handler and reports how it ended. Resolves when that is in the outbox, or does not count; never rejects. */
+  /** Reports the start, runs the handler, reports how it ended. Resolves when that is in the outbox, or does not count; never rejects. */
   async run(): Promise<void> {
     const { taskId, fence, attempt, orderId, deadline } = this.offer;
     this.#phase = 'working';
@@ -102,6 +101,7 @@ export class Assignment {
     };
     const work = async (step: RawStep) => {
       traceparent = step.traceparent;
+      await this.#reportStart(traceparent);
       return this.#work({ ...step, id: taskId, attempt, fence, orderId, deadline, signal: this.#stop.signal });
     };
     let traceparent = this.traceparent;
@@ -132,18 +132,23 @@ export class Assignment {
     if (this.#phase !== 'working') throw new Error(`task ${this.key} has ended; report progress before that`);
     const tooLarge = this.#tooLarge(payload);
     if (tooLarge) throw tooLarge;
+    await this.#progress({ payload: Buffer.from(payload) }, traceparent);
+  }
+
+  /**
+   * A robot does not set out before the hub is sure to hear of it: with a full outbox this waits, and a robot that is told to stop
+   * meanwhile stays where it is.
+   */
+  async #reportStart(traceparent: string): Promise<void> {
+    await this.#progress({ started: true }, traceparent, this.#stop.signal);
+    // One hub frame may make room and cancel.
+    this.#stop.signal.throwIfAborted();
+  }
+
+  #progress(report: { started: true } | { payload: Buffer }, traceparent: string, signal?: AbortSignal): Promise<void> {
     const { taskId, fence, schema } = this.offer;
-    const started = !this.#started;
-    this.#started = true;
-    const value = Progress.fromPartial({
-      taskId,
-      fence,
-      schema,
-      payload: Buffer.from(payload),
-      occurredAt: new Date(),
-      started,
-    });
-    await this.#put({ $case: 'progress', value }, traceparent);
+    const value = Progress.fromPartial({ taskId, fence, schema, occurredAt: new Date(), ...report });
+    return this.#put({ $case: 'progress', value }, traceparent, signal);
   }
 
   /** The hub cannot take the result; without any, the task would stay with this bot. */
@@ -168,8 +173,8 @@ export class Assignment {
     return this.#put({ $case: 'result', value }, traceparent);
   }
 
-  async #put(body: Parameters<Outbox['put']>[0]['body'], traceparent: string): Promise<void> {
-    await this.#ports.outbox.put({ body, traceparent, task: this.key }, this.#void.signal);
+  async #put(body: ReliableBody, traceparent: string, signal = this.#void.signal): Promise<void> {
+    await this.#ports.outbox.put({ body, traceparent, task: this.key }, signal);
     this.#ports.written();
   }
 

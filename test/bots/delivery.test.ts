@@ -24,15 +24,15 @@ describe('reports', () => {
     proceed.resolve();
 
     const second = await hub.nextSession();
-    await second.welcome({ ...going('t'), lastBotSeq: 2 });
-    await expect(second.next('progress')).resolves.toMatchObject({ seq: 3, body: { taskId: 't', fence: 1 } });
-    await expect(second.next('result')).resolves.toMatchObject({ seq: 4 });
+    await second.welcome({ ...going('t'), lastBotSeq: 3 });
+    await expect(second.next('progress')).resolves.toMatchObject({ seq: 4, body: { taskId: 't', fence: 1 } });
+    await expect(second.next('result')).resolves.toMatchObject({ seq: 5 });
     hub.cutConnections();
 
     const third = await hub.nextSession();
-    const hello = await third.welcome({ ...going('t'), lastBotSeq: 3 });
+    const hello = await third.welcome({ ...going('t'), lastBotSeq: 4 });
     expect(hello.body.heldTasks).toMatchObject([{ taskId: 't', finished: true }]);
-    await expect(third.next('result')).resolves.toMatchObject({ seq: 4 });
+    await expect(third.next('result')).resolves.toMatchObject({ seq: 5 });
   });
 
   it('leave the outbox by one cumulative acknowledgement, and the finished task with them', async () => {
@@ -48,15 +48,15 @@ describe('reports', () => {
       .next('progress')
       .then(() => first.next('progress'))
       .then(() => first.next('result'));
-    expect(bot.unacknowledged).toBe(4);
+    expect(bot.unacknowledged).toBe(5);
     first.ack(seq);
     await expect.poll(() => bot.unacknowledged, patient).toBe(0);
     hub.cutConnections();
     const second = await hub.nextSession();
     const hello = await second.welcome();
     expect(hello.body.heldTasks).toEqual([]);
-    await second.assign({ ...emptyTask, taskId: 'next' });
-    await expect(second.next('progress')).resolves.toMatchObject({ seq: seq + 2 });
+    await expect(second.assign({ ...emptyTask, taskId: 'next' })).resolves.toMatchObject({ seq: seq + 2 });
+    await expect(second.next('progress')).resolves.toMatchObject({ seq: seq + 3 });
   });
 
   it('cannot be acknowledged before they were sent', async () => {
@@ -64,8 +64,8 @@ describe('reports', () => {
     const session = await hub.nextSession();
     await session.welcome({ lastBotSeq: 1_000 });
     await session.assign({ ...emptyTask, taskId: 't' });
-    await expect(session.next('result')).resolves.toMatchObject({ seq: 2 });
-    expect(bot.unacknowledged).toBe(2);
+    await expect(session.next('result')).resolves.toMatchObject({ seq: 3 });
+    expect(bot.unacknowledged).toBe(3);
   });
 
   it('that were acknowledged are sent again under their numbers when the hub asks for all of them', async () => {
@@ -77,14 +77,15 @@ describe('reports', () => {
     });
     const first = await hub.nextSession();
     await first.welcome();
-    await first.assign({ ...emptyTask, taskId: 't' });
+    const start = await first.assign({ ...emptyTask, taskId: 't' });
     const { seq } = await first.next('progress');
     first.ack(seq);
     await expect.poll(() => bot.unacknowledged, patient).toBe(0);
     hub.cutConnections();
     const second = await hub.nextSession();
     await second.welcome(going('t', Verdict.REPORT_IN_FULL));
-    await expect(second.next('progress')).resolves.toMatchObject({ seq, body: { started: true } });
+    await expect(second.nextStart({ taskId: 't' })).resolves.toMatchObject({ seq: start.seq });
+    await expect(second.next('progress')).resolves.toMatchObject({ seq, body: { started: false } });
     proceed.resolve();
     await expect(second.next('result')).resolves.toMatchObject({ seq: seq + 1 });
   });
@@ -98,6 +99,7 @@ describe('reports', () => {
     hub.cutConnections();
     const second = await hub.nextSession();
     await second.welcome({ ...going('t'), lastBotSeq: seq });
+    await second.nextStart({ taskId: 't' });
     await expect(second.next('result')).resolves.toMatchObject({ body: { taskId: 't' } });
   });
 });
@@ -128,13 +130,13 @@ describe('back-pressure', () => {
     const session = await hub.nextSession();
     await session.welcome();
     await session.assign({ ...emptyTask, taskId: 't' });
-    for (let i = 0; i < 7; i += 1) await session.next('progress');
-    expect(count.taken).toBe(7);
-    // 8 in the outbox (the offer's reply is one of them), and the one that waits.
+    for (let i = 0; i < 6; i += 1) await session.next('progress');
+    expect(count.taken).toBe(6);
+    // 8 in the outbox (the offer's reply and the start are two of them), and the one that waits.
     expect(bot.unacknowledged).toBe(9);
     session.ack(8);
     await session.next('progress');
-    await expect.poll(() => count.taken, patient).toBe(15);
+    await expect.poll(() => count.taken, patient).toBe(14);
     stop.resolve();
   });
 
@@ -144,7 +146,7 @@ describe('back-pressure', () => {
     const session = await hub.nextSession();
     await session.welcome({ maxUnacknowledged: 3 });
     await session.assign({ ...emptyTask, taskId: 't' });
-    await session.next('progress');
+    // With the offer's reply and the start, this is the third.
     await session.next('progress');
     // An answer to a hub frame is a later sign of life: nothing reliable came between.
     session.lease('unknown');
@@ -167,11 +169,11 @@ describe('back-pressure', () => {
     await session.next('progress');
     session.stopReading();
     await expect.poll(() => bot.unacknowledged, patient).toBe(limit + 1);
-    expect(count.taken).toBe(limit - 1);
+    expect(count.taken).toBe(limit - 2);
     const stalled = session.heard.length;
     expect(stalled).toBeLessThan(limit);
     session.readOn();
-    for (let seq = 3; seq <= limit; seq += 1) await expect(session.next('progress')).resolves.toMatchObject({ seq });
+    for (let seq = 4; seq <= limit; seq += 1) await expect(session.next('progress')).resolves.toMatchObject({ seq });
     stop.resolve();
   });
 });
@@ -195,7 +197,7 @@ describe('traces', () => {
     );
     const session = await hub.nextSession();
     await session.welcome();
-    await session.assign({ ...emptyTask, taskId: 't', fence: 2 }, offered);
+    const start = await session.assign({ ...emptyTask, taskId: 't', fence: 2 }, offered);
     const stop = await session.next('progress');
     const pick = await session.next('progress');
     const result = await session.next('result');
@@ -205,8 +207,8 @@ describe('traces', () => {
     expect(spans.get('shop task')!.parentSpanContext!.spanId).toBe('b7ad6b7169203331');
     expect(spans.get('stop')!.parentSpanContext!.spanId).toBe(idOf('shop task'));
     expect(spans.get('pick')!.parentSpanContext!.spanId).toBe(idOf('stop'));
-    expect([stop, pick, result].map(({ traceparent }) => traceparent)).toEqual(
-      ['stop', 'pick', 'shop task'].map((name) => `00-${traceId}-${idOf(name)}-01`),
+    expect([start, stop, pick, result].map(({ traceparent }) => traceparent)).toEqual(
+      ['shop task', 'stop', 'pick', 'shop task'].map((name) => `00-${traceId}-${idOf(name)}-01`),
     );
     for (const span of spans.values()) {
       expect(span.attributes).toMatchObject({
@@ -227,7 +229,8 @@ describe('traces', () => {
     });
     const session = await hub.nextSession();
     await session.welcome();
-    await session.assign({ ...emptyTask, taskId: 't' }, offered);
+    const start = await session.assign({ ...emptyTask, taskId: 't' }, offered);
+    expect(start.traceparent).toBe(offered);
     await expect(session.next('progress')).resolves.toMatchObject({ traceparent: offered });
     await expect(session.next('result')).resolves.toMatchObject({ traceparent: offered });
   });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { TaskAborted, TaskFailed } from '../../bots/sdk/index.ts';
 import { NackReason, Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
-import { emptyTask, gate, hubAndBot, nothingPicked, reached, type ShopHandler, schema } from './robot.ts';
+import type { ScriptedSession } from '../support/scripted-hub.ts';
+import { emptyTask, gate, hubAndBot, nothingPicked, patient, reached, type ShopHandler, schema } from './robot.ts';
 
 /** Works until it is aborted; `aborted` resolves with the reason then. */
 function untilAborted() {
@@ -18,7 +19,7 @@ function untilAborted() {
 }
 
 describe('a task', () => {
-  it('starts after its lease, reports its steps and then one result, numbered 1, 2, 3', async () => {
+  it('starts after its lease, reports that, its steps and then one result, numbered 1, 2, 3', async () => {
     const log: string[] = [];
     const { hub } = await hubAndBot(async (task) => {
       log.push('started');
@@ -36,14 +37,17 @@ describe('a task', () => {
     expect(log).toEqual([]);
     session.lease('t', 9);
     session.lease('t', 9);
+    const start = await session.nextStart({ taskId: 't', fence: 9 });
+    expect(start).toMatchObject({ seq: 2, body: { schema } });
+    expect(start.body.occurredAt).toBeInstanceOf(Date);
     const first = await session.next('progress');
-    expect(first).toMatchObject({ seq: 2, body: { taskId: 't', fence: 9, schema, started: true } });
+    expect(first).toMatchObject({ seq: 3, body: { taskId: 't', fence: 9, schema, started: false } });
     expect(ShopProgress.decode(first.body.payload)).toMatchObject(reached(0));
     expect(first.body.occurredAt).toBeInstanceOf(Date);
-    await expect(session.next('progress')).resolves.toMatchObject({ seq: 3, body: { started: false } });
+    await expect(session.next('progress')).resolves.toMatchObject({ seq: 4, body: { started: false } });
     const result = await session.next('result');
     expect(result).toMatchObject({
-      seq: 4,
+      seq: 5,
       body: { taskId: 't', fence: 9, outcome: Outcome.SUCCEEDED, schema, reason: '' },
     });
     expect(ShopResult.decode(result.body.payload)).toMatchObject({
@@ -51,8 +55,8 @@ describe('a task', () => {
       lines: [{ picked: 2, short: 1 }],
     });
     session.lease('t', 9);
-    await session.assign({ ...emptyTask, taskId: 'next' });
-    await expect(session.next('progress')).resolves.toMatchObject({ seq: 6, body: { taskId: 'next' } });
+    await expect(session.assign({ ...emptyTask, taskId: 'next' })).resolves.toMatchObject({ seq: 7 });
+    await expect(session.next('progress')).resolves.toMatchObject({ seq: 8, body: { taskId: 'next' } });
     expect(log).toEqual(['started', 'started']);
   });
 
@@ -124,6 +128,88 @@ describe('a task', () => {
   });
 });
 
+describe('a task whose start has no room in the outbox', () => {
+  /** The offer's reply fills the outbox. */
+  async function crowded(more: Parameters<ScriptedSession['welcome']>[0] = {}) {
+    const worked: string[] = [];
+    const { hub, bot } = await hubAndBot(
+      async ({ id }) => {
+        worked.push(id);
+        return nothingPicked;
+      },
+      { outboxLimit: 1 },
+    );
+    const session = await hub.nextSession();
+    await session.welcome(more);
+    await session.grant({ ...emptyTask, taskId: 't' });
+    // The answer to a lease that nobody awaits comes after whatever the granted one brought about.
+    session.lease('unknown');
+    await session.next('nack');
+    expect(worked).toEqual([]);
+    // The reply, and the start that waits.
+    expect(bot.unacknowledged).toBe(2);
+    return { session, bot, worked };
+  }
+  const cancel = { $case: 'cancel', value: { taskId: 't', fence: 1, reason: 'the shopper went home' } } as const;
+
+  it('begins when there is room', async () => {
+    const { session, worked } = await crowded();
+    session.ack(1);
+    await expect(session.nextStart({ taskId: 't' })).resolves.toMatchObject({ seq: 2 });
+    session.ack(2);
+    await expect(session.next('result')).resolves.toMatchObject({ seq: 3, body: { outcome: Outcome.SUCCEEDED } });
+    expect(worked).toEqual(['t']);
+  });
+
+  it('never begins when it is cancelled meanwhile, and does not say that it did', async () => {
+    const { session, worked } = await crowded();
+    session.send(cancel);
+    session.ack(1);
+    await expect(session.next('cancelReply')).resolves.toMatchObject({ seq: 2, body: { stopped: true } });
+    session.ack(2);
+    await expect(session.next('result')).resolves.toMatchObject({ seq: 3, body: { outcome: Outcome.CANCELLED } });
+    expect(worked).toEqual([]);
+  });
+
+  it('is not worked on when the frame that makes room cancels it', async () => {
+    const { session, worked } = await crowded();
+    session.send(cancel, { ack: 1 });
+    await expect(session.nextStart({ taskId: 't' })).resolves.toMatchObject({ seq: 2 });
+    session.ack(2);
+    await expect(session.next('cancelReply')).resolves.toMatchObject({ seq: 3, body: { stopped: true } });
+    session.ack(3);
+    await expect(session.next('result')).resolves.toMatchObject({ seq: 4, body: { outcome: Outcome.CANCELLED } });
+    expect(worked).toEqual([]);
+  });
+
+  it('is forgotten when it is lost meanwhile, and the credit is free again', async () => {
+    const { session, worked } = await crowded();
+    const nack = { seq: 0, reason: NackReason.STALE_FENCE, message: 'fence is 1, below 2', taskId: 't', fence: 1 };
+    session.send({ $case: 'nack', value: nack }, { ack: 1 });
+    await session.grant({ ...emptyTask, taskId: 'next' });
+    session.ack(2);
+    await expect(session.nextStart({ taskId: 'next' })).resolves.toMatchObject({ seq: 3 });
+    session.ack(3);
+    await expect(session.next('result')).resolves.toMatchObject({ body: { taskId: 'next' } });
+    expect(worked).toEqual(['next']);
+  });
+
+  it('is handed back, not begun, by a bot that drains', async () => {
+    const { session, bot, worked } = await crowded({ heartbeatInterval: { seconds: 0, nanos: 5_000_000 } });
+    const drained = bot.drain({ deadlineMs: 1 });
+    await expect
+      .poll(async () => (await session.next('heartbeat')).body.heldTasks, patient)
+      .toMatchObject([{ taskId: 't', finished: true }]);
+    session.ack(1);
+    const result = await session.next('result');
+    expect(result).toMatchObject({ seq: 2, body: { outcome: Outcome.FAILED, retryable: true } });
+    session.ack(2);
+    await session.next('goodbye');
+    await drained;
+    expect(worked).toEqual([]);
+  });
+});
+
 describe('an offer', () => {
   const idle: ShopHandler = async () => nothingPicked;
 
@@ -181,7 +267,7 @@ describe('an offer', () => {
     await session.welcome();
     await session.assign({ ...emptyTask, taskId: 't1' });
     session.offer({ ...emptyTask, taskId: 't1' });
-    await expect(session.next('offerReply')).resolves.toMatchObject({ seq: 2, body: { taskId: 't1', accepted: true } });
+    await expect(session.next('offerReply')).resolves.toMatchObject({ seq: 3, body: { taskId: 't1', accepted: true } });
     session.lease('t1');
     session.offer({ ...emptyTask, taskId: 'other' });
     await session.next('offerReply');

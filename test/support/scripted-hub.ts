@@ -6,6 +6,7 @@ import { type BotFrame, HubFrame, HubService, Offer, Welcome } from '../../src/g
 type BotBody = NonNullable<BotFrame['body']>;
 type HubBody = NonNullable<HubFrame['body']>;
 type Call = ServerDuplexStream<BotFrame, HubFrame | Buffer>;
+type OfferOfTask = Parameters<typeof Offer.fromPartial>[0] & { taskId: string };
 type Said<C extends BotBody['$case']> = Omit<BotFrame, 'body'> & { body: Extract<BotBody, { $case: C }>['value'] };
 
 /** Values that come one after the other, to whoever asks next. */
@@ -97,11 +98,26 @@ export class ScriptedSession {
   }
 
   /** Offers, sees it accepted, leases. */
-  async assign(offer: Parameters<typeof Offer.fromPartial>[0] & { taskId: string }, traceparent = ''): Promise<void> {
+  async grant(offer: OfferOfTask, traceparent = ''): Promise<void> {
     this.offer(offer, traceparent);
     const { body } = await this.next('offerReply');
     if (!body.accepted) throw new Error(`the bot declined: ${body.reason}`);
     this.lease(offer.taskId, offer.fence ?? 1);
+  }
+
+  /** The bot sets out: the next frame says so, and nothing else. */
+  async nextStart({ taskId, fence = 1 }: OfferOfTask): Promise<Said<'progress'>> {
+    const start = await this.next('progress');
+    const { started, payload } = start.body;
+    const isStart = started && payload.length === 0 && start.body.taskId === taskId && start.body.fence === fence;
+    if (!isStart) throw new Error(`expected the start of ${taskId}:${fence}, got ${JSON.stringify(start.body)}`);
+    return start;
+  }
+
+  /** Grants, and hears that the bot sets out. */
+  async assign(offer: OfferOfTask, traceparent = ''): Promise<Said<'progress'>> {
+    await this.grant(offer, traceparent);
+    return this.nextStart(offer);
   }
 
   ack(ack: number): void {
