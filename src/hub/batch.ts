@@ -25,11 +25,6 @@ export class Batch<T, R> {
     });
   }
 
-  /** Resolves when nothing waits. */
-  async idle(): Promise<void> {
-    await this.#flushing;
-  }
-
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop, as frames of one socket read do, shares the first flush.
     await new Promise<void>((resolve) => setImmediate(resolve));

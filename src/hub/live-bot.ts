@@ -20,7 +20,6 @@ export interface Held {
 /** What a hub keeps in memory of a bot whose session it has; the tables decide, this saves asking them. */
 export class LiveBot {
   readonly botId: string;
-  readonly instanceId: string;
   readonly sessionId: string;
   readonly epoch: number;
   readonly kinds: ReadonlySet<string>;
@@ -35,7 +34,6 @@ export class LiveBot {
 
   constructor(introduction: Introduction, session: { sessionId: string; epoch: number }, nowMs: number) {
     this.botId = introduction.botId;
-    this.instanceId = introduction.instanceId;
     this.sessionId = session.sessionId;
     this.epoch = session.epoch;
     this.kinds = introduction.kinds;

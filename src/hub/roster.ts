@@ -22,10 +22,6 @@ export class Roster {
     return this.#seats.values();
   }
 
-  get size(): number {
-    return this.#seats.size;
-  }
-
   find(botId: string): Seat | undefined {
     return this.#seats.get(botId);
   }

@@ -1,3 +1,5 @@
+import { sql } from 'drizzle-orm';
+import { expect } from 'vitest';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
 import { readConfig } from '../../src/config.ts';
@@ -32,6 +34,10 @@ export interface Fleet extends AsyncDisposable {
     task?: Partial<TaskRequested>,
     stamp?: Partial<Message>,
   ): Promise<{ taskId: string; orderId: string; messageId: string }>;
+  /** When the offer or lease of the task runs out, ms since 1970. */
+  heldUntil(taskId: string): Promise<number>;
+  /** Resolves when the tables say that the bot has no stream. */
+  disconnected(botId: string): Promise<void>;
   /** What the hubs said of the order, once each, in the order of arrival. */
   said(orderId: string): readonly Received[];
   /** Resolves when `found` finds something in what was said of the order. */
@@ -108,6 +114,17 @@ export async function startFleet({ leaseMs = 10_000 }: { leaseMs?: number } = {}
       });
       await broker.publish(addressOf(asked.name), { ...message, ...stamp });
       return { taskId: body.taskId, orderId: body.orderId, messageId };
+    },
+    async heldUntil(taskId) {
+      const [row] = await database.query((orm) =>
+        orm.execute<{ held_until: string }>(sql`select held_until from hub.tasks where task_id = ${taskId}`),
+      );
+      return new Date(row!.held_until).getTime();
+    },
+    async disconnected(botId) {
+      const isConnected = async () =>
+        (await admin.api.listBots({ connectedOnly: true })).bots.some((bot) => bot.botId === botId);
+      await expect.poll(isConnected, { timeout: 20_000 }).toBe(false);
     },
     said: (orderId) => heard.of(orderId),
     until: (orderId, found) => heard.until(() => found(heard.of(orderId))),

@@ -144,6 +144,14 @@ export class RawBot {
     );
   }
 
+  /** Beats as a living bot does, until the returned function is called or the stream ends. */
+  keepBeating(tasks: readonly Assignment[]): () => void {
+    const timer = setInterval(() => this.heartbeat(tasks), 100);
+    const stop = () => clearInterval(timer);
+    void this.status.then(stop);
+    return stop;
+  }
+
   /** Ends the bot's half of the stream. */
   end(): void {
     this.#call.end();

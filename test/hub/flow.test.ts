@@ -1,0 +1,191 @@
+import { EventEmitter, once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { unavailable } from '../../src/contract/errors.ts';
+import type { HubFrame } from '../../src/gen/fleet/v1/fleet.ts';
+import { Batch } from '../../src/hub/batch.ts';
+import { Lane } from '../../src/hub/lane.ts';
+import { maxPendingFrames, maxQueuedFrames } from '../../src/hub/limits.ts';
+import { type Call, Outbound } from '../../src/hub/outbound.ts';
+import { nackOf } from '../../src/hub/refusal.ts';
+import type { HubBody } from '../../src/hub/roster.ts';
+import { TokenBucket } from '../../src/hub/token-bucket.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+
+/** A stream whose reader takes `room` frames and then stops, until `read` is called. */
+class SlowStream extends EventEmitter {
+  readonly written: HubFrame[] = [];
+  #room: number;
+
+  constructor(room: number) {
+    super();
+    this.#room = room;
+  }
+
+  write(frame: HubFrame): boolean {
+    this.written.push(frame);
+    this.#room -= 1;
+    return this.#room > 0;
+  }
+
+  read(room: number): void {
+    this.#room = room;
+    this.emit('drain');
+  }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const lease = (fence: number): HubBody => ({ $case: 'lease', value: { taskId: 't', fence, duration: undefined } });
+const nack = nackOf(7, { reason: 'WRONG_STATE', message: 'no' });
+
+describe('the outbound queue', () => {
+  const open = (room: number) => {
+    const stream = new SlowStream(room);
+    let overflows = 0;
+    const outbound = new Outbound(stream as unknown as Call, () => {
+      overflows += 1;
+    });
+    return { stream, outbound, overflows: () => overflows };
+  };
+
+  it('writes nothing while the stream is full, and everything in order afterwards', () => {
+    const { stream, outbound } = open(2);
+    for (let fence = 1; fence <= 5; fence++) outbound.send(lease(fence), '');
+    expect(stream.written).toHaveLength(2);
+    stream.read(10);
+    expect(stream.written.map(({ body }) => body?.$case === 'lease' && body.value.fence)).toEqual([1, 2, 3, 4, 5]);
+    expect(stream.written.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('drops lossy frames first when it is full, then gives up the stream', () => {
+    const { stream, outbound, overflows } = open(1);
+    outbound.send(lease(1), '');
+    outbound.send(nack, '');
+    for (let fence = 2; fence <= maxQueuedFrames; fence++) expect(outbound.send(lease(fence), '')).toBe(true);
+    expect(outbound.send(lease(1_000), '')).toBe(true);
+    expect(overflows()).toBe(0);
+    expect(outbound.send(nack, '')).toBe(true);
+    expect(overflows()).toBe(0);
+    expect(outbound.send(lease(2_000), '')).toBe(false);
+    expect(overflows()).toBe(1);
+    stream.read(Number.POSITIVE_INFINITY);
+    expect(stream.written).toHaveLength(maxQueuedFrames + 1);
+    expect(stream.written.every(({ body }) => body?.$case === 'lease')).toBe(true);
+  });
+
+  it('acknowledges once per turn, with the next frame where there is one', async () => {
+    const { stream, outbound } = open(100);
+    for (let seq = 1; seq <= 3; seq++) outbound.acknowledge(seq);
+    await turn();
+    expect(stream.written).toMatchObject([{ seq: 0, ack: 3, body: { $case: 'acknowledgement' } }]);
+    outbound.acknowledge(4);
+    outbound.send(lease(1), '');
+    await turn();
+    expect(stream.written.slice(1)).toMatchObject([{ seq: 1, ack: 4, body: { $case: 'lease' } }]);
+  });
+
+  it('takes nothing after it is closed', async () => {
+    const { stream, outbound } = open(100);
+    outbound.close();
+    outbound.acknowledge(1);
+    expect(outbound.send(lease(1), '')).toBe(false);
+    await turn();
+    expect(stream.written).toEqual([]);
+  });
+});
+
+describe('a lane', () => {
+  it('tries again what failed for want of the broker, while later items wait', async () => {
+    const done: string[] = [];
+    const finished = Promise.withResolvers<void>();
+    let failures = 2;
+    const lane = new Lane<string>({
+      async handle(item) {
+        if (item === 'first' && failures-- > 0) throw unavailable('away', 'AWAY');
+        done.push(item);
+        if (item === 'second') finished.resolve();
+      },
+      onFailure: (error) => finished.reject(error),
+      onFull: () => undefined,
+      onRoom: () => undefined,
+      logger: silentLogger,
+    });
+    lane.push('first');
+    lane.push('second');
+    await finished.promise;
+    expect(done).toEqual(['first', 'second']);
+  });
+
+  it('ends at what is nobody’s outage, and says so', async () => {
+    const failure = Promise.withResolvers<string>();
+    const lane = new Lane<number>({
+      handle: () => Promise.reject(new TypeError('a bug')),
+      onFailure: (error) => failure.resolve(error.code),
+      onFull: () => undefined,
+      onRoom: () => undefined,
+      logger: silentLogger,
+    });
+    lane.push(1);
+    expect(await failure.promise).toBe('INTERNAL');
+  });
+
+  it('asks for a pause when it is full and for more when it is half empty', async () => {
+    const events = new EventEmitter();
+    const gate = Promise.withResolvers<void>();
+    let isFull = false;
+    const lane = new Lane<number>({
+      handle: () => gate.promise,
+      onFailure: () => undefined,
+      onFull: () => {
+        isFull = true;
+      },
+      onRoom: () => events.emit('room'),
+      logger: silentLogger,
+    });
+    for (let n = 1; n < maxPendingFrames; n++) lane.push(n);
+    expect(isFull).toBe(false);
+    lane.push(maxPendingFrames);
+    expect(isFull).toBe(true);
+    const room = once(events, 'room');
+    gate.resolve();
+    await room;
+    expect(lane.isEmpty).toBe(false);
+  });
+});
+
+describe('a batch', () => {
+  it('lets what comes during a flush share the next, and gives each its own result', async () => {
+    const flushes: number[][] = [];
+    const gate = Promise.withResolvers<void>();
+    const batch = new Batch<number, number>(3, async (items) => {
+      flushes.push([...items]);
+      if (flushes.length === 1) await gate.promise;
+      return items.map((item) => item * 10);
+    });
+    const first = batch.add(1);
+    await turn();
+    const rest = [2, 3, 4, 5].map((item) => batch.add(item));
+    gate.resolve();
+    expect(await Promise.all([first, ...rest])).toEqual([10, 20, 30, 40, 50]);
+    expect(flushes).toEqual([[1], [2, 3, 4], [5]]);
+  });
+
+  it('fails those of a failed flush and goes on with the next', async () => {
+    const batch = new Batch<string, string>(1, async ([item]) => {
+      if (item === 'bad') throw new Error('no');
+      return [item!];
+    });
+    const outcomes = await Promise.allSettled([batch.add('bad'), batch.add('good')]);
+    expect(outcomes).toMatchObject([{ status: 'rejected' }, { status: 'fulfilled', value: 'good' }]);
+    expect(await batch.add('later')).toBe('later');
+  });
+});
+
+it('a token bucket lets a burst through at once and its rate in the long run', () => {
+  const bucket = new TokenBucket(3, 10, 0);
+  const taken = (nowMs: number, wanted: number) =>
+    Array.from({ length: wanted }, () => bucket.take(nowMs)).filter(Boolean);
+  expect(taken(0, 5)).toHaveLength(3);
+  expect(taken(99, 1)).toHaveLength(0);
+  expect(taken(200, 5)).toHaveLength(2);
+  expect(taken(60_000, 9)).toHaveLength(3);
+});
