@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { startFleet } from '../../bots/simulator/fleet.ts';
 import { readConfig } from '../config.ts';
 import { newId } from '../contract/ids.ts';
-import { aborted, stopSignal } from '../runtime/stop-signal.ts';
+import { aborted, parentGone, stopSignal } from '../runtime/stop-signal.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 
 export function whole(least: number, most: number) {
@@ -88,7 +88,7 @@ async function runBots(options: BotsOptions): Promise<void> {
   });
   telemetry.logger.info({ hub, count }, 'fleet started');
   await aborted(stop);
-  await fleet.stop();
+  await fleet.stop(stop.reason === parentGone ? { deadlineMs: 0 } : {});
   telemetry.logger.info(fleet.stats(), 'fleet stopped');
   await telemetry.shutdown();
 }

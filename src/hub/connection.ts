@@ -251,10 +251,9 @@ export class Connection implements Seat {
     this.#lane.close();
     this.#outbound.close();
     if (this.#bot) this.#logger.info({ code: error?.code ?? 'OK', reason: error?.message }, 'bot disconnected');
-    if (!this.#call.cancelled) {
-      if (error) this.#call.emit('error', toStatus(error));
-      else this.#call.end();
-    }
+    // A bot that leaves in good order may come back as another instance as soon as it hears that it has left.
+    if (error) this.#call.emit('error', toStatus(error));
+    else if (!this.#call.cancelled) void Promise.resolve(this.#detaching).then(() => this.#call.end());
     this.#close.resolve();
   }
 }

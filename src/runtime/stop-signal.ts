@@ -1,3 +1,6 @@
+/** Why a stop signal aborts when the parent is gone: whom it served is, too, and there is no time to lose. */
+export const parentGone = new Error('the parent process is gone');
+
 /**
  * Aborts when this process is asked to end: SIGINT, SIGTERM, or the death of the parent that it was spawned by with an IPC channel (so
  * that no child outlives a killed parent). A second SIGINT ends at once: somebody at a terminal has waited enough.
@@ -11,7 +14,7 @@ export function stopSignal(): AbortSignal {
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);
   if (process.connected) {
-    process.once('disconnect', () => stop.abort());
+    process.once('disconnect', () => stop.abort(parentGone));
     // Listening alone is no reason to stay.
     process.channel?.unref();
   }
