@@ -8,7 +8,7 @@ import { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
 import { pause } from '../kit/backoff.ts';
 import { toStatus } from '../rpc/errors.ts';
 import { implement, startServer } from '../rpc/server.ts';
-import type { Role, RoleContext } from '../services/role.ts';
+import type { Role, RoleContext } from '../runtime/role.ts';
 import { fleetAdmin } from './admin.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
 import { startControl } from './control.ts';

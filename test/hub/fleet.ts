@@ -13,7 +13,7 @@ import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { startHub } from '../../src/hub/hub.ts';
 import type { Api } from '../../src/rpc/api.ts';
 import { connectClient } from '../../src/rpc/client.ts';
-import type { Role } from '../../src/services/role.ts';
+import type { Role } from '../../src/runtime/role.ts';
 import { withDatabase } from '../support/database.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';

@@ -149,3 +149,12 @@ it('a flood costs the stream, and only that', async () => {
   expect(await flooder.status).toMatchObject({ code: 8, details: expect.stringContaining('frames a second') });
   await bot.acknowledged(bot.progress(task, picked()));
 });
+
+it('a frame beyond the agreed size costs the stream, and only that', async () => {
+  const bloated = fleet.bot();
+  const { maxFrameBytes } = await bloated.welcomed();
+  bloated.sendBytes(Buffer.alloc(maxFrameBytes + 1));
+  expect((await bloated.status).code).toBe(8);
+  await fleet.disconnected(bloated.hello.botId);
+  await bot.acknowledged(bot.progress(task, picked()));
+});
