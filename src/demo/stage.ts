@@ -2,11 +2,11 @@ import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, type Environment, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
 import { migrations } from '../database/migrations.ts';
+import type { Role } from '../role/role.ts';
 import { type Backends, openBackends } from '../runtime/backends.ts';
 import { awaitHealth } from '../runtime/health.ts';
 import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
 import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
-import type { Role } from '../services/role.ts';
 
 /** Connections to PostgreSQL: every role in one process, or only the demo's own look at the tables. */
 const poolSizeOfAllRoles = 24;

@@ -1,6 +1,6 @@
 import type { Config, ListeningRole } from '../config.ts';
 import { newId } from '../contract/ids.ts';
-import type { Role, StartRole } from '../services/role.ts';
+import type { Role, StartRole } from '../role/role.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 import type { Backends } from './backends.ts';
 

@@ -17,14 +17,15 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   // The outbox publishes and the inbox consumes: through the broker's port.
   'src/database': ['src/kit', 'src/contract', 'src/telemetry', 'src/broker'],
   'src/rpc': ['src/kit', 'src/contract', 'src/gen', 'src/telemetry'],
-  // What all services have in common, and what all gateways do: the files beside their folders.
-  'src/services/*.ts': [...ground, ...ports],
-  'src/services/*': [...ground, ...ports, 'src/services/*.ts'],
-  'src/hub': [...ground, ...ports, 'src/services/*.ts'],
-  'src/gateways/*.ts': [...ground, ...ports, 'src/services/*.ts'],
-  'src/gateways/*': [...ground, ...ports, 'src/services/*.ts', 'src/gateways/*.ts'],
+  // What every role is given, and what all that have messages share.
+  'src/role': [...ground, ...ports],
+  'src/services/*': [...ground, ...ports, 'src/role'],
+  'src/hub': [...ground, ...ports, 'src/role'],
+  // What all gateways have in common: the files beside their folders.
+  'src/gateways/*.ts': [...ground, ...ports, 'src/role'],
+  'src/gateways/*': [...ground, ...ports, 'src/role', 'src/gateways/*.ts'],
   // Reads everybody's tables and events, to check what they promise.
-  'src/audit': [...ground, ...ports, 'src/services/*.ts'],
+  'src/audit': [...ground, ...ports],
   // The wire and nothing else, so that the robots test it.
   'bots/sdk': ['src/gen'],
   'bots/simulator': ['bots/sdk', 'src/gen', 'src/kit'],

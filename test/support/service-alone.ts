@@ -6,7 +6,7 @@ import { newId } from '../../src/contract/ids.ts';
 import { type Draft, type Message, open, type Received, seal } from '../../src/contract/message.ts';
 import { addressOf, inboxOf, mallTopology } from '../../src/contract/topology.ts';
 import type { Database } from '../../src/database/port.ts';
-import type { Role, StartRole } from '../../src/services/role.ts';
+import type { Role, StartRole } from '../../src/role/role.ts';
 import { withDatabase } from './database.ts';
 import { silentLogger } from './silent-logger.ts';
 import { recordingTelemetry } from './telemetry.ts';

@@ -1,6 +1,6 @@
 import type { MessageName } from '../../contract/events.ts';
 import { subscriptions } from '../../contract/topology.ts';
-import type { Handler, Handlers } from '../../services/messaging.ts';
+import type { Handler, Handlers } from '../../role/messaging.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { addToTimeline, changeProduct, putProduct, putStore } from './store.ts';
 import { timelineEntry } from './timeline.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
-import { startMessaging } from '../../services/messaging.ts';
-import type { Role, RoleContext } from '../../services/role.ts';
+import { startMessaging } from '../../role/messaging.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { connectUpstream } from '../upstream.ts';
 import { kioskHandlers } from './handlers.ts';
 import { OrderEvents } from './order-events.ts';

@@ -2,8 +2,8 @@ import { DepotService } from '../../gen/depot/v1/depot.ts';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
 import { StaffService } from '../../gen/staff/v1/staff.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
-import type { Role, RoleContext } from '../../services/role.ts';
 import { connectUpstream } from '../upstream.ts';
 import { staffApi } from './api.ts';
 

@@ -3,7 +3,7 @@ import { newId } from '../../contract/ids.ts';
 import type { Draft } from '../../contract/message.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
-import type { Handlers } from '../messaging.ts';
+import type { Handlers } from '../../role/messaging.ts';
 import { bayAssigned, decide, listCompleted } from './decide.ts';
 import type { List, ListCommand } from './messages.ts';
 import { plan } from './plan.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { newId } from '../../contract/ids.ts';
 import { DepotService } from '../../gen/depot/v1/depot.ts';
+import { startMessaging } from '../../role/messaging.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
-import { startMessaging } from '../messaging.ts';
-import type { Role, RoleContext } from '../role.ts';
 import { depotApi } from './api.ts';
 import { depotHandlers, giveOutBays } from './handlers.ts';
 import { buildBays, fences, inbox, lockBays, outbox, parked } from './store.ts';

@@ -3,7 +3,7 @@ import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
 import { StockReason } from '../../gen/events/stores/v1/events.ts';
-import type { Handlers } from '../messaging.ts';
+import type { Handlers } from '../../role/messaging.ts';
 import { changeOrder } from './change.ts';
 import type { OrderCommand } from './messages.ts';
 import { saveProduct, saveStore, updateProduct } from './store.ts';

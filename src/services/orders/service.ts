@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
+import { startMessaging } from '../../role/messaging.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
-import { startMessaging } from '../messaging.ts';
-import type { Role, RoleContext } from '../role.ts';
 import { ordersApi } from './api.ts';
 import { ordersHandlers } from './handlers.ts';
 import { fences, inbox, outbox, parked } from './store.ts';

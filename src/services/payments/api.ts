@@ -8,8 +8,8 @@ import {
   type PaymentsService,
   type PayRequest,
 } from '../../gen/payments/v1/payments.ts';
+import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
-import type { Messaging } from '../messaging.ts';
 import { dueMinor } from './invoice.ts';
 import { noInvoice, type Payment, pay, retryingConflicts } from './pay.ts';
 import { readInvoice, type VersionedInvoice } from './stream.ts';

@@ -2,7 +2,7 @@ import type { MessageName } from '../../contract/events.ts';
 import type { Draft, Received } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { Line } from '../../gen/events/orders/v1/events.ts';
-import type { Handlers } from '../messaging.ts';
+import type { Handlers } from '../../role/messaging.ts';
 import type { InvoiceCommand, PricedLine } from './messages.ts';
 import { changeInvoice, readInvoice } from './stream.ts';
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
+import { startMessaging } from '../../role/messaging.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
-import { startMessaging } from '../messaging.ts';
-import type { Role, RoleContext } from '../role.ts';
 import { paymentsApi } from './api.ts';
 import { paymentsHandlers } from './handlers.ts';
 import { fences, inbox, outbox, parked } from './store.ts';

@@ -3,8 +3,8 @@ import { newId, requireId } from '../../contract/ids.ts';
 import { requireText } from '../../contract/text.ts';
 import type { Database, Transaction } from '../../database/port.ts';
 import type { Product, StoresService } from '../../gen/stores/v1/stores.ts';
+import type { Messaging, Outcome } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
-import type { Messaging, Outcome } from '../messaging.ts';
 import { decideAddition, decideProduct, decideStore } from './decide.ts';
 import type { AddProduct, ProductCommand, StoreState } from './messages.ts';
 import {

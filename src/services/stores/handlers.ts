@@ -2,7 +2,7 @@ import { invalid, notFound } from '../../contract/errors.ts';
 import type { Draft } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
-import type { Handlers } from '../messaging.ts';
+import type { Handlers } from '../../role/messaging.ts';
 import { decideProduct, unitsToPutBack } from './decide.ts';
 import type { Pick, UnitMove } from './messages.ts';
 import { addToPick, lockProducts, takePicks, updateProduct } from './store.ts';

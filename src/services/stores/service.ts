@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { StoresService } from '../../gen/stores/v1/stores.ts';
+import { startMessaging } from '../../role/messaging.ts';
+import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
-import { startMessaging } from '../messaging.ts';
-import type { Role, RoleContext } from '../role.ts';
 import { storesApi } from './api.ts';
 import { storesHandlers } from './handlers.ts';
 import { fences, inbox, outbox, parked } from './store.ts';

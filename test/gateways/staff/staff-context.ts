@@ -1,5 +1,5 @@
 import { readConfig } from '../../../src/config.ts';
-import type { RoleContext } from '../../../src/services/role.ts';
+import type { RoleContext } from '../../../src/role/role.ts';
 import type { Telemetry } from '../../../src/telemetry/setup.ts';
 
 /** What the staff role needs, which is neither a database nor a broker. */
