@@ -20,14 +20,6 @@ export function writeTable(head: readonly string[], rows: ReadonlyArray<readonly
   writeLine(table.toString());
 }
 
-/** Minor units in the currency's own number of decimals: 1250 EUR is "€12.50", 1250 JPY is "¥1,250". */
-export function formatMoney({ minor, currency }: { minor: number; currency: string }): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  const decimals = format.resolvedOptions().maximumFractionDigits ?? 0;
-  // As a decimal text, which the formatter takes digit by digit: dividing would round large amounts.
-  return format.format(`${minor}E-${decimals}` as Intl.StringNumericLiteral);
-}
-
 /** The time since `since` in its two largest units: "3m 12s". */
 export function formatAge(since: Date, now: Date): string {
   const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1_000));

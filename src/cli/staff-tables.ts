@@ -1,7 +1,8 @@
+import { formatMoney } from '../contract/money.ts';
 import { orderView } from '../gateways/order-view.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
-import { coloured, formatAge, formatMoney, writeLine, writeTable } from './output.ts';
+import { coloured, formatAge, writeLine, writeTable } from './output.ts';
 import { shortId } from './staff-order-id.ts';
 
 export function writePickups(pickups: readonly Pickup[], now: Date): void {

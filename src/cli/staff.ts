@@ -3,12 +3,13 @@ import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
+import { formatMoney } from '../contract/money.ts';
 import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
 import { type OrderSheet, type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
 import { connectClient } from '../rpc/client.ts';
 import { exitOnUsageError } from './exit-codes.ts';
-import { formatMoney, writeJson, writeLine } from './output.ts';
+import { writeJson, writeLine } from './output.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { writePickups, writeSheet } from './staff-tables.ts';
 

@@ -1,7 +1,8 @@
+import { formatMoney } from '../contract/money.ts';
 import type { SupervisorEvents } from '../runtime/supervisor.ts';
 import type { Mall } from './mall.ts';
 import type { ShopperEvents } from './shopper.ts';
-import { money, type Names, tell } from './story.ts';
+import { type Names, tell } from './story.ts';
 
 export type Say = (line: string) => void;
 
@@ -40,7 +41,7 @@ export class Narrator implements SupervisorEvents {
     return {
       placed: ({ shopper, lines, pays }, { total }) => {
         const items = lines.reduce((sum, { quantity }) => sum + quantity, 0);
-        this.say(shopper, `orders ${items} items for ${money(total)}, will pay ${pays}`);
+        this.say(shopper, `orders ${items} items for ${formatMoney(total)}, will pay ${pays}`);
       },
       happened: ({ shopper }, _order, event) => {
         const productId = (event.data as { productId?: string }).productId ?? '';

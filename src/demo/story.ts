@@ -1,3 +1,4 @@
+import { formatMoney } from '../contract/money.ts';
 import type { OrderEvent } from './kiosk-client.ts';
 
 /** The events' own words, as the time line of the kiosk carries them; each event has some of them. */
@@ -23,9 +24,6 @@ export interface Names {
   store(storeId: string): string;
 }
 
-export const money = ({ minor, currency }: Money): string =>
-  new Intl.NumberFormat('en', { style: 'currency', currency }).format(minor / 100);
-
 /** One event of an order as who did what; undefined for what a reader of the story would not miss. */
 export function tell({ name, data }: OrderEvent, names: Names): { who: string; what: string } | undefined {
   const told = data as Told;
@@ -47,11 +45,11 @@ export function tell({ name, data }: OrderEvent, names: Names): { who: string; w
     case 'depot.bay_assigned':
       return { who: 'depot', what: `puts ${whose} goods in bay ${told.bay}` };
     case 'payments.paid':
-      return { who: names.shopper, what: `pays ${money(told.amount!)}` };
+      return { who: names.shopper, what: `pays ${formatMoney(told.amount!)}` };
     case 'payments.adjusted':
-      return { who: 'payments', what: `takes ${money(told.reduction!)} off ${whose} invoice` };
+      return { who: 'payments', what: `takes ${formatMoney(told.reduction!)} off ${whose} invoice` };
     case 'payments.refunded':
-      return { who: 'payments', what: `gives ${money(told.amount!)} back to ${names.shopper}` };
+      return { who: 'payments', what: `gives ${formatMoney(told.amount!)} back to ${names.shopper}` };
     case 'orders.collectable':
       return { who: 'orders', what: `${whose} order is ready and paid` };
     case 'orders.completed':

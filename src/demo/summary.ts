@@ -1,11 +1,11 @@
+import { formatMoney } from '../contract/money.ts';
 import type { DemoReport } from './report.ts';
-import { money } from './story.ts';
 
 /** The report for people. */
 export function printSummary(report: DemoReport, print: (line: string) => void): void {
   const { orders, items, tasks, traces, violations, durationMs } = report;
   const { currency, invoiced, paid, refunded } = report.money;
-  const amount = (minor: number) => (currency ? money({ minor, currency }) : '0');
+  const amount = (minor: number) => (currency ? formatMoney({ minor, currency }) : '0');
   const services = new Set(traces.flatMap((trace) => trace.services)).size;
   const spans = traces.reduce((sum, trace) => sum + trace.spans, 0);
   print('');

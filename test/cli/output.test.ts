@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { formatAge, formatMoney } from '../../src/cli/output.ts';
+import { formatAge } from '../../src/cli/output.ts';
+import { formatMoney } from '../../src/contract/money.ts';
 
 describe('money', () => {
   test.each([
