@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DemoReport } from '../../src/demo/report.ts';
 import { roleNames } from '../../src/runtime/roles.ts';
-import { Program } from '../support/program.ts';
+import { mallTimeoutMs, Program } from '../support/program.ts';
 import { amqpUrl, databaseUrl, describeWithPostgres, describeWithRabbitMq } from '../support/services.ts';
 
 const startOf = (name: string) => new RegExp(`${name} +starts \\(pid (\\d+)\\)`);
@@ -14,7 +14,7 @@ async function killAndAwaitSuccessor(demo: Program, name: string): Promise<void>
   await demo.line(startOf(name), from);
 }
 
-describeWithRabbitMq('a demo on RabbitMQ', () => {
+describeWithRabbitMq('a demo on RabbitMQ', { timeout: mallTimeoutMs }, () => {
   describeWithPostgres('and PostgreSQL', () => {
     test('keeps every promise while each role and a bot are killed once', async () => {
       const demo = new Program([

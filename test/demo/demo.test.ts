@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DemoReport } from '../../src/demo/report.ts';
-import { Program } from '../support/program.ts';
+import { mallTimeoutMs, Program } from '../support/program.ts';
 import { amqpUrl, databaseUrl, describeWithPostgres, describeWithRabbitMq } from '../support/services.ts';
 
 const demo = async (...args: string[]) => {
@@ -12,7 +12,7 @@ const demo = async (...args: string[]) => {
 
 const services = ['bot', 'depot', 'hub', 'kiosk', 'orders', 'payments', 'stores'];
 
-describe('mallbots demo', () => {
+describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
   test('serves every shopper, embedded, and keeps every promise', async () => {
     const { report, story } = await demo('--orders', '12', '--bots', '4', '--seed', '7', '--time-scale', '100');
 
@@ -55,7 +55,7 @@ describe('mallbots demo', () => {
   });
 });
 
-describeWithRabbitMq('mallbots demo on RabbitMQ', () => {
+describeWithRabbitMq('mallbots demo on RabbitMQ', { timeout: mallTimeoutMs }, () => {
   describeWithPostgres('and PostgreSQL', () => {
     test('keeps every promise with each role in a process of its own', async () => {
       const { report } = await demo(

@@ -7,7 +7,7 @@ import { listeningRoles } from '../../src/config.ts';
 import { KioskClient } from '../../src/demo/kiosk-client.ts';
 import { drawMall, drawOrders } from '../../src/demo/mall.ts';
 import { shop } from '../../src/demo/shopper.ts';
-import { type Ended, Program } from '../support/program.ts';
+import { type Ended, mallTimeoutMs, Program } from '../support/program.ts';
 
 const seed = 5;
 let environment: Record<string, string>;
@@ -45,7 +45,7 @@ async function up(...args: string[]): Promise<Program> {
   return program;
 }
 
-describe('mallbots up', () => {
+describe('mallbots up', { timeout: mallTimeoutMs }, () => {
   test('finishes the orders that were placed before the whole tree was killed', async () => {
     const first = await up('--time-scale', '2');
     const signal = new AbortController().signal;

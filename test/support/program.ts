@@ -5,6 +5,9 @@ import { expect } from 'vitest';
 
 const entryPoint = fileURLToPath(new URL('../../src/cli/mallbots.js', import.meta.url));
 
+/** For tests of whole malls, with processes that start, die and come back on a machine that is busy with other tests. */
+export const mallTimeoutMs = 240_000;
+
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
