@@ -10,7 +10,7 @@ import { createLogger } from '../telemetry/logger.ts';
 import { between, maxTimeScale, whole } from './bots.ts';
 
 /** Connections to PostgreSQL of every role together; each costs some 5 MB there, and idle ones are closed. */
-const poolSize = 24;
+const poolSize = 16;
 
 interface UpOptions {
   bots: number;

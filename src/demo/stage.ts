@@ -9,7 +9,7 @@ import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
 import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
 
 /** Connections to PostgreSQL: every role in one process, or only the demo's own look at the tables. */
-const poolSizeOfAllRoles = 24;
+const poolSizeOfAllRoles = 16;
 const poolSizeOfAudit = 2;
 
 /** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
