@@ -1,6 +1,7 @@
 import { asc, eq } from 'drizzle-orm';
-import { bigserial, integer, jsonb, type PgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import { bigserial, integer, jsonb, type PgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
 import { MallError } from '../contract/errors.ts';
+import { instant } from './columns.ts';
 import type { Orm, Transaction } from './port.ts';
 import { SqlState, sqlState } from './sql-errors.ts';
 
@@ -41,7 +42,7 @@ export function eventStoreTables(schema: PgSchema) {
         schemaVersion: integer('schema_version').notNull(),
         data: jsonb('data').notNull(),
         meta: jsonb('meta').$type<EventMeta>().notNull(),
-        recordedAt: timestamp('recorded_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
+        recordedAt: instant('recorded_at').notNull().defaultNow(),
       },
       // Two writers that decided on the same state cannot both commit.
       (t) => [primaryKey({ columns: [t.streamId, t.version] })],

@@ -1,10 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { bigint, bigserial, customType, index, integer, type PgSchema, text, timestamp } from 'drizzle-orm/pg-core';
-
-const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
-/** Fences and row ids stay far below 2^53: numbers hold them exactly. */
-const int53 = (name: string) => bigint(name, { mode: 'number' });
+import { bigserial, index, integer, type PgSchema, text } from 'drizzle-orm/pg-core';
+import { bytea, instant, int53 } from './columns.ts';
 
 /** What came of a message that was taken in. `parked` becomes `handled`, `stale` or `dropped` when staff decide. */
 export const inboxOutcomes = ['handled', 'stale', 'parked', 'dropped'] as const;
@@ -32,7 +28,7 @@ const messageColumns = () => ({
  *     export const { outbox, inbox, fences, parked } = plumbing(ordersSchema);
  *     export const orders = ordersSchema.table('orders', { ... });
  *
- * and may import only drizzle and this file (and others that do): drizzle-kit loads it. Then
+ * and may import only drizzle, this file and columns.ts (and others that do): drizzle-kit loads it. Then
  * `node src/database/generate-migrations.ts orders` writes the migration.
  */
 export function plumbing(schema: PgSchema) {

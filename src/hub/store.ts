@@ -1,22 +1,8 @@
 import { desc, sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  customType,
-  doublePrecision,
-  index,
-  integer,
-  pgSchema,
-  text,
-  timestamp,
-} from 'drizzle-orm/pg-core';
+import { boolean, doublePrecision, index, integer, pgSchema, text } from 'drizzle-orm/pg-core';
+import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
 import { taskStates } from './task-states.ts';
-
-const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
-/** Fences and epochs stay far below 2^53: numbers hold them exactly. */
-const int53 = (name: string) => bigint(name, { mode: 'number' });
 
 export const hubSchema = pgSchema('hub');
 /** The hub consumes no events: of the plumbing it has what its relay works with. */

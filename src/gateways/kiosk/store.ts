@@ -1,12 +1,11 @@
 import { and, asc, count, eq, gt, inArray, lt, lte, sql } from 'drizzle-orm';
-import { bigint, bigserial, boolean, index, jsonb, pgSchema, text, timestamp } from 'drizzle-orm/pg-core';
+import { bigserial, boolean, index, jsonb, pgSchema, text } from 'drizzle-orm/pg-core';
+import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
 
 export const kioskSchema = pgSchema('kiosk');
 export const { outbox, inbox, fences, parked } = plumbing(kioskSchema);
-
-const int53 = (name: string) => bigint(name, { mode: 'number' });
 
 /** Copy of the stores, as their events told; no foreign key from products, since a store's events may come after its products'. */
 export const stores = kioskSchema.table('stores', {
@@ -40,7 +39,7 @@ export const timeline = kioskSchema.table(
     id: bigserial('id', { mode: 'number' }).primaryKey(),
     orderId: text('order_id').notNull(),
     name: text('name').notNull(),
-    at: timestamp('at', { withTimezone: true, precision: 3 }).notNull(),
+    at: instant('at').notNull(),
     data: jsonb('data').$type<Record<string, unknown>>().notNull(),
     /** Of the event: all of an order's are in the trace of the request that placed it, or linked to it. */
     traceparent: text('traceparent').notNull(),

@@ -1,23 +1,9 @@
 import { asc, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  doublePrecision,
-  index,
-  integer,
-  pgSchema,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { boolean, doublePrecision, index, integer, pgSchema, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
 import type { KnownProduct, KnownStore, List, ListLine } from './messages.ts';
-
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
-/** Versions stay far below 2^53: numbers hold them exactly. */
-const int53 = (name: string) => bigint(name, { mode: 'number' });
 
 export const depotSchema = pgSchema('depot');
 export const { outbox, inbox, fences, parked } = plumbing(depotSchema);

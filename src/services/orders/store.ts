@@ -1,24 +1,9 @@
 import { and, asc, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  check,
-  index,
-  integer,
-  pgSchema,
-  primaryKey,
-  text,
-  timestamp,
-  uniqueIndex,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { boolean, check, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
 import { type Order, type OrderLine, type OrderState, orderStates, type Product, type Store } from './messages.ts';
-
-/** Money, stock and versions stay far below 2^53: numbers hold them exactly. */
-const int53 = (name: string) => bigint(name, { mode: 'number' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 export const ordersSchema = pgSchema('orders');
 export const { outbox, inbox, fences, parked } = plumbing(ordersSchema);

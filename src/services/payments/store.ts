@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm';
-import { bigint, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { pgSchema, text, uuid } from 'drizzle-orm/pg-core';
+import { instant, int53 } from '../../database/columns.ts';
 import { eventStoreTables } from '../../database/event-store.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
@@ -14,10 +15,9 @@ export const paymentKeys = paymentsSchema.table('payment_keys', {
   idempotencyKey: text('idempotency_key').primaryKey(),
   paymentId: uuid('payment_id').notNull(),
   orderId: uuid('order_id').notNull(),
-  /** Money stays far below 2^53: a number holds it exactly. */
-  amountMinor: bigint('amount_minor', { mode: 'number' }).notNull(),
+  amountMinor: int53('amount_minor').notNull(),
   currency: text('currency').notNull(),
-  paidAt: timestamp('paid_at', { withTimezone: true, precision: 3 }).notNull(),
+  paidAt: instant('paid_at').notNull(),
 });
 
 export type PaymentKey = typeof paymentKeys.$inferSelect;

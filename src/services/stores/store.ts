@@ -1,21 +1,9 @@
 import { and, asc, eq, inArray, lte, sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  doublePrecision,
-  integer,
-  pgSchema,
-  primaryKey,
-  text,
-  uniqueIndex,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { boolean, doublePrecision, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
 import type { Pick, ProductState, StoreState } from './messages.ts';
-
-/** Fences, versions, money and stock stay far below 2^53: numbers hold them exactly. */
-const int53 = (name: string) => bigint(name, { mode: 'number' });
 
 export const storesSchema = pgSchema('stores');
 export const { outbox, inbox, fences, parked } = plumbing(storesSchema);
