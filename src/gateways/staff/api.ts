@@ -5,6 +5,7 @@ import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
 import { type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
 import { InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup, StaffService } from '../../gen/staff/v1/staff.ts';
+import { pause } from '../../kit/backoff.ts';
 import { KeyedSerial } from '../../kit/keyed-serial.ts';
 import type { Api, CallOptions } from '../../rpc/api.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
@@ -22,6 +23,10 @@ const lookupConcurrency = 8;
 
 /** How long a sheet waits for what it can do without, ms. */
 const optionalDeadlineMs = 1_500;
+
+/** How long a hand-over waits for a payment to come round, ms: within the deadline of the caller. */
+const paymentPatienceMs = 3_000;
+const paymentPollMs = 50;
 
 /** What staff ask for, out of what Orders, Payments and Depot know. Keeps nothing. */
 export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api<StaffService> {
@@ -60,6 +65,21 @@ export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api
     return { bay, waitingSince: since, order, invoice };
   }
 
+  /** Orders hears of a payment a moment after Payments has taken it; who pays at the desk and then asks for the goods does not wait. */
+  async function handedOver(orderId: string, options?: CallOptions): Promise<Order> {
+    const giveUpAt = Date.now() + paymentPatienceMs;
+    for (;;) {
+      try {
+        return await orders.handOver({ orderId });
+      } catch (thrown) {
+        const isPaid = async () => (await invoiceOf(orderId, options))?.state === InvoiceState.PAID;
+        const unheard = MallError.from(thrown).detail.reason === 'ORDER_NOT_PAID' && (await isPaid());
+        if (!unheard || Date.now() > giveUpAt || options?.signal?.aborted) throw thrown;
+        await pause(paymentPollMs, options?.signal);
+      }
+    }
+  }
+
   return {
     async listPickups(_, options) {
       const { bays } = await depot.listBays({}, { signal: options?.signal });
@@ -90,7 +110,7 @@ export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api
     async handOver({ orderId: id }, options) {
       const orderId = requireId('order_id', id);
       linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
-      return sheetOf(await orders.handOver({ orderId }), options);
+      return sheetOf(await handedOver(orderId, options), options);
     },
   };
 }

@@ -219,6 +219,40 @@ describe('handing over', () => {
     });
   });
 
+  test('waits for a payment that Payments has taken and Orders has not heard of yet', async () => {
+    let asked = 0;
+    const { api } = await start({
+      orders: {
+        getOrder: async () => order,
+        async handOver() {
+          asked += 1;
+          if (asked < 3) throw refused('order_id', orderId, 'ORDER_NOT_PAID', `order ${orderId} is READY but not paid`);
+          return { ...order, state: OrderState.COMPLETED };
+        },
+      },
+      payments: { getInvoice: async () => anInvoice({ state: InvoiceState.PAID }) },
+    });
+
+    expect(await api.handOver({ orderId })).toMatchObject({ order: { state: OrderState.COMPLETED } });
+  });
+
+  test('is refused at once while nothing was paid', async () => {
+    let asked = 0;
+    const { api } = await start({
+      orders: {
+        getOrder: async () => order,
+        async handOver() {
+          asked += 1;
+          throw refused('order_id', orderId, 'ORDER_NOT_PAID', `order ${orderId} is READY but not paid`);
+        },
+      },
+      payments: { getInvoice: async () => anInvoice({ state: InvoiceState.OPEN }) },
+    });
+
+    await expect(api.handOver({ orderId })).rejects.toMatchObject({ detail: { reason: 'ORDER_NOT_PAID' } });
+    expect(asked).toBe(1);
+  });
+
   test("is a trace of its own with a link to the order's", async () => {
     const { api, spans } = await start({ orders: { getOrder: async () => order, handOver: async () => order } });
     await api.handOver({ orderId });
