@@ -230,7 +230,7 @@ describe('handing over', () => {
           return { ...order, state: OrderState.COMPLETED };
         },
       },
-      payments: { getInvoice: async () => anInvoice({ state: InvoiceState.PAID }) },
+      payments: { getInvoice: async () => ({ ...anInvoice(orderId), state: InvoiceState.PAID }) },
     });
 
     expect(await api.handOver({ orderId })).toMatchObject({ order: { state: OrderState.COMPLETED } });
@@ -246,7 +246,7 @@ describe('handing over', () => {
           throw refused('order_id', orderId, 'ORDER_NOT_PAID', `order ${orderId} is READY but not paid`);
         },
       },
-      payments: { getInvoice: async () => anInvoice({ state: InvoiceState.OPEN }) },
+      payments: { getInvoice: async () => ({ ...anInvoice(orderId), state: InvoiceState.OPEN }) },
     });
 
     await expect(api.handOver({ orderId })).rejects.toMatchObject({ detail: { reason: 'ORDER_NOT_PAID' } });
