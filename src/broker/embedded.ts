@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MallError, refused, unavailable } from '../contract/errors.ts';
-import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
+import { type Message, toHeaders } from '../contract/message.ts';
 import type { Address, ExchangeSpec, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { EmbeddedQueue, type Ticket, type Wire } from './embedded-queue.ts';
 import type { Broker, Delivery, Subscription } from './port.ts';
 import { publishOverdue } from './publish-window.ts';
 import { requirePublishable, undeclared } from './publishable.ts';
-import { bindingOf, routes } from './routing.ts';
+import { bindingOf } from './routing.ts';
 
 export interface EmbeddedOptions {
   readonly logger: Logger;
@@ -36,12 +36,6 @@ export function createEmbeddedBroker(options: EmbeddedOptions): Broker {
   return new EmbeddedBroker(options);
 }
 
-interface Tap {
-  readonly exchange: string;
-  readonly routingKeys: readonly string[];
-  readonly onMessage: (message: Message) => void;
-}
-
 interface Waiting extends Ticket {
   fail(error: MallError): void;
 }
@@ -52,7 +46,6 @@ class EmbeddedBroker implements Broker {
   readonly #drainDeadlineMs: number;
   readonly #exchanges = new Map<string, ExchangeSpec>();
   readonly #queues = new Map<string, EmbeddedQueue>();
-  readonly #taps = new Set<Tap>();
   readonly #publishes = new Set<Waiting>();
   readonly #detachers = new Set<() => void>();
   readonly #unroutable: Array<(message: { exchange: string; routingKey: string; id: string }) => void> = [];
@@ -87,9 +80,8 @@ class EmbeddedBroker implements Broker {
     const queues = [...this.#queues.values()].filter(({ spec }) => bindingOf(spec.bindings, exchange, to.routingKey));
     // All or none: a queue that is full must not leave the others with a message that is published again.
     for (const queue of queues) this.#requireRoom(queue, wire);
-    this.#tell(exchange, to.routingKey, wire);
     if (queues.length > 0) return this.#enqueue(queues, wire);
-    if (exchange.mandatory) this.#alarm({ exchange: to.exchange, routingKey: to.routingKey, id: message.id });
+    this.#alarm({ exchange: to.exchange, routingKey: to.routingKey, id: message.id });
   }
 
   async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {
@@ -123,22 +115,6 @@ class EmbeddedBroker implements Broker {
     };
   }
 
-  async tap(
-    exchange: string,
-    routingKeys: readonly string[],
-    onMessage: (message: Message) => void,
-  ): Promise<Subscription> {
-    this.#requireOpen();
-    if (!this.#exchanges.has(exchange)) throw undeclared('exchange', exchange);
-    const tap: Tap = { exchange, routingKeys, onMessage };
-    this.#taps.add(tap);
-    return {
-      drain: async () => {
-        this.#taps.delete(tap);
-      },
-    };
-  }
-
   onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
     this.#unroutable.push(listener);
   }
@@ -150,7 +126,6 @@ class EmbeddedBroker implements Broker {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#taps.clear();
     for (const detach of this.#detachers) detach();
     for (const publish of this.#publishes) publish.fail(closed());
   }
@@ -192,22 +167,6 @@ class EmbeddedBroker implements Broker {
       value: queue.spec.name,
       remedy: 'publish it again when its consumer has caught up',
     });
-  }
-
-  #tell(exchange: ExchangeSpec, routingKey: string, wire: Wire): void {
-    for (const tap of this.#taps) {
-      if (tap.exchange !== exchange.name) continue;
-      if (!tap.routingKeys.some((pattern) => routes(exchange.type, pattern, routingKey))) continue;
-      const message = fromHeaders(wire.headers, Uint8Array.from(wire.body));
-      // Later, as over a network: a tap must not run inside its publisher, nor fail it.
-      queueMicrotask(() => {
-        try {
-          if (this.#taps.has(tap)) tap.onMessage(message);
-        } catch (error) {
-          this.#logger.warn({ err: error, exchange: exchange.name }, 'tapped message dropped');
-        }
-      });
-    }
   }
 
   #alarm(message: { exchange: string; routingKey: string; id: string }): void {

@@ -23,10 +23,7 @@ export interface Broker {
    */
   consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription>;
 
-  /** Listens in on an exchange through a private queue that goes when the subscription does: at most once, no settling. */
-  tap(exchange: string, routingKeys: readonly string[], onMessage: (message: Message) => void): Promise<Subscription>;
-
-  /** Told of every message to a mandatory exchange that no queue was bound for. */
+  /** Told of every message that no queue was bound for. */
   onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void;
 
   /** Throws MallError UNAVAILABLE when the broker does not answer. */

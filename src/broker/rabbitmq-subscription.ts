@@ -68,11 +68,6 @@ export class QueueSubscription implements Subscription {
     return this.#draining;
   }
 
-  /** Lets go without waiting; what is unsettled is delivered again. */
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
-
   async #drain(): Promise<void> {
     const settled = new Promise<void>((resolve) => {
       this.#settled = resolve;

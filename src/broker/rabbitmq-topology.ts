@@ -38,7 +38,7 @@ export class AmqpNames {
   bare(amqpName: string): string {
     return amqpName.startsWith(this.prefix) ? amqpName.slice(this.prefix.length) : amqpName;
   }
-  /** Alternate exchange of every mandatory one, and the queue behind it. */
+  /** Alternate exchange of every other, and the queue behind it. */
   get unroutable(): string {
     return this.of('unroutable');
   }
@@ -78,15 +78,11 @@ export async function declareTopology(channel: Channel, names: AmqpNames, topolo
 /** In a scratch mall an exchange goes with its last binding, which goes with the last queue. */
 const common = (names: AmqpNames) => ({ durable: true, autoDelete: names.scratch });
 
-async function declareExchange(
-  channel: Channel,
-  names: AmqpNames,
-  { name, type, mandatory }: ExchangeSpec,
-): Promise<void> {
+async function declareExchange(channel: Channel, names: AmqpNames, { name, type }: ExchangeSpec): Promise<void> {
   const exchange = names.of(name);
-  const alternate = mandatory ? { 'alternate-exchange': names.unroutable } : {};
+  const alternate = { 'alternate-exchange': names.unroutable };
   await channel.exchangeDeclare({ ...common(names), exchange, type, arguments: alternate });
-  // Keeps an exchange that only taps are bound to until the scratch mall's queues have expired.
+  // Keeps the exchange as long as the scratch mall's last queue, whether or not a queue of its own is bound.
   if (names.scratch) await channel.exchangeBind({ source: exchange, destination: names.keeper, routingKey: noMessage });
 }
 

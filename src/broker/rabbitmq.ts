@@ -1,11 +1,10 @@
 import type { Logger } from 'pino';
 import type { Channel, Connection } from 'rabbitmq-client';
 import { MallError, unavailable } from '../contract/errors.ts';
-import { newId } from '../contract/ids.ts';
 import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
 import type { Address, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
-import { KeptChannel } from './kept-channel.ts';
+import type { KeptChannel } from './kept-channel.ts';
 import { bodyOf, MalformedMessages } from './malformed.ts';
 import type { Broker, Delivery, Subscription } from './port.ts';
 import { requirePublishable, undeclared } from './publishable.ts';
@@ -41,8 +40,6 @@ const callDeadlineMs = 10_000;
 const closeDeadlineMs = 5_000;
 /** Unroutable messages only raise an alarm. */
 const unroutablePrefetch = 100;
-/** How far a tap may lag before the oldest are dropped (policy drop-head): it is lossy by contract. Messages. */
-const maxTapLength = 10_000;
 
 /** @throws MallError UNAVAILABLE when there is no connection within the deadline, UNAUTHENTICATED when the credentials are refused */
 export async function connectRabbitMq(options: RabbitMqOptions): Promise<Broker> {
@@ -62,8 +59,7 @@ class RabbitMqBroker implements Broker {
   readonly #malformed: MalformedMessages;
   readonly #closing = new AbortController();
   readonly #topologies = new Set<Topology>();
-  /** AMQP name and durability of messages by exchange, looked up for every publish. */
-  readonly #exchanges = new Map<string, { exchange: string; durable: boolean }>();
+  readonly #exchanges = new Set<string>();
   readonly #queues = new Set<string>();
   readonly #channels = new Set<KeptChannel>();
   readonly #refresh: NodeJS.Timeout | undefined;
@@ -111,25 +107,22 @@ class RabbitMqBroker implements Broker {
   }
 
   async declare(topology: Topology): Promise<void> {
-    await this.#ask('declare', this.#publishing, (channel) => declareTopology(channel, this.#names, topology));
+    await this.#ask('declare', (channel) => declareTopology(channel, this.#names, topology));
     this.#topologies.add(topology);
-    for (const { name, mandatory } of topology.exchanges) {
-      this.#exchanges.set(name, { exchange: this.#names.of(name), durable: mandatory });
-    }
+    for (const { name } of topology.exchanges) this.#exchanges.add(name);
     for (const { name } of topology.queues) this.#queues.add(name);
   }
 
   async publish(to: Address, message: Message): Promise<void> {
-    const target = this.#exchanges.get(to.exchange);
-    if (!target) throw undeclared('exchange', to.exchange);
+    if (!this.#exchanges.has(to.exchange)) throw undeclared('exchange', to.exchange);
     requirePublishable(message);
     const { body } = message;
     return this.#publisher.send(
       message.id,
       {
-        exchange: target.exchange,
+        exchange: this.#names.of(to.exchange),
         routingKey: to.routingKey,
-        durable: target.durable,
+        durable: true,
         messageId: message.id,
         correlationId: message.correlationId,
         type: message.name,
@@ -166,35 +159,10 @@ class RabbitMqBroker implements Broker {
     );
   }
 
-  async tap(
-    exchange: string,
-    routingKeys: readonly string[],
-    onMessage: (message: Message) => void,
-  ): Promise<Subscription> {
-    const source = this.#exchanges.get(exchange)?.exchange;
-    if (source === undefined) throw undeclared('exchange', exchange);
-    const channel = new KeptChannel(this.#consuming, `tapping ${exchange}`, this.#logger, async (opened) => {
-      // A new name each time: the queue of a connection that RabbitMQ has not given up yet is still locked.
-      const queue = this.#names.of(`tap.${newId()}`);
-      const bounded = { 'x-max-length': maxTapLength, 'x-overflow': 'drop-head' } as const;
-      await opened.queueDeclare({ queue, exclusive: true, autoDelete: true, arguments: bounded });
-      for (const routingKey of routingKeys) await opened.queueBind({ queue, exchange: source, routingKey });
-      await opened.basicConsume({ queue, noAck: true }, (raw) => {
-        try {
-          onMessage(fromHeaders(raw.headers ?? {}, bodyOf(raw)));
-        } catch (error) {
-          this.#logger.warn({ err: error, exchange }, 'tapped message dropped');
-        }
-      });
-    });
-    await this.#opened(channel);
-    return { drain: () => this.#release(channel) };
-  }
-
   onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
     this.#unroutable.push(listener);
     if (this.#unroutable.length > 1) return;
-    // The durable queue and not a tap: an alarm that was raised while nobody listened is heard later.
+    // A durable queue: an alarm that was raised while nobody listened is heard later.
     const subscription = this.#subscription(this.#names.unroutable, unroutablePrefetch, (delivery) => {
       const { exchange, routingKey, messageId = '' } = delivery.raw;
       const message = { exchange: this.#names.bare(exchange), routingKey, id: messageId };
@@ -207,9 +175,7 @@ class RabbitMqBroker implements Broker {
 
   async ping(): Promise<{ version: string }> {
     const version = await serverVersion(this.#url, callDeadlineMs);
-    await this.#ask('ping', this.#publishing, (channel) =>
-      channel.exchangeDeclare({ exchange: 'amq.direct', passive: true }),
-    );
+    await this.#ask('ping', (channel) => channel.exchangeDeclare({ exchange: 'amq.direct', passive: true }));
     return { version };
   }
 
@@ -232,34 +198,27 @@ class RabbitMqBroker implements Broker {
   }
 
   async #consume(subscription: QueueSubscription): Promise<Subscription> {
-    await this.#opened(subscription.channel);
-    return {
-      drain: async () => {
-        await subscription.drain();
-        this.#channels.delete(subscription.channel);
-      },
-    };
-  }
-
-  async #opened(channel: KeptChannel): Promise<void> {
+    const { channel } = subscription;
     this.#channels.add(channel);
     try {
       await channel.opened(callDeadlineMs);
     } catch (error) {
-      await this.#release(channel);
+      await channel.close();
+      this.#channels.delete(channel);
       throw unavailable('no channel to RabbitMQ', 'BROKER_UNREACHABLE', channel.lastError ?? error);
     }
-  }
-
-  async #release(channel: KeptChannel): Promise<void> {
-    await channel.close();
-    this.#channels.delete(channel);
+    return {
+      drain: async () => {
+        await subscription.drain();
+        this.#channels.delete(channel);
+      },
+    };
   }
 
   /** One piece of work on a channel of its own. */
-  async #ask(what: string, connection: Connection, work: (channel: Channel) => Promise<void>): Promise<void> {
+  async #ask(what: string, work: (channel: Channel) => Promise<void>): Promise<void> {
     const run = async () => {
-      const channel = await connection.acquire();
+      const channel = await this.#publishing.acquire();
       try {
         await work(channel);
       } finally {
@@ -280,7 +239,7 @@ class RabbitMqBroker implements Broker {
   }
 
   async #redeclare(): Promise<void> {
-    await this.#ask('declare', this.#publishing, (channel) => this.#declareAll(channel)).catch((error: unknown) =>
+    await this.#ask('declare', (channel) => this.#declareAll(channel)).catch((error: unknown) =>
       this.#logger.warn({ err: error }, 'topology not declared again yet'),
     );
   }

@@ -2,7 +2,6 @@ import type { Address, ExchangeSpec } from '../contract/topology.ts';
 
 /** Whether an exchange of this type sends a message with `routingKey` to a queue bound with `pattern` (AMQP 0-9-1, 3.1.3). */
 export function routes(type: ExchangeSpec['type'], pattern: string, routingKey: string): boolean {
-  if (type === 'fanout') return true;
   if (type === 'direct') return pattern === routingKey;
   return matchesWords(pattern.split('.'), routingKey.split('.'));
 }

@@ -6,11 +6,10 @@ export interface Address {
   readonly routingKey: string;
 }
 
+/** Messages are durable; what no queue is bound for goes to an alternate exchange and raises an alarm. */
 export interface ExchangeSpec {
   readonly name: string;
-  readonly type: 'topic' | 'direct' | 'fanout';
-  /** What no queue is bound for goes to the alternate exchange and raises an alarm. Telemetry may be unheard. */
-  readonly mandatory: boolean;
+  readonly type: 'topic' | 'direct';
 }
 
 export interface QueueSpec {
@@ -76,10 +75,8 @@ export function addressOf(name: MessageName): Address {
 /** Everything the broker has to have; every exchange and queue is declared from this table and nowhere else. */
 export const mallTopology: Topology = {
   exchanges: [
-    ...contexts.map((context) => ({ name: `${context}.events`, type: 'topic', mandatory: true }) as const),
-    { name: 'depot.tasks', type: 'direct', mandatory: true },
-    { name: 'hub.control', type: 'fanout', mandatory: false },
-    { name: 'bots.telemetry', type: 'topic', mandatory: false },
+    ...contexts.map((context) => ({ name: `${context}.events`, type: 'topic' }) as const),
+    { name: 'depot.tasks', type: 'direct' },
   ],
   queues: [
     ...(Object.keys(subscriptions) as Subscriber[]).map((subscriber) => ({

@@ -206,38 +206,10 @@ export function brokerContract(name: string, start: () => Promise<BrokerHarness>
       ]);
     });
 
-    test('lets lossy exchanges go unheard, without an alarm', async () => {
-      const alarms = new Collector<{ id: string }>();
-      broker.onUnroutable(alarms.add);
-      await broker.publish({ exchange: 'bots.telemetry', routingKey: 'position' }, message('unheard'));
-      await broker.publish(toNobody, message('heard'));
-      expect(ids(await alarms.atLeast(1))).toEqual(['heard']);
-    });
-
-    test('lets taps listen in until they are drained', async () => {
-      const topic = new Collector<Message>();
-      const fanout = new Collector<Message>();
-      const gone = new Collector<Message>();
-      await broker.tap('orders.events', ['orders.placed', 'elsewhere.#'], topic.add);
-      await broker.tap('hub.control', [''], fanout.add);
-      await (await broker.tap('hub.control', [''], gone.add)).drain();
-      const { received } = await acking('one.inbox');
-      await acking('two.inbox');
-      await broker.publish(toOne, message('m1'));
-      await broker.publish(toBoth, message('not tapped'));
-      await broker.publish({ exchange: 'orders.events', routingKey: 'elsewhere.a.b' }, message('m2'));
-      await broker.publish({ exchange: 'hub.control', routingKey: 'any' }, message('m3'));
-      expect(ids(await topic.atLeast(2))).toEqual(['m1', 'm2']);
-      expect(ids(await fanout.atLeast(1))).toEqual(['m3']);
-      expect(ids(await received.atLeast(2))).toEqual(['m1', 'not tapped']);
-      expect(gone.items).toEqual([]);
-    });
-
     test('refuses what has not been declared', async () => {
       const refusal = { code: 'FAILED_PRECONDITION', detail: { reason: 'NOT_DECLARED' } };
       await expect(broker.publish({ exchange: 'typo', routingKey: '' }, message('m'))).rejects.toMatchObject(refusal);
       await expect(broker.consume('typo', 1, () => {})).rejects.toMatchObject(refusal);
-      await expect(broker.tap('typo', [''], () => {})).rejects.toMatchObject(refusal);
     });
 
     test('refuses at the publisher what no consumer could read', async () => {

@@ -29,7 +29,6 @@ export class RecordingBroker implements Broker {
 
   declare = nothing;
   consume = nothing;
-  tap = nothing;
   onUnroutable = nothing;
   ping = nothing;
   close = nothing;

@@ -4,7 +4,7 @@ import { type ListeningRole, readConfig } from '../../src/config.ts';
 import type { MessageName } from '../../src/contract/events.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { type Draft, type Message, open, type Received, seal } from '../../src/contract/message.ts';
-import { addressOf, inboxOf, mallTopology } from '../../src/contract/topology.ts';
+import { addressOf, hubTasks, inboxOf, mallTopology } from '../../src/contract/topology.ts';
 import type { Database } from '../../src/database/port.ts';
 import type { Role, StartRole } from '../../src/role/role.ts';
 import { withDatabase } from './database.ts';
@@ -22,9 +22,9 @@ export interface ServiceAlone extends AsyncDisposable {
   readonly telemetry: ReturnType<typeof recordingTelemetry>;
   /** Publishes as another service would; resolves when the service has handled it, or parked it. Answers with the message's id. */
   tell(draft: Draft, stamp?: Partial<Message>): Promise<string>;
-  /** What the service has said of `key` so far, in the order it left. */
+  /** The events that the service has told of `key` so far, in the order they left. */
   said(key: string): ReadonlyArray<Received>;
-  /** Resolves when the service has said `name` of `key`, maybe in the past. */
+  /** Resolves when the service has said `name`, an event or a command, of `key`, maybe in the past. */
   untilSaid<N extends MessageName>(name: N, key: string): Promise<Received<N>>;
   /** Ends the service as a deployment would, and starts it again on the same tables. */
   restart(): Promise<void>;
@@ -44,8 +44,9 @@ export async function startAlone(name: ServiceName, start: StartRole): Promise<S
   const others = new Others();
   for (const queue of mallTopology.queues.filter((spec) => spec.name !== inboxOf(name))) {
     await broker.consume(queue.name, 256, (delivery) => {
-      // The kiosk hears all there is.
-      if (queue.name === inboxOf('kiosk') && delivery.message.source === `/${name}`) others.hear(delivery.message);
+      // The kiosk hears all events there are, the hub the commands.
+      const hears = queue.name === inboxOf('kiosk') || queue.name === hubTasks;
+      if (hears && delivery.message.source === `/${name}`) others.hear(delivery.message);
       delivery.ack();
     });
   }
@@ -71,7 +72,7 @@ export async function startAlone(name: ServiceName, start: StartRole): Promise<S
       await broker.publish(addressOf(draft.name), message);
       return id;
     },
-    said: (key) => others.heard.filter((message) => message.key === key),
+    said: (key) => others.heard.filter((message) => message.key === key && message.name !== 'depot.task_requested'),
     untilSaid: (event, key) => others.until(event, key),
     async restart() {
       await role.drain();

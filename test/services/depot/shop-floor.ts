@@ -1,8 +1,7 @@
 import { expect } from 'vitest';
 import type { BodyOf, MessageName } from '../../../src/contract/events.ts';
 import { newId } from '../../../src/contract/ids.ts';
-import { type Draft, draft, type Message, open } from '../../../src/contract/message.ts';
-import { addressOf } from '../../../src/contract/topology.ts';
+import { type Draft, draft } from '../../../src/contract/message.ts';
 import { DepotService, type ShoppingList } from '../../../src/gen/depot/v1/depot.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
 import { startDepot } from '../../../src/services/depot/service.ts';
@@ -24,8 +23,6 @@ export async function openShopFloor(bayCount?: number) {
   const options = { bayCount };
   const service = await startAlone('depot', (context) => startDepot(context, options));
   let client = connectClient(DepotService, service.address, service.telemetry);
-  const commands = new Map<string, BodyOf<'depot.task_requested'>>();
-  const { exchange, routingKey } = addressOf('depot.task_requested');
 
   const near = { storeId: newId(), name: 'Near', position: { x: 3, y: 0 } };
   const far = { storeId: newId(), name: 'Far', position: { x: 3, y: 4 } };
@@ -119,17 +116,9 @@ export async function openShopFloor(bayCount?: number) {
         return service.said(orderId).map(({ name, body }) => [name, body as BodyOf<MessageName>] as const);
       },
       /** The command to the hub. */
-      async command() {
-        await expect.poll(() => commands.has(orderId)).toBe(true);
-        return commands.get(orderId)!;
-      },
+      command: async () => (await service.untilSaid('depot.task_requested', orderId)).body,
     };
   }
-
-  const tap = await service.broker.tap(exchange, [routingKey], (message) => {
-    const { body } = open<'depot.task_requested'>(message as Message & { name: 'depot.task_requested' });
-    commands.set(body.orderId, body);
-  });
 
   return {
     service,
@@ -150,7 +139,6 @@ export async function openShopFloor(bayCount?: number) {
     },
     async [Symbol.asyncDispose]() {
       client.close();
-      await tap.drain();
       await service[Symbol.asyncDispose]();
     },
   };
