@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { ATTR_ORDER_ID } from '../telemetry/attributes.ts';
+import { ATTR_ORDER_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
 import type { OrderFact, Violation } from './checks.ts';
 
 /** The parts of OTLP JSON (`ExportTraceServiceRequest`) that are looked at here. */
@@ -19,7 +19,7 @@ interface OtlpSpan {
 }
 interface OtlpAttribute {
   key: string;
-  value: { stringValue?: string };
+  value: { stringValue?: string; boolValue?: boolean };
 }
 
 export interface SpanFact {
@@ -31,6 +31,8 @@ export interface SpanFact {
   /** Empty where the span is about no order. */
   readonly orderId: string;
   readonly linkedTraceIds: readonly string[];
+  /** A request about an order that could not be told which trace the order is in. */
+  readonly traceUnknown: boolean;
 }
 
 export interface OrderTrace {
@@ -60,7 +62,7 @@ function spansOf({ resourceSpans = [] }: OtlpRequest): SpanFact[] {
   return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
     const service = attribute(resource?.attributes, 'service.name');
     return scopeSpans.flatMap(({ spans = [] }) =>
-      spans.map(({ traceId, spanId, parentSpanId = '', name, attributes, links = [] }) => ({
+      spans.map(({ traceId, spanId, parentSpanId = '', name, attributes = [], links = [] }) => ({
         traceId,
         spanId,
         parentSpanId,
@@ -68,6 +70,7 @@ function spansOf({ resourceSpans = [] }: OtlpRequest): SpanFact[] {
         service,
         orderId: attribute(attributes, ATTR_ORDER_ID),
         linkedTraceIds: links.map((link) => link.traceId),
+        traceUnknown: attributes.some(({ key, value }) => key === ATTR_ORDER_TRACE_UNKNOWN && value.boolValue === true),
       })),
     );
   });
@@ -85,18 +88,27 @@ export function orderTraces(orders: readonly OrderFact[], spans: readonly SpanFa
   });
 }
 
-/** Every span about an order is in the order's trace, or in one that started on its own later (at the desk) and is linked to it. */
+/**
+ * Every span about an order is in the order's trace, or in one that started on its own later (at the desk) and is linked to it. A trace
+ * whose first span, which would have the link, went down with a killed process says nothing; nor does one that says that it could
+ * not know the order's.
+ */
 export function checkTraces(orders: readonly OrderFact[], spans: readonly SpanFact[]): Violation[] {
   const linked = new Map<string, Set<string>>();
   for (const { traceId, linkedTraceIds } of spans) {
     for (const target of linkedTraceIds) linked.set(traceId, (linked.get(traceId) ?? new Set()).add(target));
   }
+  const wouldBeLinked = new Set(
+    spans.flatMap(({ parentSpanId, traceUnknown, traceId }) => (parentSpanId === '' && !traceUnknown ? [traceId] : [])),
+  );
   const byOrder = Map.groupBy(spans, ({ orderId }) => orderId);
   return orders.flatMap(({ orderId, traceId }) => {
     const about = byOrder.get(orderId) ?? [];
     if (about.length === 0)
       return [{ rule: 'one trace per order', subject: orderId, message: 'no span names the order' }];
-    const strays = about.filter((span) => span.traceId !== traceId && !linked.get(span.traceId)?.has(traceId));
+    const strays = about.filter(
+      (span) => span.traceId !== traceId && wouldBeLinked.has(span.traceId) && !linked.get(span.traceId)?.has(traceId),
+    );
     return strays.slice(0, 1).map(({ name, service, traceId: stray }) => ({
       rule: 'one trace per order',
       subject: orderId,

@@ -16,6 +16,8 @@ export const ATTR_CORRELATION_ID = 'mallbots.correlation_id';
 export const ATTR_BOT_ID = 'mallbots.bot_id';
 export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
+/** True on a request about an order whose trace could not be found out just then: it stands in a trace of its own, unlinked. */
+export const ATTR_ORDER_TRACE_UNKNOWN = 'mallbots.order_trace_unknown';
 
 const belongsToOrder = (message: Pick<Message, 'name'>) => !message.name.startsWith('stores.');
 

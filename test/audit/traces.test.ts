@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SpanKind, trace } from '@opentelemetry/api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkTraces, orderTraces, readSpans } from '../../src/audit/traces.ts';
-import { ATTR_ORDER_ID } from '../../src/telemetry/attributes.ts';
+import { ATTR_ORDER_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../../src/telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../../src/telemetry/propagation.ts';
 import { createTelemetry } from '../../src/telemetry/setup.ts';
 
@@ -24,13 +24,17 @@ const telemetryOf = (role: string) =>
 async function record(
   role: string,
   orderId: string,
-  options: { parent?: string; linkTo?: string } = {},
+  options: { parent?: string; linkTo?: string; traceUnknown?: boolean } = {},
 ): Promise<string> {
   const { tracer, shutdown } = telemetryOf(role);
   const link = trace.getSpanContext(contextOf(options.linkTo));
+  const attributes = {
+    [ATTR_ORDER_ID]: orderId,
+    ...(options.traceUnknown && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
+  };
   const span = tracer.startSpan(
     `${role} works`,
-    { kind: SpanKind.SERVER, attributes: { [ATTR_ORDER_ID]: orderId }, links: link ? [{ context: link }] : [] },
+    { kind: SpanKind.SERVER, attributes, links: link ? [{ context: link }] : [] },
     contextOf(options.parent),
   );
   span.end();
@@ -77,6 +81,16 @@ describe('traces in the local file', () => {
 
     expect(violation).toMatchObject({ rule: 'one trace per order', subject: 'o1' });
     expect(violation?.message).toContain('"payments works" of payments');
+  });
+
+  test('say nothing where the span with the link went down with its process, or could not know the order', async () => {
+    const root = await record('kiosk', 'o1');
+    const lost = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`;
+    await record('payments', 'o1', { parent: lost });
+    const look = await record('kiosk', 'o1', { traceUnknown: true });
+    await record('orders', 'o1', { parent: look });
+
+    expect(checkTraces([orderOf('o1', root)], readSpans(traceFile))).toEqual([]);
   });
 
   test('break the promise where no span names the order', () => {

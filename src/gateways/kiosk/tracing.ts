@@ -1,6 +1,6 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { orderAttributes } from '../../telemetry/attributes.ts';
+import { ATTR_ORDER_TRACE_UNKNOWN, orderAttributes } from '../../telemetry/attributes.ts';
 import { contextOf, parseTraceparent } from '../../telemetry/propagation.ts';
 
 declare module 'fastify' {
@@ -57,7 +57,8 @@ async function startSpan(
   const { inOrdersTrace } = request.routeOptions.config;
   const callers = header(request, 'traceparent');
   const parented = parseTraceparent(callers) !== undefined;
-  const orders = params.orderId && !(parented && inOrdersTrace) ? await orderTraceparent?.(params.orderId) : undefined;
+  const asksForTrace = params.orderId !== undefined && !(parented && inOrdersTrace);
+  const orders = asksForTrace ? await orderTraceparent?.(params.orderId!) : undefined;
   const orderSpan = inOrdersTrace ? undefined : parseTraceparent(orders);
   const span = tracer.startSpan(
     `${request.method} ${route}`.trimEnd(),
@@ -71,6 +72,7 @@ async function startSpan(
         'url.path': request.url.split('?', 1)[0],
         'url.scheme': 'http',
         ...orderAttributes(params),
+        ...(asksForTrace && !orders && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
       },
     },
     contextOf(parented || !inOrdersTrace ? callers : orders),

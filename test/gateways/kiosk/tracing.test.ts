@@ -1,6 +1,7 @@
 import { SpanKind } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { unavailable } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { anInvoice, anOrder } from '../doubles.ts';
 import { anEvent, startTestKiosk, type TestKiosk } from './harness.ts';
@@ -8,11 +9,16 @@ import { anEvent, startTestKiosk, type TestKiosk } from './harness.ts';
 const order = anOrder();
 const amount = { amount: { minor: 300, currency: 'EUR' } };
 const callersTrace = '11111111111111111111111111111111';
+const absent = newId();
+const found = async ({ orderId }: { orderId: string }) => {
+  if (orderId === absent) throw unavailable('Orders looks for its tables', 'ORDERS_UNAVAILABLE');
+  return order;
+};
 let kiosk: TestKiosk;
 
 beforeAll(async () => {
   kiosk = await startTestKiosk({
-    orders: { placeOrder: async () => order, getOrder: async () => order },
+    orders: { placeOrder: async () => order, getOrder: found },
     payments: { pay: async ({ orderId }) => anInvoice(orderId) },
   });
 });
@@ -61,6 +67,26 @@ describe('a request', () => {
     const ofOrder = (span: ReadableSpan) => span.attributes['mallbots.order_id'] === orderId;
 
     expect((await serverSpan('GET /v1/orders/:orderId', ofOrder)).parentSpanContext).toBeUndefined();
+  });
+
+  test('that finds an order placed by an earlier one is linked to that one', async () => {
+    await kiosk.post(
+      '/v1/orders',
+      { shopper: 'Ada', currency: 'EUR', lines: [{ productId: newId(), quantity: 1 }] },
+      { 'idempotency-key': 'again', traceparent: `00-${'7'.repeat(32)}-2222222222222222-01` },
+    );
+    const again = (span: ReadableSpan) => span.spanContext().traceId === '7'.repeat(32);
+
+    const { links } = await serverSpan('POST /v1/orders', again);
+    expect(links.map((link) => link.context.traceId)).toEqual([order.traceparent.slice(3, 35)]);
+  });
+
+  test('about an order that cannot be found says that its trace is unknown', async () => {
+    await kiosk.get(`/v1/orders/${absent}`);
+    const ofOrder = (span: ReadableSpan) => span.attributes['mallbots.order_id'] === absent;
+
+    const { attributes } = await serverSpan('GET /v1/orders/:orderId', ofOrder);
+    expect(attributes['mallbots.order_trace_unknown']).toBe(true);
   });
 
   test('that is refused before its handler runs is a span too', async () => {

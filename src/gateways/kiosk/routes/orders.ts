@@ -1,6 +1,8 @@
+import type { Span } from '@opentelemetry/api';
 import { MallError } from '../../../contract/errors.ts';
 import type { Invoice } from '../../../gen/payments/v1/payments.ts';
 import { orderAttributes } from '../../../telemetry/attributes.ts';
+import { parseTraceparent } from '../../../telemetry/propagation.ts';
 import { invoiceView, orderView } from '../../order-view.ts';
 import { commandHeaders, invoice, order, orderParams, payBody, placeOrderBody } from '../schemas.ts';
 import { type App, type Parts, problems } from './parts.ts';
@@ -24,6 +26,7 @@ export function orderRoutes(app: App, parts: Parts): void {
     async (request, reply) => {
       const placed = await orders.placeOrder({ idempotencyKey: request.headers['idempotency-key'], ...request.body });
       request.span?.setAttributes(orderAttributes(placed));
+      linkToEarlierTry(request.span, placed.traceparent);
       return reply
         .code(201)
         .header('location', `/v1/orders/${placed.orderId}`)
@@ -66,4 +69,10 @@ async function invoiceIfKnown({ payments, logger }: Parts, orderId: string): Pro
       logger.warn({ reason: error.detail.reason, orderId }, `an order is shown without its invoice: ${error.message}`);
     return undefined;
   }
+}
+
+/** An order that an earlier request with the same key has placed is in that one's trace. */
+function linkToEarlierTry(span: Span | undefined, traceparent: string): void {
+  const placing = parseTraceparent(traceparent);
+  if (placing && placing.traceId !== span?.spanContext().traceId) span?.addLink({ context: placing });
 }
