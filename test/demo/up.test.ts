@@ -1,5 +1,4 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -7,6 +6,8 @@ import { listeningRoles } from '../../src/config.ts';
 import { KioskClient } from '../../src/demo/kiosk-client.ts';
 import { drawMall, drawOrders } from '../../src/demo/mall.ts';
 import { shop } from '../../src/demo/shopper.ts';
+import { freePort } from '../../src/kit/free-port.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Ended, mallTimeoutMs, Program } from '../support/program.ts';
 
 const seed = 5;
@@ -28,15 +29,6 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((program) => program.kill('SIGTERM')));
   rmSync(directory, { recursive: true, force: true });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 async function up(...args: string[]): Promise<Program> {
   const program = new Program(['up', '--bots', '3', `--seed=${seed}`, ...args], environment);
