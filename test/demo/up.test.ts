@@ -7,7 +7,6 @@ import { KioskClient } from '../../src/demo/kiosk-client.ts';
 import { drawMall, drawOrders } from '../../src/demo/mall.ts';
 import { shop } from '../../src/demo/shopper.ts';
 import { freePort } from '../../src/kit/free-port.ts';
-import { freePort } from '../support/free-port.ts';
 import { type Ended, mallTimeoutMs, Program } from '../support/program.ts';
 
 const seed = 5;
