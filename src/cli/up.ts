@@ -3,6 +3,7 @@ import { type Config, hostEnvironment, readConfig } from '../config.ts';
 import { drawMall } from '../demo/mall.ts';
 import { openMall } from '../demo/open-mall.ts';
 import { openBackends } from '../runtime/backends.ts';
+import { botsArguments } from '../runtime/bots-arguments.ts';
 import { drainAll, startEveryRole } from '../runtime/roles.ts';
 import { aborted, stopSignal } from '../runtime/stop-signal.ts';
 import { supervise } from '../runtime/supervisor.ts';
@@ -47,23 +48,9 @@ async function up({ bots, seed, timeScale }: UpOptions): Promise<void> {
     throw error;
   });
   const { opened, misplacedSkus } = await openMall(drawMall(seed), config.address.stores);
-  const shortSkus = misplacedSkus.flatMap((sku) => ['--short-sku', sku]);
-  const fleet =
-    bots > 0
-      ? supervise(
-          'bots',
-          [
-            'bots',
-            '--hub',
-            config.address.hub,
-            `--count=${bots}`,
-            `--seed=${seed}`,
-            `--time-scale=${timeScale}`,
-            ...shortSkus,
-          ],
-          environment,
-        )
-      : undefined;
+  const { hub } = config.address;
+  const fleetArguments = botsArguments({ hub, first: 1, count: bots, seed, timeScale, shortSkus: misplacedSkus });
+  const fleet = bots > 0 ? supervise('bots', fleetArguments, environment) : undefined;
   console.log(welcome(config, backends.database.address, bots, opened));
 
   await aborted(stop);

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
+import { freePort } from '../kit/free-port.ts';
 import { Connection } from './connection.ts';
 import { findPlace, makePrivate, type Place } from './embedded-place.ts';
 import {
@@ -160,10 +160,13 @@ async function claim(place: Place, { pid, port }: Postmaster): Promise<Owned | u
     connection.destroy();
     return undefined;
   }
-  const owners = await connection.run(
-    `select application_name from pg_stat_activity where application_name like '${ownerName('%')}' and pid <> pg_backend_pid()`,
-  );
-  await connection.end();
+  const owners = await withDeadline(
+    'asking for the owner of the embedded PostgreSQL',
+    connectDeadlineMs,
+    connection.run(
+      `select application_name from pg_stat_activity where application_name like '${ownerName('%')}' and pid <> pg_backend_pid()`,
+    ),
+  ).finally(() => connection.end());
   const owner = String(owners[0]?.application_name ?? '').replace(/\D/g, '') || `unknown, its PostgreSQL is ${pid}`;
   const remedy = 'stop that process, or choose another directory';
   throw new MallError(
@@ -208,16 +211,4 @@ function startFailure(place: Place, cause?: unknown): MallError {
     },
     { cause },
   );
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }

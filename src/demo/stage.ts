@@ -1,9 +1,10 @@
-import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { type Config, type Environment, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
 import { migrations } from '../database/migrations.ts';
+import { freePort } from '../kit/free-port.ts';
 import type { Role } from '../role/role.ts';
 import { type Backends, openBackends } from '../runtime/backends.ts';
+import { botsArguments } from '../runtime/bots-arguments.ts';
 import { awaitHealth } from '../runtime/health.ts';
 import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
 import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
@@ -13,7 +14,7 @@ const poolSizeOfAllRoles = 16;
 const poolSizeOfAudit = 2;
 
 /** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
-export const maxBotProcesses = 8;
+const maxBotProcesses = 8;
 
 export interface BotsOnStage {
   readonly count: number;
@@ -29,9 +30,6 @@ export interface Stage {
   readonly config: Config;
   readonly backends: Backends;
   startBots(options: BotsOnStage): void;
-  stopBots(): Promise<void>;
-  /** How often a process of a role or of bots had to be started again. */
-  restarts(): number;
   close(): Promise<void>;
 }
 
@@ -75,18 +73,11 @@ export async function openStage(
       bots = Array.from({ length: processCount }, (_, index) => {
         const first = Math.floor((index * count) / processCount) + 1;
         const next = Math.floor(((index + 1) * count) / processCount) + 1;
-        const args = [
-          ...['bots', '--hub', config.address.hub, `--first=${first}`, `--count=${next - first}`],
-          ...[`--seed=${seed}`, `--time-scale=${timeScale}`],
-          ...shortSkus.flatMap((sku) => ['--short-sku', sku]),
-        ];
+        const { hub } = config.address;
+        const args = botsArguments({ hub, first, count: next - first, seed, timeScale, shortSkus });
         return supervise(`bots ${first}${next - first > 1 ? `-${next - 1}` : ''}`, args, environment, events);
       });
     },
-    async stopBots() {
-      await Promise.all(bots.map((child) => child.stop()));
-    },
-    restarts: () => [...supervised, ...bots].reduce((sum, child) => sum + child.restarts, 0),
     async close() {
       await Promise.all(bots.map((child) => child.stop()));
       await stopRoles();
@@ -104,14 +95,4 @@ async function freeAddresses(given: Environment): Promise<Environment> {
     }),
   );
   return Object.fromEntries(addresses);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -7,19 +7,14 @@ export class KeyedSerial {
   readonly #lanes = new Map<string, Array<() => Promise<void>>>();
   readonly #ready: string[] = [];
   #running = 0;
-  #idle: Array<() => void> = [];
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
   }
 
-  /** Keys with work waiting or running. */
-  get keys(): IterableIterator<string> {
-    return this.#lanes.keys();
-  }
-
-  has(key: string): boolean {
-    return this.#lanes.has(key);
+  /** How many keys have work waiting or running. */
+  get size(): number {
+    return this.#lanes.size;
   }
 
   /** Settles as `work` does. The caller bounds how much it puts in: a prefetch, a window. */
@@ -35,12 +30,6 @@ export class KeyedSerial {
       this.#ready.push(key);
       this.#pump();
     });
-  }
-
-  /** Resolves when nothing is waiting or running. */
-  async idle(): Promise<void> {
-    if (this.#lanes.size === 0) return;
-    await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   #pump(): void {
@@ -60,10 +49,5 @@ export class KeyedSerial {
     if (lane.length > 0) this.#ready.push(key);
     else this.#lanes.delete(key);
     this.#pump();
-    if (this.#lanes.size === 0) {
-      const waiting = this.#idle;
-      this.#idle = [];
-      for (const resolve of waiting) resolve();
-    }
   }
 }

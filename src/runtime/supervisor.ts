@@ -14,9 +14,6 @@ const healthyAfterMs = 10_000;
 const stopTimeoutMs = 15_000;
 
 export interface Supervised {
-  readonly name: string;
-  /** How often it had to be started again. */
-  readonly restarts: number;
   stop(): Promise<void>;
 }
 
@@ -37,7 +34,6 @@ export function supervise(
 ): Supervised {
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
-  let restarts = 0;
 
   const run = async () => {
     let failures = 0;
@@ -55,17 +51,12 @@ export function supervise(
       failures = Date.now() - startedAt > healthyAfterMs ? 1 : failures + 1;
       const waitMs = backoffMs(restartBackoff, failures, Math.random());
       events.died?.(name, how, waitMs);
-      restarts += 1;
       await pause(waitMs, stopping.signal);
     }
   };
   const done = run();
 
   return {
-    name,
-    get restarts() {
-      return restarts;
-    },
     async stop() {
       stopping.abort();
       child?.kill('SIGTERM');
