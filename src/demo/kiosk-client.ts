@@ -43,10 +43,15 @@ export class KioskRefusal extends Error {
   }
 }
 
-/** The kiosk's REST API as a patient shopper's phone uses it: idempotency keys on commands, and tries again while nobody answers. */
+/**
+ * The kiosk's REST API as a patient shopper's phone uses it: idempotency keys on commands, tries again while nobody answers, and sends an
+ * order's trace context along with what is asked about it.
+ */
 export class KioskClient {
   readonly #base: string;
   readonly #signal: AbortSignal;
+  /** By order id. */
+  readonly #traces = new Map<string, string>();
 
   constructor(address: string, signal: AbortSignal) {
     this.#base = `http://${address}/v1`;
@@ -57,20 +62,22 @@ export class KioskClient {
     return this.#request('GET', '/products');
   }
 
-  placeOrder(
+  async placeOrder(
     idempotencyKey: string,
     order: { shopper: string; currency: string; lines: ReadonlyArray<{ productId: string; quantity: number }> },
   ): Promise<KioskOrder> {
-    return this.#request('POST', '/orders', { idempotencyKey, body: order });
+    const placed = await this.#request<KioskOrder>('POST', '/orders', { idempotencyKey, body: order });
+    this.#traces.set(placed.orderId, placed.traceparent);
+    return placed;
   }
 
   /** `invoice` is null while Payments does not answer or has not issued it yet. */
   order(orderId: string): Promise<KioskOrder & { invoice: KioskInvoice | null }> {
-    return this.#request('GET', `/orders/${orderId}`);
+    return this.#request('GET', `/orders/${orderId}`, { orderId });
   }
 
   pay(idempotencyKey: string, orderId: string, amount: Money): Promise<KioskInvoice> {
-    return this.#request('POST', `/orders/${orderId}/payments`, { idempotencyKey, body: { amount } });
+    return this.#request('POST', `/orders/${orderId}/payments`, { orderId, idempotencyKey, body: { amount } });
   }
 
   /** The order's events from its first to its last; picks up where it was when the stream breaks. */
@@ -97,7 +104,11 @@ export class KioskClient {
     let timer = setTimeout(() => silence.abort(), silenceTimeoutMs);
     try {
       const response = await fetch(`${this.#base}/orders/${orderId}/events`, {
-        headers: { accept: 'text/event-stream', ...(lastEventId && { 'last-event-id': lastEventId }) },
+        headers: {
+          accept: 'text/event-stream',
+          ...(lastEventId && { 'last-event-id': lastEventId }),
+          ...this.#traceHeader(orderId),
+        },
         signal: AbortSignal.any([this.#signal, silence.signal]),
       });
       if (!response.ok || !response.body) throw new KioskRefusal(response.status, await problemOf(response));
@@ -116,10 +127,15 @@ export class KioskClient {
     }
   }
 
+  #traceHeader(orderId: string): { traceparent?: string } {
+    const traceparent = this.#traces.get(orderId);
+    return traceparent ? { traceparent } : {};
+  }
+
   async #request<T>(
     method: string,
     path: string,
-    { idempotencyKey, body }: { idempotencyKey?: string; body?: unknown } = {},
+    { orderId = '', idempotencyKey, body }: { orderId?: string; idempotencyKey?: string; body?: unknown } = {},
   ): Promise<T> {
     for (let failures = 1; ; failures += 1) {
       const response = await fetch(this.#base + path, {
@@ -127,6 +143,7 @@ export class KioskClient {
         headers: {
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+          ...this.#traceHeader(orderId),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.any([this.#signal, AbortSignal.timeout(requestTimeoutMs)]),
