@@ -1,7 +1,8 @@
 import { type Subscriber, subscriptions } from '../contract/topology.ts';
+import { type BookFacts, checkBooks, priceOfPicked } from './books.ts';
 
 /** What the tables say, and nothing that a program remembers. */
-export interface Facts {
+export interface Facts extends BookFacts {
   readonly orders: readonly OrderFact[];
   readonly invoices: readonly InvoiceFact[];
   readonly tasks: readonly TaskFact[];
@@ -35,6 +36,8 @@ export interface TaskFact {
   readonly orderId: string;
   readonly state: string;
   readonly attempts: number;
+  /** The newest. */
+  readonly fence: number;
 }
 
 export interface SentFact {
@@ -75,9 +78,11 @@ export function check(facts: Facts): Violation[] {
     ...itemsAddUp(facts),
     ...moneyAddsUp(facts),
     ...tasksEndedOnce(facts),
+    ...startsAreTold(facts),
     ...everythingPublished(facts),
     ...everythingTakenOnce(facts),
     ...nothingParked(facts),
+    ...checkBooks(facts),
   ];
 }
 
@@ -101,14 +106,23 @@ function itemsAddUp({ orders }: Facts): Violation[] {
     }));
 }
 
-/** Completed: what was paid and kept is what was invoiced. Otherwise: nothing is kept. */
-function moneyAddsUp({ orders, invoices }: Facts): Violation[] {
+/** Completed: what was paid and kept is what was invoiced, and that the price of what was picked. Otherwise: nothing is kept. */
+function moneyAddsUp({ orders, invoices, lines }: Facts): Violation[] {
   const stateOf = new Map(orders.map(({ orderId, state }) => [orderId, state]));
+  const priceOf = priceOfPicked(lines);
   return invoices.flatMap(({ orderId, invoiced, paid, refunded }) => {
-    const due = stateOf.get(orderId) === 'COMPLETED' ? invoiced : 0;
-    if (paid - refunded === due) return [];
-    const message = `${paid} paid - ${refunded} refunded is not ${due} (order is ${stateOf.get(orderId) ?? 'unknown'})`;
-    return [{ rule: 'invoiced equals paid minus refunded', subject: orderId, message }];
+    const state = stateOf.get(orderId) ?? 'unknown';
+    const due = state === 'COMPLETED' ? invoiced : 0;
+    const price = priceOf.get(orderId) ?? 0;
+    const kept = `${paid} paid - ${refunded} refunded is not ${due} (order is ${state})`;
+    return [
+      ...(paid - refunded === due
+        ? []
+        : [{ rule: 'invoiced equals paid minus refunded', subject: orderId, message: kept }]),
+      ...(state !== 'COMPLETED' || invoiced === price
+        ? []
+        : [{ rule: 'invoiced is what was picked', subject: orderId, message: `${invoiced} invoiced is not ${price}` }]),
+    ];
   });
 }
 
@@ -125,6 +139,21 @@ function tasksEndedOnce({ tasks, sent }: Facts): Violation[] {
       ? []
       : [{ rule: 'one accepted result per task', subject: taskId, message: `${accepted} results were accepted` }];
   });
+}
+
+/** The hub's name for it, the same for a resend. */
+const startedId = (taskId: string, fence: number): string => `${taskId}:${fence}:started`;
+
+/** Progress leaves without an outbox, so nothing else in the tables would show that all of a task's was lost. */
+function startsAreTold({ tasks, taken }: Facts): Violation[] {
+  const told = new Set(taken.flatMap(({ name, messageId }) => (name === 'bots.task_started' ? [messageId] : [])));
+  return tasks
+    .filter(({ taskId, fence, state }) => state === 'SUCCEEDED' && !told.has(startedId(taskId, fence)))
+    .map(({ taskId, fence }) => ({
+      rule: 'start of a task is told',
+      subject: taskId,
+      message: `nobody has heard that a bot began it under fence ${fence}`,
+    }));
 }
 
 const everythingPublished = ({ sent }: Facts): Violation[] =>

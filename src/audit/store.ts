@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { migrations } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
+import type { BayFact, LineFact, ProductFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
@@ -16,6 +17,9 @@ export function readFacts(database: Database): Promise<Facts> {
     sent: await readSent(orm),
     taken: await readTaken(orm),
     parked: await readParked(orm),
+    lines: await readLines(orm),
+    products: await readProducts(orm),
+    bays: await readBays(orm),
   }));
 }
 
@@ -47,7 +51,7 @@ const readInvoices = (orm: Orm): Promise<InvoiceFact[]> =>
   );
 
 const readTasks = (orm: Orm): Promise<TaskFact[]> =>
-  rows(orm, sql`select task_id as "taskId", order_id as "orderId", state, attempt as attempts from hub.tasks`);
+  rows(orm, sql`select task_id as "taskId", order_id as "orderId", state, attempt as attempts, fence from hub.tasks`);
 
 async function readSent(orm: Orm): Promise<SentFact[]> {
   const selects = senders.map(
@@ -73,3 +77,35 @@ async function readParked(orm: Orm): Promise<ParkedFact[]> {
   );
   return rows(orm, sql.join(selects, sql` union all `));
 }
+
+const readLines = (orm: Orm): Promise<LineFact[]> =>
+  rows(
+    orm,
+    sql`
+      select l.order_id as "orderId", l.id as "lineId", o.state, l.unit_price_minor as "unitPriceMinor", l.picked, l.short,
+        coalesce(d.picked, 0) as "listPicked", coalesce(d.short, 0) as "listShort",
+        coalesce(s.taken, 0)::int as taken, coalesce(s.written_off, 0)::int as "writtenOff"
+      from orders.lines l join orders.orders o on o.id = l.order_id
+      left join depot.lines d on d.order_id = l.order_id and d.line_id = l.id::text
+      left join (
+        select order_id, line_id, sum(picked) as taken, sum(short) as written_off
+        from stores.picks where not put_back group by order_id, line_id
+      ) s on s.order_id = l.order_id and s.line_id = l.id::text`,
+  );
+
+const readProducts = (orm: Orm): Promise<ProductFact[]> =>
+  rows(
+    orm,
+    sql`
+      select p.product_id as "productId", p.added_stock as added, p.stock, o.stock as copied, o.committed,
+        coalesce(s.gone, 0)::int as gone, coalesce(s.failed, false) as "touchedByFailure"
+      from stores.products p join orders.products o on o.id = p.product_id
+      left join (
+        select k.product_id, sum(k.picked + k.short) filter (where not k.put_back) as gone,
+          bool_or(t.state in ('FAILED', 'POISON')) as failed
+        from stores.picks k join hub.tasks t on t.task_id = k.task_id::text group by k.product_id
+      ) s on s.product_id = p.product_id`,
+  );
+
+const readBays = (orm: Orm): Promise<BayFact[]> =>
+  rows(orm, sql`select number as bay, order_id as "orderId" from depot.bays where order_id is not null`);

@@ -10,7 +10,7 @@ const takenByAll = (messageId: string, name: string) => subscribersOf(name).map(
 const kept: Facts = {
   orders: [{ orderId: 'o1', state: 'COMPLETED', traceId: 't1', ordered: 3, picked: 2, short: 1 }],
   invoices: [{ orderId: 'o1', currency: 'EUR', invoiced: 200, paid: 300, refunded: 100 }],
-  tasks: [{ taskId: 'k1', orderId: 'o1', state: 'SUCCEEDED', attempts: 1 }],
+  tasks: [{ taskId: 'k1', orderId: 'o1', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
   sent: [
     { from: 'orders', messageId: 'm1', name: 'orders.placed', taskId: '', published: true },
     { from: 'hub', messageId: 'm2', name: 'bots.task_succeeded', taskId: 'k1', published: true },
@@ -18,10 +18,24 @@ const kept: Facts = {
   taken: [
     ...takenByAll('m1', 'orders.placed'),
     ...takenByAll('m2', 'bots.task_succeeded'),
+    ...takenByAll('k1:1:started', 'bots.task_started'),
     ...takenByAll('k1:1:5', 'bots.item_picked'),
   ],
   parked: [],
+  lines: [
+    {
+      ...{ orderId: 'o1', lineId: 'l1', state: 'COMPLETED', unitPriceMinor: 100, picked: 2, short: 1 },
+      ...{ listPicked: 2, listShort: 1, taken: 2, writtenOff: 1 },
+    },
+  ],
+  products: [
+    { productId: 'p1', added: 10, stock: 7, copied: 7, committed: 0, gone: 3, touchedByFailure: false },
+    { productId: 'p2', added: 10, stock: 9, copied: 9, committed: 0, gone: 0, touchedByFailure: true },
+  ],
+  bays: [],
 };
+const [line] = kept.lines as [Facts['lines'][number]];
+const [product] = kept.products as [Facts['products'][number]];
 
 const rules = (facts: Partial<Facts>) => check({ ...kept, ...facts }).map(({ rule }) => rule);
 
@@ -75,6 +89,28 @@ describe('the audit', () => {
       { parked: [{ by: 'stores', messageId: 'm9', name: 'bots.item_picked', reason: 'unknown product' }] },
       'nothing is parked',
     ],
+    [
+      'progress of a bot that nobody has taken',
+      { taken: kept.taken.filter(({ messageId }) => !messageId.startsWith('k1:')) },
+      'start of a task is told',
+    ],
+    [
+      'an invoice for other units than were picked',
+      { lines: [{ ...line, unitPriceMinor: 99 }] },
+      'invoiced is what was picked',
+    ],
+    ['goods that Stores never gave', { lines: [{ ...line, taken: 1 }] }, 'services count the same units'],
+    ['a shortage that Stores counted twice', { lines: [{ ...line, writtenOff: 2 }] }, 'services count the same units'],
+    ['a list that differs from its order', { lines: [{ ...line, listShort: 0 }] }, 'services count the same units'],
+    [
+      'goods gone for an order that was cancelled',
+      { lines: [{ ...line, state: 'CANCELLED' }] },
+      'services count the same units',
+    ],
+    ['units that vanished from the books', { products: [{ ...product, stock: 6, copied: 6 }] }, 'stock adds up'],
+    ['a copy of the stock that is behind', { products: [{ ...product, copied: 8 }] }, 'stock adds up'],
+    ['units promised to nobody', { products: [{ ...product, committed: 1 }] }, 'stock adds up'],
+    ['a bay that was not cleared', { bays: [{ bay: 3, orderId: 'o1' }] }, 'bays are free again'],
   ])('finds %s', (_name, facts, rule) => {
     expect(rules(facts)).toContain(rule);
   });
