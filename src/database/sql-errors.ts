@@ -24,9 +24,12 @@ export const isTransient = (error: unknown): boolean => {
   return state === SqlState.serializationFailure || state === SqlState.deadlockDetected;
 };
 
-/** Classes 08 (connection), 53 (resources) and 57P (shutting down, starting up), and what the sockets and the driver say. */
+/**
+ * Classes 08 (connection), 53 (resources), 57P (shutting down, starting up) and 58 (the server's own disk), 25006 (a standby or a demoted
+ * primary, which only reads), and what the sockets and the driver say.
+ */
 const lostConnection =
-  /^(08...|53...|57P0[1-5]|CONNECTION_.*|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+  /^(08...|53...|57P0[1-5]|58...|25006|CONNECTION_.*|CONNECT_TIMEOUT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /** Class 28 (who you are) and 3D000 (no such database). */
 const misconfigured = /^(28...|3D000)$/;
 
