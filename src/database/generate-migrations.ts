@@ -10,22 +10,24 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { migrations } from './migrations.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const drizzleKit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs');
 
-const schemas = [
-  ...['orders', 'stores', 'payments', 'depot'].map((name) => ({ name, directory: `src/services/${name}` })),
-  { name: 'hub', directory: 'src/hub' },
-  { name: 'kiosk', directory: 'src/gateways/kiosk' },
-].map(({ name, directory }) => ({ name, storeFile: `${directory}/store.ts`, folder: `${directory}/migrations` }));
+/** Relative to the root, which drizzle-kit insists on. */
+const schemas = migrations.map(({ schema: name, folder }) => ({
+  name,
+  storeFile: relative(root, join(folder, '../store.ts')),
+  folder: relative(root, folder),
+}));
 
 type Schema = (typeof schemas)[number];
 
 const sqlFiles = (folder: string): string[] =>
   existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.sql')) : [];
 
-/** Names of the files that drizzle-kit added to `folder`, which is relative to the root: it takes no absolute one. */
+/** Names of the files that drizzle-kit added to `folder`. */
 function generate(storeFile: string, folder: string, migrationName: string): string[] {
   const before = new Set(sqlFiles(join(root, folder)));
   const { status, stdout, stderr } = spawnSync(
@@ -76,9 +78,7 @@ if (unknown.length > 0) {
   console.error(`no schema ${unknown.join(', ')}; there are ${schemas.map(({ name }) => name).join(', ')}`);
   process.exit(2);
 }
-const wanted = schemas
-  .filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-  .filter(({ storeFile }) => existsSync(join(root, storeFile)));
+const wanted = schemas.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 for (const schema of wanted) {
   if (!values.check) {

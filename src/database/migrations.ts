@@ -1,13 +1,21 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-const folder = (path: string): string => fileURLToPath(new URL(`../${path}/migrations`, import.meta.url));
+/** Every schema and the folder of the role that owns it. A role reads no schema but its own. */
+const owners = {
+  orders: 'services/orders',
+  stores: 'services/stores',
+  payments: 'services/payments',
+  depot: 'services/depot',
+  hub: 'hub',
+  kiosk: 'gateways/kiosk',
+} as const;
+export type SchemaName = keyof typeof owners;
 
-/** Every schema and where its migrations are. Each role owns one and reads no other. */
-export const migrations = [
-  { schema: 'orders', folder: folder('services/orders') },
-  { schema: 'stores', folder: folder('services/stores') },
-  { schema: 'payments', folder: folder('services/payments') },
-  { schema: 'depot', folder: folder('services/depot') },
-  { schema: 'hub', folder: folder('hub') },
-  { schema: 'kiosk', folder: folder('gateways/kiosk') },
-] as const;
+/** Where the migrations of `schema` are; its tables are in `store.ts` beside that folder. */
+export const migrationsOf = (schema: SchemaName): string =>
+  join(import.meta.dirname, '..', owners[schema], 'migrations');
+
+export const migrations = (Object.keys(owners) as SchemaName[]).map((schema) => ({
+  schema,
+  folder: migrationsOf(schema),
+}));

@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { unavailable } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { mallTopology } from '../contract/topology.ts';
+import { migrationsOf } from '../database/migrations.ts';
 import { createOutbox } from '../database/outbox.ts';
 import { startRelay } from '../database/relay.ts';
 import { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
@@ -26,7 +26,6 @@ import { Roster } from './roster.ts';
 import { inbox, outbox as outboxTable } from './store.ts';
 
 const schema = 'hub';
-const migrations = fileURLToPath(new URL('./migrations', import.meta.url));
 
 /** One hub: any number of them share the fleet through the tables of schema `hub`. */
 export async function startHub({ config, database, broker, telemetry }: RoleContext): Promise<Role> {
@@ -34,7 +33,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const times = hubTimes(config.hubLeaseMs);
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ hub: hubId });
-  await database.migrate(schema, migrations);
+  await database.migrate(schema, migrationsOf(schema));
   await broker.declare(mallTopology);
 
   const tables = { outbox: outboxTable, inbox };

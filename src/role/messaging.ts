@@ -3,6 +3,7 @@ import type { MessageName } from '../contract/events.ts';
 import { type Draft, type Message, open, type Received } from '../contract/message.ts';
 import { inboxOf, mallTopology, type Subscriber, type subscriptions } from '../contract/topology.ts';
 import { createInbox } from '../database/inbox.ts';
+import { migrationsOf } from '../database/migrations.ts';
 import { createOutbox } from '../database/outbox.ts';
 import type { Transaction } from '../database/port.ts';
 import { startRelay } from '../database/relay.ts';
@@ -30,18 +31,17 @@ export interface Outcome<T> {
   readonly events: readonly Draft[];
 }
 
-/** What every service has: its schema migrated, its queue consumed through the inbox, its events leaving through the outbox. */
+/** What every role with messages has: its schema migrated, its queue consumed through the inbox, its events leaving through the outbox. */
 export async function startMessaging<S extends Subscriber>(
   { database, broker, telemetry }: RoleContext,
   service: {
     readonly name: S;
-    readonly migrations: string;
     readonly tables: PlumbingTables;
     readonly handlers: Handlers<S>;
   },
 ): Promise<Messaging> {
   const { name, tables } = service;
-  await database.migrate(name, service.migrations);
+  await database.migrate(name, migrationsOf(name));
   await broker.declare(mallTopology);
 
   const outbox = createOutbox({ tables, source: `/${name}` });

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
 import { startMessaging } from '../../role/messaging.ts';
@@ -16,7 +15,6 @@ export async function startKiosk(context: RoleContext): Promise<Role> {
   const events = new OrderEvents(database, telemetry.logger);
   const messaging = await startMessaging(context, {
     name: 'kiosk',
-    migrations: join(import.meta.dirname, 'migrations'),
     tables: { outbox, inbox, fences, parked },
     handlers: kioskHandlers(telemetry.logger, (orderId) => events.wake(orderId)),
   });
