@@ -88,8 +88,11 @@ export class Assignment {
     this.#stop.abort(new TaskAborted(why, detail));
   }
 
-  /** Reports the start, runs the handler, reports how it ended. Resolves when that is in the outbox, or does not count; never rejects. */
-  async run(): Promise<void> {
+  /**
+   * Reports the start, runs the handler, reports how it ended. Its span is below the lease's, or below the offer's where the lease brought
+   * no trace context. Resolves when that is in the outbox, or does not count; never rejects.
+   */
+  async run(leaseTraceparent: string): Promise<void> {
     const { taskId, fence, attempt, orderId, deadline } = this.offer;
     this.#phase = 'working';
     const attributes = {
@@ -109,7 +112,7 @@ export class Assignment {
       this.#ports.tracer,
       `${this.offer.schema!.kind} task`,
       SpanKind.CONSUMER,
-      contextOf(this.traceparent),
+      contextOf(leaseTraceparent || this.traceparent),
       { own: { 'mallbots.attempt': attempt }, all: attributes },
       (payload, reporter) => this.#report(payload, reporter),
       work,

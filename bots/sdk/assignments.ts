@@ -14,6 +14,7 @@ import { Assignment, type AssignmentPorts, keyOf } from './assignment.ts';
 import type { PreparedWork, ServedKind } from './kind.ts';
 import type { BotLogger } from './logger.ts';
 import type { Entry } from './outbox.ts';
+import { ATTR_BOT_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from './spans.ts';
 import type { AbortCause } from './task.ts';
 
 /** An accepted offer whose lease does not come in this time is given up: its credit is needed. */
@@ -101,10 +102,10 @@ export class Assignments {
     this.#ports.changed();
   }
 
-  lease({ taskId, fence }: Lease, seq: number): void {
+  lease({ taskId, fence }: Lease, traceparent: string, seq: number): void {
     const assignment = this.#find(taskId, fence);
     if (assignment?.phase === 'accepted') {
-      this.#begin(assignment);
+      this.#begin(assignment, traceparent);
       return;
     }
     if (assignment || this.#answers.get(keyOf(taskId, fence))?.accepted) return;
@@ -216,12 +217,12 @@ export class Assignments {
     return true;
   }
 
-  #begin(assignment: Assignment): void {
+  #begin(assignment: Assignment, traceparent = ''): void {
     const finished = () => {
       this.#windingUp.delete(assignment);
       this.#ports.changed();
     };
-    void assignment.run().then(finished);
+    void assignment.run(traceparent).then(finished);
   }
 
   #giveUp(assignment: Assignment): void {
@@ -232,7 +233,13 @@ export class Assignments {
 
   #lose(assignment: Assignment, why: AbortCause, detail: string): void {
     const { taskId, fence, orderId } = assignment.offer;
-    this.#ports.logger.info({ taskId, fence, orderId, why, detail }, 'task is lost to this bot');
+    const about = {
+      [ATTR_BOT_ID]: this.#ports.botId,
+      [ATTR_TASK_ID]: taskId,
+      [ATTR_FENCE]: fence,
+      [ATTR_ORDER_ID]: orderId,
+    };
+    this.#ports.logger.info({ ...about, why, detail }, 'task is lost to this bot');
     assignment.lose(why, detail);
     if (this.#held.get(taskId) === assignment) this.#held.delete(taskId);
     if (assignment.phase === 'working') this.#windingUp.add(assignment);

@@ -11,6 +11,7 @@ import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
 import { SelfReport } from './self-report.ts';
 import { Session, type SessionEnd, type WorkBody } from './session.ts';
+import { ATTR_BOT_ID } from './spans.ts';
 import { Watch } from './watch.ts';
 
 /** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
@@ -216,7 +217,7 @@ export class Bot implements AsyncDisposable {
         this.#assignments.offer(body.value, traceparent, seq);
         return;
       case 'lease':
-        this.#assignments.lease(body.value, seq);
+        this.#assignments.lease(body.value, traceparent, seq);
         return;
       case 'cancel':
         this.#assignments.cancel(body.value);
@@ -225,7 +226,10 @@ export class Bot implements AsyncDisposable {
         this.#protocol(body.value, traceparent);
         return;
       case 'nack':
-        this.#logger.warn({ botId: this.botId, nack: body.value }, `the hub refused a frame: ${body.value.message}`);
+        this.#logger.warn(
+          { [ATTR_BOT_ID]: this.botId, nack: body.value },
+          `the hub refused a frame: ${body.value.message}`,
+        );
         this.#assignments.refused(body.value, this.#outbox.refuse(body.value.seq));
         this.#tell('nack', body.value);
         return;
@@ -249,14 +253,14 @@ export class Bot implements AsyncDisposable {
   /** The only writer of the state. */
   #enter(state: BotState): void {
     this.#state = state;
-    this.#logger.debug({ botId: this.botId, ...state }, `bot is ${state.at}`);
+    this.#logger.debug({ [ATTR_BOT_ID]: this.botId, ...state }, `bot is ${state.at}`);
     this.#tell('state', state);
     this.#watch.look();
   }
 
   #finish(error?: HubRefused): HubRefused | undefined {
     this.#assignments.loseAll('shutdown', error?.message ?? 'the bot is closed');
-    if (error) this.#logger.error({ botId: this.botId, code: error.code }, error.message);
+    if (error) this.#logger.error({ [ATTR_BOT_ID]: this.botId, code: error.code }, error.message);
     this.#enter(error ? { at: 'closed', error } : { at: 'closed' });
     return error;
   }

@@ -3,6 +3,7 @@ import type { Assignments } from './assignments.ts';
 import type { BotOptions } from './bot-options.ts';
 import type { ServedKind } from './kind.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
+import { ATTR_BOT_ID } from './spans.ts';
 import type { LossyBody } from './uplink.ts';
 
 export interface SelfReportPorts {
@@ -61,7 +62,7 @@ export class SelfReport {
     try {
       return this.#options[sensor]?.() as ReturnType<NonNullable<BotOptions[S]>>;
     } catch (error) {
-      this.#logger.warn({ botId: this.#options.botId, err: error }, `${sensor} could not be read`);
+      this.#logger.warn({ [ATTR_BOT_ID]: this.#options.botId, err: error }, `${sensor} could not be read`);
       return undefined;
     }
   }

@@ -1,11 +1,12 @@
-import { type Context, context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { context, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import type { Message } from '../contract/message.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
-import { messagingAttributes } from '../telemetry/attributes.ts';
+import { processing } from '../telemetry/attributes.ts';
+import { markFailed } from '../telemetry/failure.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Broker, Delivery } from './port.ts';
 
@@ -94,42 +95,41 @@ class Worker {
     if (this.#givesUp(delivery)) return delivery.requeue();
     const { message } = delivery;
     const parent = contextOf(message.traceparent);
-    const span = this.#tracer.startSpan(
-      `process ${this.#queue}`,
-      { kind: SpanKind.CONSUMER, attributes: messagingAttributes('process', this.#queue, message) },
-      parent,
-    );
-    const outcome = await this.#untilDone(delivery, span, trace.setSpan(parent, span));
-    span.setAttribute(ATTR_OUTCOME, outcome);
-    if (outcome === 'returned') delivery.requeue();
-    else delivery.ack();
-    span.end();
-    this.#logger.debug({ message: message.id, name: message.name, key: message.key, outcome }, 'message processed');
+    const { name, attributes } = processing(message, this.#queue);
+    const span = this.#tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent);
+    await context.with(trace.setSpan(parent, span), async () => {
+      const outcome = await this.#untilDone(delivery, span);
+      span.setAttribute(ATTR_OUTCOME, outcome);
+      if (outcome === 'returned') delivery.requeue();
+      else delivery.ack();
+      span.end();
+      this.#logger.debug({ ...described(message), outcome }, 'message processed');
+    });
   }
 
-  async #untilDone(delivery: Delivery, span: Span, active: Context): Promise<Outcome> {
+  async #untilDone(delivery: Delivery, span: Span): Promise<Outcome> {
     const { message } = delivery;
     // Only failures that are the message's own count towards parking.
     let failures = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#attempt('process', message, active, () => this.#inbox.process(message));
+        return await this.#attempt('process', message, () => this.#inbox.process(message));
       } catch (error) {
         span.recordException(error as Error);
         if (!isInfrastructure(error)) failures += 1;
-        if (failures >= maxAttempts) return this.#park(delivery, error, failures, span, active);
+        if (failures >= maxAttempts) return this.#park(delivery, error, failures, span);
         if (!(await this.#waitToRetry(delivery, error, attempt))) return 'returned';
       }
     }
   }
 
   /** Tried until it works: a message that can neither be handled nor parked has nowhere else to go. */
-  async #park(delivery: Delivery, cause: unknown, failures: number, span: Span, active: Context): Promise<Outcome> {
+  async #park(delivery: Delivery, cause: unknown, failures: number, span: Span): Promise<Outcome> {
     const { message } = delivery;
-    span.setStatus({ code: SpanStatusCode.ERROR, message: String(cause) });
+    markFailed(span, cause);
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#attempt('park', message, active, () => this.#inbox.park(message, cause, failures));
+        await this.#attempt('park', message, () => this.#inbox.park(message, cause, failures));
         this.#logger.error({ err: cause, ...described(message), failures }, 'message parked');
         return 'parked';
       } catch (error) {
@@ -139,8 +139,8 @@ class Worker {
     }
   }
 
-  #attempt<T>(what: string, message: Message, active: Context, work: () => Promise<T>): Promise<T> {
-    return withDeadline(`${what} ${message.name} ${message.id}`, this.#attemptDeadlineMs, context.with(active, work));
+  #attempt<T>(what: string, message: Message, work: () => Promise<T>): Promise<T> {
+    return withDeadline(`${what} ${message.name} ${message.id}`, this.#attemptDeadlineMs, work());
   }
 
   /** False when there will be no other try here: the consumer stops, or the broker has taken the message back. */

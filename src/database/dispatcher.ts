@@ -1,11 +1,12 @@
-import { context, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Broker } from '../broker/port.ts';
 import type { Message } from '../contract/message.ts';
 import { addressOf } from '../contract/topology.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
-import { messagingAttributes } from '../telemetry/attributes.ts';
+import { aboutMessage, sending } from '../telemetry/attributes.ts';
+import { fail } from '../telemetry/failure.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { fromRow } from './message-row.ts';
 import { markPublished, type OutboxRow, unpublished } from './outbox-rows.ts';
@@ -88,18 +89,19 @@ export class Dispatcher {
 
   /** Tries until the broker has it; false when it is to be left to the next holder of the lock. */
   async #deliver(row: OutboxRow): Promise<boolean> {
+    const message = fromRow(row, this.#o.source);
     for (let attempt = 1; !this.#signal.aborted; attempt += 1) {
       try {
-        await this.#window.run(row.key, () => this.#publish(row, attempt));
+        await this.#window.run(row.key, () => this.#publish(message, attempt));
         return true;
       } catch (error) {
         const retryInMs = backoffMs(retry, attempt, Math.random());
         // A broker that is away fails every key's every try.
         const level = attempt % logEvery === 1 ? 'warn' : 'debug';
-        const { messageId, name, key } = row;
-        this.#o.logger[level](
-          { err: error, message: messageId, name, key, attempt, retryInMs },
-          'publishing failed; tried again',
+        const { id, name, key } = message;
+        const facts = { err: error, message: id, name, key, attempt, retryInMs, ...aboutMessage(message) };
+        context.with(contextOf(message.traceparent), () =>
+          this.#o.logger[level](facts, 'publishing failed; tried again'),
         );
         await pause(retryInMs, this.#signal);
       }
@@ -107,20 +109,17 @@ export class Dispatcher {
     return false;
   }
 
-  async #publish(row: OutboxRow, attempt: number): Promise<void> {
-    const message: Message = fromRow(row, this.#o.source);
-    const to = addressOf(message.name);
+  async #publish(message: Message, attempt: number): Promise<void> {
     const parent = contextOf(message.traceparent);
-    const attributes = messagingAttributes('send', to.exchange, message);
-    const span = this.#o.tracer.startSpan(`send ${to.exchange}`, { kind: SpanKind.PRODUCER, attributes }, parent);
+    const { name, attributes } = sending(message);
+    const span = this.#o.tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, parent);
     if (attempt > 1) span.setAttribute('mallbots.attempt', attempt);
     const active = trace.setSpan(parent, span);
     try {
       const sent = { ...message, traceparent: traceparentOf(active) };
-      await context.with(active, () => this.#o.broker.publish(to, sent));
+      await context.with(active, () => this.#o.broker.publish(addressOf(message.name), sent));
     } catch (error) {
-      span.recordException(error as Error);
-      span.setStatus({ code: SpanStatusCode.ERROR });
+      fail(span, error);
       throw error;
     } finally {
       span.end();

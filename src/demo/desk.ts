@@ -44,7 +44,7 @@ export function openDesk(
       });
     } catch (error) {
       // Refused: the board was older than the order; the next look tells. Unavailable: likewise.
-      logger.info({ err: error, orderId }, 'the desk has to look again');
+      logger.info({ err: error, [ATTR_ORDER_ID]: orderId }, 'the desk has to look again');
       if (MallError.from(error).code === 'INTERNAL') throw error;
     } finally {
       span.end();

@@ -1,13 +1,13 @@
-import { SpanKind, type Tracer, trace } from '@opentelemetry/api';
+import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { Loop } from '../kit/loop.ts';
-import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { assign, type Candidate } from './assign.ts';
 import type { Ledger } from './ledger.ts';
 import { dispatchPollMs, type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { Roster, Seat } from './roster.ts';
 import type { Task } from './task.ts';
+import { taskAttributes } from './task-attributes.ts';
 
 export interface DispatchPorts {
   readonly roster: Roster;
@@ -67,16 +67,9 @@ export class Dispatch {
     const { taskId, orderId, fence, attempt, schema, priority } = task;
     const seat: Seat | undefined = roster.find(botId);
     const parent = contextOf(task.traceparent);
-    const attributes = {
-      [ATTR_BOT_ID]: botId,
-      [ATTR_TASK_ID]: taskId,
-      [ATTR_FENCE]: fence,
-      [ATTR_ORDER_ID]: orderId,
-      [ATTR_CORRELATION_ID]: task.correlationId,
-      'mallbots.session_id': seat?.bot.sessionId ?? '',
-      'mallbots.attempt': attempt,
-    };
+    const attributes = taskAttributes(task, { botId, sessionId: seat?.bot.sessionId ?? '' });
     const span = tracer.startSpan(`offer ${schema.kind}`, { kind: SpanKind.PRODUCER, attributes }, parent);
+    const active = trace.setSpan(parent, span);
     const payload = Buffer.from(task.payload);
     const isSent =
       seat?.takesOffers &&
@@ -95,10 +88,10 @@ export class Dispatch {
             orderId,
           },
         },
-        traceparentOf(trace.setSpan(parent, span)),
+        traceparentOf(active),
       );
     span.end();
-    logger.debug(attributes, `offer ${schema.kind}`);
+    context.with(active, () => logger.debug(attributes, `offer ${schema.kind}`));
     if (isSent) {
       seat.bot.offered(task, performance.now() + times.offerMs);
       return;

@@ -1,4 +1,5 @@
-import { type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api';
+import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating';
 import type { Logger } from 'pino';
 import { validate } from 'uuid';
 import type { Broker, Delivery, Subscription } from '../broker/port.ts';
@@ -8,7 +9,7 @@ import { hubTasks } from '../contract/topology.ts';
 import type { TaskRequested } from '../gen/events/depot/v1/events.ts';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { backoffMs, pause } from '../kit/backoff.ts';
-import { messagingAttributes } from '../telemetry/attributes.ts';
+import { ATTR_TASK_ID, processing } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import { translatorOf } from './kinds/kind.ts';
@@ -37,18 +38,21 @@ export async function startIngest({ broker, ledger, tracer, logger }: IngestPort
   async function take(delivery: Delivery): Promise<void> {
     const { message } = delivery;
     const parent = contextOf(message.traceparent);
-    const attributes = messagingAttributes('process', hubTasks, message);
-    const span = tracer.startSpan(`process ${hubTasks}`, { kind: SpanKind.CONSUMER, attributes }, parent);
-    const added = readTask(message, traceparentOf(trace.setSpan(parent, span)), new Date());
-    if (added.task.phase.state === 'POISON') {
-      logger.error(
-        { messageId: message.id, taskId: added.task.taskId, reason: added.task.phase.reason },
-        'task refused',
-      );
-    }
-    if (await stored(added, delivery, span)) delivery.ack();
-    else delivery.requeue();
-    span.end();
+    const { name, attributes } = processing(message, hubTasks);
+    const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent);
+    const active = trace.setSpan(parent, span);
+    await context.with(active, async () => {
+      const added = readTask(message, traceparentOf(active), new Date());
+      const { taskId, phase } = added.task;
+      span.setAttribute(ATTR_TASK_ID, taskId);
+      if (phase.state === 'POISON') {
+        span.setAttribute(ATTR_ERROR_TYPE, 'POISON').setStatus({ code: SpanStatusCode.ERROR, message: phase.reason });
+        logger.error({ message: message.id, reason: phase.reason }, 'task refused');
+      }
+      if (await stored(added, delivery, span)) delivery.ack();
+      else delivery.requeue();
+      span.end();
+    });
   }
 
   async function stored(added: Changed, delivery: Delivery, span: Span): Promise<boolean> {
@@ -61,7 +65,7 @@ export async function startIngest({ broker, ledger, tracer, logger }: IngestPort
       } catch (error) {
         const waitMs = backoffMs(retryBackoff, attempt, Math.random());
         span.recordException(error as Error);
-        logger.warn({ err: error, taskId: added.task.taskId, retryInMs: waitMs }, 'task is not stored; tried again');
+        logger.warn({ err: error, retryInMs: waitMs }, 'task is not stored; tried again');
         await pause(waitMs, stopping.signal);
       }
     }

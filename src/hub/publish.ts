@@ -1,8 +1,9 @@
-import { SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Broker } from '../broker/port.ts';
-import { type Draft, type Message, seal } from '../contract/message.ts';
+import { type Draft, seal } from '../contract/message.ts';
 import { addressOf } from '../contract/topology.ts';
-import { ATTR_BOT_ID, messagingAttributes } from '../telemetry/attributes.ts';
+import { sending } from '../telemetry/attributes.ts';
+import { fail } from '../telemetry/failure.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 
 /** What the hub's messages carry as their source. */
@@ -12,7 +13,6 @@ export interface Report {
   readonly draft: Draft;
   /** The same for a resend. */
   readonly id: string;
-  readonly botId: string;
   readonly causationId: string;
   /** Of the bot's span that it reports. */
   readonly traceparent: string;
@@ -26,17 +26,17 @@ export type Publish = (report: Report) => Promise<void>;
  */
 export const publisher =
   ({ broker, tracer }: { broker: Broker; tracer: Tracer }): Publish =>
-  async ({ draft, id, botId, causationId, traceparent }) => {
-    const address = addressOf(draft.name);
+  async ({ draft, id, causationId, traceparent }) => {
     const parent = contextOf(traceparent);
-    const span = tracer.startSpan(`send ${address.exchange}`, { kind: SpanKind.PRODUCER }, parent);
-    const sender = traceparentOf(trace.setSpan(parent, span));
-    const message: Message = seal(draft, { id, source, time: new Date(), causationId, traceparent: sender });
-    span.setAttributes({ ...messagingAttributes('send', address.exchange, message), [ATTR_BOT_ID]: botId });
+    const message = seal(draft, { id, source, time: new Date(), causationId, traceparent });
+    const { name, attributes } = sending(message);
+    const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, parent);
+    const active = trace.setSpan(parent, span);
     try {
-      await broker.publish(address, message);
+      const sent = { ...message, traceparent: traceparentOf(active) };
+      await context.with(active, () => broker.publish(addressOf(message.name), sent));
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
+      fail(span, error);
       throw error;
     } finally {
       span.end();

@@ -1,9 +1,10 @@
-import { SpanKind, type Tracer } from '@opentelemetry/api';
+import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { draft } from '../contract/message.ts';
 import type { BotFrame, OfferReply, Progress, Result } from '../gen/fleet/v1/fleet.ts';
-import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
-import { contextOf, parseTraceparent } from '../telemetry/propagation.ts';
+import { ATTR_BOT_ID, ATTR_FENCE, ATTR_REASON, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import { fail } from '../telemetry/failure.ts';
+import { contextOf, parseTraceparent, traceparentOf } from '../telemetry/propagation.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
@@ -13,7 +14,8 @@ import type { Publish } from './publish.ts';
 import { decoded, flawOf, readOutcome, unknownSchema } from './read-report.ts';
 import type { Refusal } from './refusal.ts';
 import type { Seat } from './roster.ts';
-import { about, refOf, type Task } from './task.ts';
+import { about, type Decision, refOf } from './task.ts';
+import { taskAttributes } from './task-attributes.ts';
 
 export interface ReportPorts {
   readonly ledger: Ledger;
@@ -49,20 +51,19 @@ export class Reports {
     if (flaw) return flaw;
     const askedAtMs = performance.now();
     const input = { type: accepted ? 'accepted' : 'declined', botId: bot.botId, fence } as const;
-    const decision = await ledger.apply(taskId, input, frame.traceparent);
-    if (decision.verdict === 'refused' || !accepted) {
-      bot.drop(taskId, fence);
-      if (!accepted) bot.shun(taskId, performance.now() + times.declinePauseMs);
-      onWilling();
-      return decision.verdict === 'refused' ? decision : undefined;
-    }
-    const { task } = decision;
-    bot.leased(task, askedAtMs + times.leaseMs);
-    const traceparent = parseTraceparent(frame.traceparent) ? frame.traceparent : task.traceparent;
-    const duration = { seconds: Math.floor(times.leaseMs / 1000), nanos: (times.leaseMs % 1000) * 1_000_000 };
-    this.#span('lease', bot, task, traceparent);
-    seat.send({ $case: 'lease', value: { taskId, fence, duration } }, traceparent);
-    return undefined;
+    const decision = await this.#step(accepted ? 'lease' : 'decline', bot, frame, reply, async (traceparent) => {
+      const made = await ledger.apply(taskId, input, traceparent);
+      if (made.verdict === 'refused' || !accepted) return made;
+      bot.leased(made.task, askedAtMs + times.leaseMs);
+      const duration = { seconds: Math.floor(times.leaseMs / 1000), nanos: (times.leaseMs % 1000) * 1_000_000 };
+      seat.send({ $case: 'lease', value: { taskId, fence, duration } }, traceparent || made.task.traceparent);
+      return made;
+    });
+    if (decision.verdict !== 'refused' && accepted) return undefined;
+    bot.drop(taskId, fence);
+    if (!accepted) bot.shun(taskId, performance.now() + times.declinePauseMs);
+    onWilling();
+    return decision.verdict === 'refused' ? decision : undefined;
   }
 
   /** No database: the lease is in memory, the bot keeps the frame, and the event's id makes a resend harmless. */
@@ -84,7 +85,6 @@ export class Reports {
     const step = decoded(() => (started && payload.length === 0 ? undefined : translator.progress(payload, reported)));
     if (step.refusal) return step.refusal;
     const more = {
-      botId: bot.botId,
       causationId: task.causationId,
       traceparent: parseTraceparent(frame.traceparent) ? frame.traceparent : task.traceparent,
     };
@@ -102,30 +102,53 @@ export class Reports {
     if (flaw) return flaw;
     const report = readOutcome(result);
     if (report.refusal) return report.refusal;
-    const decision = await this.#ports.ledger.apply(
-      taskId,
-      { ...report.value, botId: bot.botId, fence },
-      frame.traceparent,
+    const input = { ...report.value, botId: bot.botId, fence };
+    const decision = await this.#step('result', bot, frame, result, (traceparent) =>
+      this.#ports.ledger.apply(taskId, input, traceparent),
     );
     if (decision.verdict === 'refused') return decision;
     bot.drop(taskId, fence);
-    this.#span('result', bot, { ...decision.task, fence }, frame.traceparent);
     this.#ports.onWilling();
     return undefined;
   }
 
-  #span(step: string, bot: LiveBot, task: Task, traceparent: string): void {
-    const attributes = {
-      [ATTR_BOT_ID]: bot.botId,
-      [ATTR_TASK_ID]: task.taskId,
-      [ATTR_FENCE]: task.fence,
-      [ATTR_ORDER_ID]: task.orderId,
-      [ATTR_CORRELATION_ID]: task.correlationId,
-      'mallbots.session_id': bot.sessionId,
-      'mallbots.attempt': task.attempt,
-    };
-    const parent = contextOf(parseTraceparent(traceparent) ? traceparent : task.traceparent);
-    this.#ports.tracer.startSpan(`${step} ${task.schema.kind}`, { kind: SpanKind.INTERNAL, attributes }, parent).end();
-    this.#ports.logger.debug({ ...attributes, state: task.phase.state }, `${step} ${task.schema.kind}`);
+  /**
+   * Decides in a span under the bot's that led to it; what follows belongs below that. Where neither the frame nor memory tells which the
+   * bot's is, there is no span rather than one in a trace of its own, and `work` gets no trace context.
+   */
+  async #step(
+    step: string,
+    bot: LiveBot,
+    frame: Frame,
+    { taskId, fence }: { readonly taskId: string; readonly fence: number },
+    work: (traceparent: string) => Promise<Decision>,
+  ): Promise<Decision> {
+    const { tracer, logger } = this.#ports;
+    const known = bot.find(taskId)?.task;
+    const reporter = [frame.traceparent, known?.traceparent].find((traceparent) => parseTraceparent(traceparent));
+    if (reporter === undefined) return work('');
+    const parent = contextOf(reporter);
+    const own = { [ATTR_BOT_ID]: bot.botId, [ATTR_TASK_ID]: taskId, [ATTR_FENCE]: fence };
+    const attributes = { ...(known && taskAttributes(known, bot)), ...own };
+    const span = tracer.startSpan(step, { kind: SpanKind.INTERNAL, attributes }, parent);
+    const active = trace.setSpan(parent, span);
+    try {
+      return await context.with(active, async () => {
+        const decision = await work(traceparentOf(active));
+        if (decision.verdict === 'refused') span.setAttribute(ATTR_REASON, decision.reason);
+        else {
+          const { task } = decision;
+          const about = { ...taskAttributes(task, bot), ...attributes };
+          span.updateName(`${step} ${task.schema.kind}`).setAttributes(about);
+          logger.debug({ ...about, state: task.phase.state }, `${step} ${task.schema.kind}`);
+        }
+        return decision;
+      });
+    } catch (error) {
+      fail(span, error);
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 }

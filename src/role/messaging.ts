@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import { startConsumer } from '../broker/consume.ts';
 import type { MessageName } from '../contract/events.ts';
 import { type Draft, type Message, open, type Received } from '../contract/message.ts';
@@ -8,6 +9,7 @@ import { createOutbox } from '../database/outbox.ts';
 import type { Transaction } from '../database/port.ts';
 import { startRelay } from '../database/relay.ts';
 import type { PlumbingTables } from '../database/tables.ts';
+import { ATTR_REQUEST_ID } from '../telemetry/attributes.ts';
 import type { RoleContext } from './role.ts';
 
 /** Applies one event inside the inbox's transaction and answers with what follows from it. */
@@ -59,12 +61,15 @@ export async function startMessaging<S extends Subscriber>(
   const consumer = await startConsumer({ broker, queue: inboxOf(name), inbox, ...telemetry });
 
   return {
-    commit: (causationId, work) =>
-      database.transaction(async (tx) => {
+    commit(causationId, work) {
+      // What the messages name as their cause can be found by it.
+      trace.getActiveSpan()?.setAttribute(ATTR_REQUEST_ID, causationId);
+      return database.transaction(async (tx) => {
         const { result, events } = await work(tx);
         await outbox.add(tx, events, causationId);
         return result;
-      }),
+      });
+    },
     async drain() {
       await consumer.drain();
       await relay.stop();

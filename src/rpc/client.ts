@@ -1,6 +1,12 @@
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { orderAttributes } from '../telemetry/attributes.ts';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_RPC_STATUS_CODE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+} from '@opentelemetry/semantic-conventions/incubating';
+import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
 import { traceparentOf } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, CallOptions, UnaryDefinition, UnaryMethod } from './api.ts';
@@ -44,20 +50,21 @@ async function call(
   { deadlineMs = defaultDeadlineMs, signal }: CallOptions,
   { tracer }: Pick<Telemetry, 'tracer'>,
 ): Promise<unknown> {
-  const name = method.path.slice(1);
+  const colon = address.lastIndexOf(':');
+  const { name, attributes } = calling(method.path);
   const span = tracer.startSpan(name, {
     kind: SpanKind.CLIENT,
     attributes: {
-      'rpc.system.name': 'grpc',
-      'rpc.method': name,
-      'server.address': address,
+      ...attributes,
+      [ATTR_SERVER_ADDRESS]: address.slice(0, colon),
+      [ATTR_SERVER_PORT]: Number(address.slice(colon + 1)),
       ...orderAttributes(request),
     },
   });
   const metadata = new Metadata();
   metadata.set('traceparent', traceparentOf(trace.setSpan(context.active(), span)));
   try {
-    return await new Promise<unknown>((resolve, reject) => {
+    const response = await new Promise<unknown>((resolve, reject) => {
       const pending = client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -65,12 +72,21 @@ async function call(
         request,
         metadata,
         { deadline: Date.now() + deadlineMs },
-        (error: ServiceError | null, response: unknown) => (error ? reject(fromStatus(error)) : resolve(response)),
+        (error: ServiceError | null, response: unknown) => (error ? reject(error) : resolve(response)),
       );
       signal?.addEventListener('abort', () => pending.cancel(), { once: true });
     });
-  } catch (error) {
-    span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
+    span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
+    return response;
+  } catch (thrown) {
+    const error = fromStatus(thrown as ServiceError);
+    const code = status[(thrown as ServiceError).code];
+    span.setAttributes({
+      [ATTR_RPC_STATUS_CODE]: code,
+      [ATTR_ERROR_TYPE]: code,
+      [ATTR_REASON]: error.detail.reason,
+    });
+    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
     throw error;
   } finally {
     span.end();

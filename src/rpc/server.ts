@@ -10,10 +10,11 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { ATTR_ERROR_TYPE, ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
 import { HealthImplementation } from 'grpc-health-check';
-import { MallError } from '../contract/errors.ts';
+import { type Code, MallError } from '../contract/errors.ts';
 import { withDeadline } from '../kit/deadline.ts';
-import { orderAttributes } from '../telemetry/attributes.ts';
+import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
@@ -24,6 +25,9 @@ const drainTimeoutMs = 5_000;
 
 /** Largest request in bytes: an order of a thousand lines is a tenth of it. */
 const maxRequestBytes = 1024 * 1024;
+
+/** What is an error of the server's by the RPC conventions: with the others it refused what could not be done, as it should. */
+const serversFault: ReadonlySet<Code> = new Set(['DEADLINE_EXCEEDED', 'INTERNAL', 'UNAVAILABLE']);
 
 // The library prints to standard error on its own; what it has to say comes back to us as an error anyway.
 setLogVerbosity(logVerbosity.NONE);
@@ -53,34 +57,30 @@ function serve(
   run: (request: unknown, options: { signal: AbortSignal }) => Promise<unknown>,
   { tracer, logger }: Telemetry,
 ): handleUnaryCall<unknown, unknown> {
-  const [, service, name] = method.path.split('/');
+  const { name, attributes } = calling(method.path);
   return (call, respond) => {
     const span = tracer.startSpan(
-      `${service}/${name}`,
-      {
-        kind: SpanKind.SERVER,
-        attributes: {
-          'rpc.system.name': 'grpc',
-          'rpc.method': `${service}/${name}`,
-          ...orderAttributes(call.request),
-        },
-      },
+      name,
+      { kind: SpanKind.SERVER, attributes: { ...attributes, ...orderAttributes(call.request) } },
       contextOf(call.metadata.get('traceparent')[0]?.toString()),
     );
     const signal = hangUpSignal(call);
     void context.with(trace.setSpan(context.active(), span), async () => {
       try {
         const response = await run(call.request, { signal });
-        span.setAttributes({ 'rpc.response.status_code': 'OK', ...orderAttributes(response) });
+        span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
         respond(null, response);
       } catch (thrown) {
         const error = MallError.from(thrown);
         if (error.code === 'INTERNAL') {
-          logger.error({ err: error.cause ?? error, 'rpc.method': `${service}/${name}` }, 'call failed');
+          logger.error({ err: error.cause ?? error, 'rpc.method': name }, 'call failed');
           span.recordException((error.cause as Error) ?? error);
         }
-        span.setAttributes({ 'rpc.response.status_code': error.code, 'error.type': error.detail.reason });
-        span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+        span.setAttributes({ [ATTR_RPC_STATUS_CODE]: error.code, [ATTR_REASON]: error.detail.reason });
+        if (serversFault.has(error.code)) {
+          span.setAttribute(ATTR_ERROR_TYPE, error.code);
+          span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+        }
         respond(toStatus(error));
       } finally {
         span.end();

@@ -5,10 +5,14 @@ import {
   ATTR_MESSAGING_MESSAGE_ID,
   ATTR_MESSAGING_OPERATION_NAME,
   ATTR_MESSAGING_OPERATION_TYPE,
-  ATTR_MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY,
-  ATTR_MESSAGING_SYSTEM,
+  ATTR_MESSAGING_SYSTEM_NAME,
+  ATTR_RABBITMQ_DESTINATION_ROUTING_KEY,
+  ATTR_RPC_METHOD,
+  ATTR_RPC_SYSTEM_NAME,
 } from '@opentelemetry/semantic-conventions/incubating';
+import { decodeBody } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
+import { addressOf } from '../contract/topology.ts';
 
 /** This system's own attributes, on every span and log line where they are known. */
 export const ATTR_ORDER_ID = 'mallbots.order_id';
@@ -18,27 +22,65 @@ export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
 /** True on a request about an order whose trace could not be found out just then: it stands in a trace of its own, unlinked. */
 export const ATTR_ORDER_TRACE_UNKNOWN = 'mallbots.order_trace_unknown';
+/** Of the request that a server span serves: messages that it leads to have it as their causation id. */
+export const ATTR_REQUEST_ID = 'mallbots.request_id';
+/** What a refusal says to programs: the `reason` of its MallError. */
+export const ATTR_REASON = 'mallbots.reason';
 
-const belongsToOrder = (message: Pick<Message, 'name'>) => !message.name.startsWith('stores.');
+/** Name and attributes of a span that sends a message, by the messaging conventions for RabbitMQ. */
+export function sending(message: Message): { name: string; attributes: Attributes } {
+  return operation('send', [], message);
+}
 
-/** Span attributes of a message by the messaging conventions; `destination` is the exchange when sending, the queue when processing. */
-export function messagingAttributes(
-  operation: 'send' | 'process',
-  destination: string,
-  message: Omit<Message, 'body'>,
-): Attributes {
-  return {
-    [ATTR_MESSAGING_SYSTEM]: 'rabbitmq',
-    [ATTR_MESSAGING_OPERATION_NAME]: operation,
-    [ATTR_MESSAGING_OPERATION_TYPE]: operation,
+/** Name and attributes of a span that processes a message from `queue`, by the messaging conventions for RabbitMQ. */
+export function processing(message: Message, queue: string): { name: string; attributes: Attributes } {
+  return operation('process', [queue], message);
+}
+
+function operation(type: 'send' | 'process', queue: string[], message: Message) {
+  const { exchange, routingKey } = addressOf(message.name);
+  // The queue of a direct exchange is its routing key, and is named once.
+  const destination = [...new Set([exchange, routingKey, ...queue])].join(':');
+  const attributes: Attributes = {
+    [ATTR_MESSAGING_SYSTEM_NAME]: 'rabbitmq',
+    [ATTR_MESSAGING_OPERATION_NAME]: type,
+    [ATTR_MESSAGING_OPERATION_TYPE]: type,
     [ATTR_MESSAGING_DESTINATION_NAME]: destination,
-    [ATTR_MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY]: message.name,
+    [ATTR_RABBITMQ_DESTINATION_ROUTING_KEY]: routingKey,
     [ATTR_MESSAGING_MESSAGE_ID]: message.id,
     [ATTR_MESSAGING_MESSAGE_CONVERSATION_ID]: message.correlationId,
-    [ATTR_CORRELATION_ID]: message.correlationId,
-    ...(belongsToOrder(message) && { [ATTR_ORDER_ID]: message.correlationId }),
-    ...(message.task && { [ATTR_TASK_ID]: message.task.id, [ATTR_FENCE]: message.task.fence }),
+    ...aboutMessage(message),
   };
+  return { name: `${type} ${destination}`, attributes };
+}
+
+/** What a message is about, as far as it says. */
+export const aboutMessage = (message: Message): Attributes => ({
+  [ATTR_CORRELATION_ID]: message.correlationId,
+  ...(isAboutOrder(message) && { [ATTR_ORDER_ID]: message.correlationId }),
+  ...(message.task && { [ATTR_TASK_ID]: message.task.id, [ATTR_FENCE]: message.task.fence }),
+  ...botOf(message),
+});
+
+/** Stores speaks of products and stores, and where that has to do with an order, it correlates with the order. */
+const isAboutOrder = ({ name, key, correlationId }: Message): boolean =>
+  !name.startsWith('stores.') || correlationId !== key;
+
+/** The bot that an event of the hub is about. What cannot be decoded is for its handler to complain about. */
+function botOf({ name, body }: Message): Attributes {
+  if (!name.startsWith('bots.')) return {};
+  try {
+    const botId = (decodeBody(name, body) as { task?: { botId: string } }).task?.botId;
+    return botId ? { [ATTR_BOT_ID]: botId } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Name and attributes of a span of a gRPC call by `path` (`/package.Service/Method`), by the RPC conventions. */
+export function calling(path: string): { name: string; attributes: Attributes } {
+  const name = path.slice(1);
+  return { name, attributes: { [ATTR_RPC_SYSTEM_NAME]: 'grpc', [ATTR_RPC_METHOD]: name } };
 }
 
 /** The order that a request or response is about, where it names one in a field `orderId`. */

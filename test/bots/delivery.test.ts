@@ -222,6 +222,23 @@ describe('traces', () => {
     expect(spans.get('stop')!.attributes['mallbots.store_id']).toBe('s');
   });
 
+  it('go on from the lease where that brings a trace context', async () => {
+    const exporter = new InMemorySpanExporter();
+    const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+    const { hub } = await hubAndBot(async () => nothingPicked, { tracer: provider.getTracer('test') });
+    const session = await hub.nextSession();
+    await session.welcome();
+    const offer = { ...emptyTask, taskId: 't' };
+    session.offer(offer, offered);
+    await expect(session.next('offerReply')).resolves.toMatchObject({ traceparent: offered });
+    session.lease('t', 1, `00-${traceId}-00f067aa0ba902b7-01`);
+    await session.nextStart(offer);
+    await session.next('result');
+    expect(exporter.getFinishedSpans()[0]).toMatchObject({
+      parentSpanContext: { traceId, spanId: '00f067aa0ba902b7' },
+    });
+  });
+
   it('are passed on unbroken by a bot that records none', async () => {
     const { hub } = await hubAndBot(async (task) => {
       await task.step('stop', {}, (stop) => stop.progress(reached(0)));

@@ -52,14 +52,14 @@ describe('consumer', () => {
     await spans().toHaveLength(1);
     const [span] = exporter.getFinishedSpans();
     expect(span).toMatchObject({
-      name: 'process one.inbox',
+      name: 'process orders.events:orders.placed:one.inbox',
       kind: SpanKind.CONSUMER,
       parentSpanContext: { traceId, spanId: senderSpanId },
     });
     expect(span!.spanContext().traceId).toBe(traceId);
     expect(span!.attributes).toMatchObject({
       [ATTR_OUTCOME]: 'handled',
-      'messaging.destination.name': 'one.inbox',
+      'messaging.destination.name': 'orders.events:orders.placed:one.inbox',
       'messaging.message.id': 'm1',
       'mallbots.fence': 3,
     });
@@ -77,6 +77,7 @@ describe('consumer', () => {
     const finished = exporter.getFinishedSpans();
     expect(finished.map((span) => span.attributes[ATTR_OUTCOME])).toEqual(['handled', 'duplicate', 'parked']);
     expect(finished[2]!.status.code).toBe(SpanStatusCode.ERROR);
+    expect(finished[2]!.attributes['error.type']).toBe('Error');
     expect(finished[2]!.events.filter(({ name }) => name === 'exception')).toHaveLength(5);
   });
 

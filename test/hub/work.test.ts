@@ -138,7 +138,7 @@ it('hangs offer, bot and events under the span that took the task in', async () 
   const { orderId } = await fleet.request({}, { traceparent });
   const { frame, value: offer } = await bot.next('offer');
   bot.reply(offer, true);
-  await bot.next('lease');
+  const leased = await bot.next('lease');
   const botSpan = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01';
   bot.progress(offer, picked(), { started: true, traceparent: botSpan });
   await bot.acknowledged(bot.result(offer, { outcome: Outcome.SUCCEEDED }, { traceparent: botSpan }));
@@ -146,17 +146,23 @@ it('hangs offer, bot and events under the span that took the task in', async () 
 
   const spans = fleet.telemetry.spans().filter(({ attributes }) => attributes['mallbots.order_id'] === orderId);
   const one = (name: string) => spans.find((span) => span.name === name)!;
-  expect(one('process hub.tasks').parentSpanContext?.spanId).toBe('b7ad6b7169203331');
-  expect(one('offer shop').parentSpanContext?.spanId).toBe(one('process hub.tasks').spanContext().spanId);
-  expect(parseTraceparent(frame.traceparent)?.spanId).toBe(one('offer shop').spanContext().spanId);
-  expect(one('result shop').parentSpanContext?.spanId).toBe('00f067aa0ba902b7');
-  const sent = spans.filter(({ name }) => name === 'send bots.events');
-  expect(sent.length).toBeGreaterThanOrEqual(2);
-  expect(new Set(sent.map(({ parentSpanContext }) => parentSpanContext?.spanId))).toEqual(
-    new Set(['00f067aa0ba902b7']),
-  );
+  const parentOf = (name: string) => one(name).parentSpanContext?.spanId;
+  const idOf = (name: string) => one(name).spanContext().spanId;
+  const taken = 'process depot.tasks:hub.tasks';
+  expect(parentOf(taken)).toBe('b7ad6b7169203331');
+  expect(one(taken).attributes).toMatchObject({ 'mallbots.task_id': offer.taskId });
+  expect(parentOf('offer shop')).toBe(idOf(taken));
+  expect(parseTraceparent(frame.traceparent)?.spanId).toBe(idOf('offer shop'));
+  // This bot answers the offer without a trace context.
+  expect(parentOf('lease shop')).toBe(idOf(taken));
+  expect(parseTraceparent(leased.frame.traceparent)?.spanId).toBe(idOf('lease shop'));
+  expect(parentOf('result shop')).toBe('00f067aa0ba902b7');
+  expect(parentOf('send bots.events:bots.task_started')).toBe('00f067aa0ba902b7');
+  expect(parentOf('send bots.events:bots.item_picked')).toBe('00f067aa0ba902b7');
+  expect(parentOf('send bots.events:bots.task_succeeded')).toBe(idOf('result shop'));
+  for (const span of spans.filter(({ name }) => name !== taken))
+    expect(span.attributes).toMatchObject({ 'mallbots.bot_id': 'traced', 'mallbots.fence': 1 });
   expect(new Set(spans.map((span) => span.spanContext().traceId))).toEqual(
     new Set(['0af7651916cd43dd8448eb211c80319c']),
   );
-  expect(one('offer shop').attributes).toMatchObject({ 'mallbots.bot_id': 'traced', 'mallbots.fence': 1 });
 });

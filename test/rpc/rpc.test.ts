@@ -1,4 +1,5 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { SpanKind } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
 import { invalid, MallError, notFound } from '../../src/contract/errors.ts';
 import { DepotService, ShoppingList as List, ListState, type ShoppingList } from '../../src/gen/depot/v1/depot.ts';
@@ -76,7 +77,45 @@ describe('a service over gRPC', () => {
     const [server, client] = telemetry.spans();
     expect(server?.parentSpanContext?.spanId).toBe(client?.spanContext().spanId);
     expect(server?.spanContext().traceId).toBe(client?.spanContext().traceId);
-    expect(server?.attributes).toMatchObject({ 'mallbots.order_id': 'o1', 'rpc.response.status_code': 'OK' });
+    expect(server?.attributes).toMatchObject({ 'mallbots.order_id': 'o1', 'rpc.status_code': 'OK' });
+  });
+
+  test('is named, and its end told, by the conventions', async () => {
+    const {
+      api,
+      telemetry,
+      server: rpcServer,
+    } = await serve({
+      getList: async () => {
+        throw notFound('shopping list', 'order_id', 'o1', 'wait');
+      },
+    });
+
+    await api.getList({ orderId: 'o1' }).catch(() => {});
+
+    const [server, client] = telemetry.spans();
+    const call = { 'rpc.system.name': 'grpc', 'rpc.method': 'depot.v1.Depot/GetList', 'rpc.status_code': 'NOT_FOUND' };
+    const refusal = { 'mallbots.reason': 'SHOPPING_LIST_NOT_FOUND' };
+    expect(client).toMatchObject({ name: 'depot.v1.Depot/GetList', kind: SpanKind.CLIENT, status: { code: 2 } });
+    expect(client?.attributes).toMatchObject({
+      ...call,
+      ...refusal,
+      'error.type': 'NOT_FOUND',
+      'server.address': '127.0.0.1',
+      'server.port': Number(rpcServer.address.split(':')[1]),
+    });
+    // The server did what it should.
+    expect(server).toMatchObject({ name: 'depot.v1.Depot/GetList', kind: SpanKind.SERVER, status: { code: 0 } });
+    expect(server?.attributes).toMatchObject({ ...call, ...refusal });
+    expect(server?.attributes).not.toHaveProperty(['error.type']);
+  });
+
+  test('names the order on both sides, also where only the answer does', async () => {
+    const { api, telemetry } = await serve({ getList: async () => list('o2') });
+
+    await api.getList({ orderId: '' });
+
+    expect(telemetry.spans().map(({ attributes }) => attributes['mallbots.order_id'])).toEqual(['o2', 'o2']);
   });
 
   test('fails with DEADLINE_EXCEEDED when it takes longer than the caller waits', async () => {

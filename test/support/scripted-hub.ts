@@ -93,8 +93,8 @@ export class ScriptedSession {
     return this.send({ $case: 'offer', value: Offer.fromPartial({ attempt: 1, fence: 1, ...offer }) }, { traceparent });
   }
 
-  lease(taskId: string, fence = 1): void {
-    this.send({ $case: 'lease', value: { taskId, fence, duration: { seconds: 60, nanos: 0 } } });
+  lease(taskId: string, fence = 1, traceparent = ''): void {
+    this.send({ $case: 'lease', value: { taskId, fence, duration: { seconds: 60, nanos: 0 } } }, { traceparent });
   }
 
   /** Offers, sees it accepted, leases. */

@@ -2,6 +2,7 @@ import { context } from '@opentelemetry/api';
 import type { Database } from '../../database/port.ts';
 import type { OrdersService } from '../../gen/orders/v1/orders.ts';
 import type { Api } from '../../rpc/api.ts';
+import { ATTR_ORDER_ID } from '../../telemetry/attributes.ts';
 import { unsampled } from '../../telemetry/propagation.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { traceparentOfOrder } from './store.ts';
@@ -25,7 +26,7 @@ export const orderTraces =
       );
       return order.traceparent;
     } catch (err) {
-      logger.debug({ err, orderId }, 'the trace of an order is not known');
+      logger.debug({ err, [ATTR_ORDER_ID]: orderId }, 'the trace of an order is not known');
       return undefined;
     }
   };

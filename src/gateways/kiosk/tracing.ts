@@ -1,6 +1,17 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_URL_PATH,
+  ATTR_URL_SCHEME,
+} from '@opentelemetry/semantic-conventions/incubating';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ATTR_ORDER_TRACE_UNKNOWN, orderAttributes } from '../../telemetry/attributes.ts';
+import { MallError } from '../../contract/errors.ts';
+import { ATTR_ORDER_TRACE_UNKNOWN, ATTR_REASON, orderAttributes } from '../../telemetry/attributes.ts';
 import { contextOf, parseTraceparent } from '../../telemetry/propagation.ts';
 
 declare module 'fastify' {
@@ -42,9 +53,12 @@ export function traceRequests(
   // What is refused before its handler runs is a request as well.
   app.addHook('onError', async (request, reply, error) => {
     const span = request.span ?? (await startSpan(tracer, request, reply, undefined));
-    span.setAttribute('error.type', (error as { code?: string }).code ?? error.name);
+    span.setAttribute(ATTR_REASON, error instanceof MallError ? error.detail.reason : (error.code ?? error.name));
   });
 }
+
+/** `error.type` of a request whose caller left before there was an answer. */
+const hungUp = 'hung_up';
 
 async function startSpan(
   tracer: Tracer,
@@ -67,10 +81,12 @@ async function startSpan(
       startTime: request.receivedAt,
       links: orderSpan ? [{ context: orderSpan }] : [],
       attributes: {
-        'http.request.method': request.method,
-        'http.route': route,
-        'url.path': request.url.split('?', 1)[0],
-        'url.scheme': 'http',
+        [ATTR_HTTP_REQUEST_METHOD]: request.method,
+        ...(route && { [ATTR_HTTP_ROUTE]: route }),
+        [ATTR_URL_PATH]: request.url.split('?', 1)[0],
+        [ATTR_URL_SCHEME]: request.protocol,
+        [ATTR_SERVER_ADDRESS]: request.hostname,
+        ...(request.port && { [ATTR_SERVER_PORT]: request.port }),
         ...orderAttributes(params),
         ...(asksForTrace && !orders && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
       },
@@ -81,8 +97,12 @@ async function startSpan(
   // After the last byte as well as when the caller hangs up, which a stream of events ends with.
   reply.raw.once('close', () => {
     const { headersSent, statusCode } = reply.raw;
-    if (headersSent) span.setAttribute('http.response.status_code', statusCode);
-    if (!headersSent || statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    if (headersSent) span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
+    // What is refused with 4xx is the caller's error, not this server's.
+    if (!headersSent || statusCode >= 500) {
+      span.setAttribute(ATTR_ERROR_TYPE, headersSent ? String(statusCode) : hungUp);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
     span.end();
   });
   return span;

@@ -1,0 +1,17 @@
+import type { Attributes } from '@opentelemetry/api';
+import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import type { Task } from './task.ts';
+
+/** On every span and log line about a task that a bot of this hub has or is to have. */
+export const taskAttributes = (
+  { taskId, fence, orderId, correlationId, attempt }: Task,
+  { botId, sessionId }: { readonly botId: string; readonly sessionId: string },
+): Attributes => ({
+  [ATTR_BOT_ID]: botId,
+  [ATTR_TASK_ID]: taskId,
+  [ATTR_FENCE]: fence,
+  [ATTR_ORDER_ID]: orderId,
+  [ATTR_CORRELATION_ID]: correlationId,
+  'mallbots.session_id': sessionId,
+  'mallbots.attempt': attempt,
+});

@@ -1,0 +1,18 @@
+import { type Span, SpanStatusCode } from '@opentelemetry/api';
+import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating';
+import { MallError } from '../contract/errors.ts';
+
+/** The operation of this span has failed with `error`, which the span keeps as an event. */
+export function fail(span: Span, error: unknown): void {
+  span.recordException(asError(error));
+  markFailed(span, error);
+}
+
+/** As `fail`, where the error is kept already. */
+export function markFailed(span: Span, error: unknown): void {
+  const { name, message } = asError(error);
+  span.setAttribute(ATTR_ERROR_TYPE, error instanceof MallError ? error.code : name);
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
