@@ -1,0 +1,94 @@
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { contextOf } from '../../src/telemetry/propagation.ts';
+import { createTelemetry } from '../../src/telemetry/setup.ts';
+import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts';
+
+const traceId = '0af7651916cd43dd8448eb211c80319c';
+const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+
+let collector: OtlpReceiver;
+beforeEach(async () => {
+  collector = await startOtlpReceiver();
+});
+afterEach(() => collector[Symbol.asyncDispose]());
+
+const telemetryOf = (role: string, otlpEndpoint = collector.endpoint) =>
+  createTelemetry({ role, otlpEndpoint, traceFile: '', logLevel: 'silent', instanceId: `${role}-1` });
+
+describe('spans for a collector', () => {
+  test('arrive over OTLP/HTTP as they were recorded, under the service of their role', async () => {
+    const { tracer, shutdown } = telemetryOf('orders');
+    const startTime = new Date('2026-01-02T03:04:05.006Z');
+    const link = trace.getSpanContext(contextOf(`00-${'1'.repeat(32)}-2222222222222222-01`))!;
+    const options = { kind: SpanKind.PRODUCER, startTime, links: [{ context: link }] };
+    const attributes = { 'mallbots.order_id': 'o1', 'mallbots.fence': 3, cold: true, metres: 1.5 };
+    const span = tracer.startSpan('send orders.events', { ...options, attributes }, contextOf(traceparent));
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(new Date('2026-01-02T03:04:05.010Z'));
+    await shutdown();
+
+    expect(collector.requests).toEqual([{ path: '/v1/traces', contentType: 'application/x-protobuf' }]);
+    const startTimeUnixNano = BigInt(startTime.getTime()) * 1_000_000n;
+    expect(collector.spans()).toEqual([
+      {
+        service: 'orders',
+        traceId,
+        spanId: span.spanContext().spanId,
+        parentSpanId: 'b7ad6b7169203331',
+        name: 'send orders.events',
+        // The wire counts from 1.
+        kind: SpanKind.PRODUCER + 1,
+        startTimeUnixNano,
+        endTimeUnixNano: startTimeUnixNano + 4_000_000n,
+        attributes,
+        links: [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16) }],
+        statusCode: SpanStatusCode.ERROR,
+      },
+    ]);
+  });
+
+  test('are exported while the role runs, without waiting for its end', async () => {
+    const { tracer, shutdown } = telemetryOf('hub');
+    tracer.startSpan('offer shop').end();
+
+    await expect.poll(() => collector.spans().map(({ name }) => name), { timeout: 20_000 }).toEqual(['offer shop']);
+    await shutdown();
+  });
+
+  test('are sent again when the collector was overloaded', async () => {
+    collector.refuseNext(503);
+    const { tracer, shutdown } = telemetryOf('hub');
+    tracer.startSpan('offer shop').end();
+
+    await expect.poll(() => collector.spans().map(({ name }) => name), { timeout: 20_000 }).toEqual(['offer shop']);
+    expect(collector.requests).toHaveLength(2);
+    await shutdown();
+  });
+
+  test('of a role in the same process go under its own service', async () => {
+    const [orders, hub] = [telemetryOf('orders'), telemetryOf('hub', `${collector.endpoint}/`)];
+    orders.tracer.startSpan('a').end();
+    hub.tracer.startSpan('b').end();
+    await Promise.all([orders.shutdown(), hub.shutdown()]);
+
+    const services = collector.spans().map(({ service, name }) => `${service} ${name}`);
+    expect(services.sort()).toEqual(['hub b', 'orders a']);
+  });
+
+  test('do not hold up the end of a role when the collector is gone', async () => {
+    const { tracer, shutdown } = telemetryOf('orders');
+    await collector[Symbol.asyncDispose]();
+    tracer.startSpan('send orders.events').end();
+
+    await expect(shutdown()).resolves.toBeUndefined();
+  });
+
+  test('are not made of what hangs below a look that nobody samples', async () => {
+    const { tracer, shutdown } = telemetryOf('orders');
+    tracer.startSpan('GetOrder', {}, contextOf(`00-${traceId}-b7ad6b7169203331-00`)).end();
+    await shutdown();
+
+    expect(collector.spans()).toEqual([]);
+  });
+});
