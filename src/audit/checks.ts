@@ -167,9 +167,11 @@ const everythingPublished = ({ sent }: Facts): Violation[] =>
 
 /**
  * Each message that left an outbox, or that any subscriber has seen (the hub publishes progress without an outbox), is in the inbox of
- * every subscriber of its name, once.
+ * every subscriber of its name, once. Except that an attempt which was lost, maybe because the bot went down together with its hub, may have
+ * been heard of by some only: what it did is undone everywhere.
  */
-function everythingTakenOnce({ sent, taken }: Facts): Violation[] {
+function everythingTakenOnce({ tasks, sent, taken }: Facts): Violation[] {
+  const isOfLostAttempt = lostAttempts(tasks);
   const nameOf = new Map<string, string>();
   for (const { messageId, name } of [...sent, ...taken]) nameOf.set(messageId, name);
   const times = new Map<string, number>();
@@ -177,7 +179,7 @@ function everythingTakenOnce({ sent, taken }: Facts): Violation[] {
   return [...nameOf].flatMap(([messageId, name]) =>
     subscribersOf(name).flatMap((subscriber) => {
       const count = times.get(`${subscriber} ${messageId}`) ?? 0;
-      if (count === 1) return [];
+      if (count === 1 || (count === 0 && isOfLostAttempt(messageId))) return [];
       return [
         {
           rule: 'consumed exactly once',
@@ -187,6 +189,15 @@ function everythingTakenOnce({ sent, taken }: Facts): Violation[] {
       ];
     }),
   );
+}
+
+/** Tells progress by its id, `task:fence:...`, in which only the newest fence has come to a result. */
+function lostAttempts(tasks: readonly TaskFact[]): (messageId: string) => boolean {
+  const newest = new Map(tasks.map(({ taskId, fence }) => [taskId, fence]));
+  return (messageId) => {
+    const [taskId = '', fence] = messageId.split(':');
+    return fence !== undefined && Number(fence) < (newest.get(taskId) ?? 0);
+  };
 }
 
 function subscribersOf(name: string): Subscriber[] {

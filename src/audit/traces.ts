@@ -1,39 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { ATTR_ORDER_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
-import type { OrderFact, Violation } from './checks.ts';
-
-/** The parts of OTLP JSON (`ExportTraceServiceRequest`) that are looked at here. */
-interface OtlpRequest {
-  resourceSpans?: Array<{
-    resource?: { attributes?: OtlpAttribute[] };
-    scopeSpans?: Array<{ spans?: OtlpSpan[] }>;
-  }>;
-}
-interface OtlpSpan {
-  traceId: string;
-  spanId: string;
-  parentSpanId?: string;
-  name: string;
-  attributes?: OtlpAttribute[];
-  links?: Array<{ traceId: string }>;
-}
-interface OtlpAttribute {
-  key: string;
-  value: { stringValue?: string; boolValue?: boolean };
-}
-
-export interface SpanFact {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId: string;
-  readonly name: string;
-  readonly service: string;
-  /** Empty where the span is about no order. */
-  readonly orderId: string;
-  readonly linkedTraceIds: readonly string[];
-  /** A request about an order that could not be told which trace the order is in. */
-  readonly traceUnknown: boolean;
-}
+import type { Facts, OrderFact, Violation } from './checks.ts';
+import type { SpanFact } from './spans.ts';
 
 export interface OrderTrace {
   readonly orderId: string;
@@ -41,43 +7,6 @@ export interface OrderTrace {
   readonly spans: number;
   readonly services: readonly string[];
 }
-
-/** Every span in a file of OTLP JSON lines. A last line that a killed process left half written is passed over. */
-export function readSpans(file: string): SpanFact[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .flatMap((line) => (line === '' ? [] : spansOf(parse(line))));
-}
-
-function parse(line: string): OtlpRequest {
-  try {
-    return JSON.parse(line) as OtlpRequest;
-  } catch {
-    return {};
-  }
-}
-
-function spansOf({ resourceSpans = [] }: OtlpRequest): SpanFact[] {
-  return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
-    const service = attribute(resource?.attributes, 'service.name');
-    return scopeSpans.flatMap(({ spans = [] }) =>
-      spans.map(({ traceId, spanId, parentSpanId = '', name, attributes = [], links = [] }) => ({
-        traceId,
-        spanId,
-        parentSpanId,
-        name,
-        service,
-        orderId: attribute(attributes, ATTR_ORDER_ID),
-        linkedTraceIds: links.map((link) => link.traceId),
-        traceUnknown: attributes.some(({ key, value }) => key === ATTR_ORDER_TRACE_UNKNOWN && value.boolValue === true),
-      })),
-    );
-  });
-}
-
-const attribute = (attributes: OtlpAttribute[] | undefined, key: string): string =>
-  attributes?.find((candidate) => candidate.key === key)?.value.stringValue ?? '';
 
 /** One trace per order: the one that its placing request began. */
 export function orderTraces(orders: readonly OrderFact[], spans: readonly SpanFact[]): OrderTrace[] {
@@ -88,31 +17,127 @@ export function orderTraces(orders: readonly OrderFact[], spans: readonly SpanFa
   });
 }
 
+/** What the tables say that traces are held against. */
+export type TracedFacts = Pick<Facts, 'orders' | 'tasks' | 'sent' | 'taken'>;
+
+/**
+ * Every promise about traces that `spans` break: `interrupted` tells that a process was killed, which takes the spans with it that it had
+ * not exported yet. Then only what is there is judged: it must not stand in a trace of its own.
+ */
+export function checkTraces(facts: TracedFacts, spans: readonly SpanFact[], interrupted: boolean): Violation[] {
+  const traces = new Traces(spans);
+  return [
+    ...facts.orders.flatMap((order) => strays(order, traces)),
+    ...(interrupted ? [] : [...facts.orders.flatMap((order) => gaps(order, facts, traces)), ...hops(facts, spans)]),
+  ];
+}
+
+/** Spans by what they are looked up by. */
+class Traces {
+  readonly #byTrace: ReadonlyMap<string, readonly SpanFact[]>;
+  readonly #byOrder: ReadonlyMap<string, readonly SpanFact[]>;
+
+  constructor(spans: readonly SpanFact[]) {
+    this.#byTrace = Map.groupBy(spans, ({ traceId }) => traceId);
+    this.#byOrder = Map.groupBy(spans, ({ orderId }) => orderId);
+  }
+
+  of(traceId: string): readonly SpanFact[] {
+    return this.#byTrace.get(traceId) ?? [];
+  }
+
+  about(orderId: string): readonly SpanFact[] {
+    return this.#byOrder.get(orderId) ?? [];
+  }
+
+  /** The order's trace, then those that have to do with it and began on their own. */
+  idsOf({ orderId, traceId }: OrderFact): string[] {
+    return [...new Set([traceId, ...this.about(orderId).map((span) => span.traceId)])];
+  }
+}
+
+const located = ({ name, service }: SpanFact): string => `"${name}" of ${service}`;
+
 /**
  * Every span about an order is in the order's trace, or in one that started on its own later (at the desk) and is linked to it. A trace
  * whose first span, which would have the link, went down with a killed process says nothing; nor does one that says that it could
  * not know the order's.
  */
-export function checkTraces(orders: readonly OrderFact[], spans: readonly SpanFact[]): Violation[] {
-  const linked = new Map<string, Set<string>>();
-  for (const { traceId, linkedTraceIds } of spans) {
-    for (const target of linkedTraceIds) linked.set(traceId, (linked.get(traceId) ?? new Set()).add(target));
-  }
-  const wouldBeLinked = new Set(
-    spans.flatMap(({ parentSpanId, traceUnknown, traceId }) => (parentSpanId === '' && !traceUnknown ? [traceId] : [])),
-  );
-  const byOrder = Map.groupBy(spans, ({ orderId }) => orderId);
-  return orders.flatMap(({ orderId, traceId }) => {
-    const about = byOrder.get(orderId) ?? [];
-    if (about.length === 0)
-      return [{ rule: 'one trace per order', subject: orderId, message: 'no span names the order' }];
-    const strays = about.filter(
-      (span) => span.traceId !== traceId && wouldBeLinked.has(span.traceId) && !linked.get(span.traceId)?.has(traceId),
-    );
-    return strays.slice(0, 1).map(({ name, service, traceId: stray }) => ({
-      rule: 'one trace per order',
-      subject: orderId,
-      message: `${strays.length} spans are outside of trace ${traceId}, the first "${name}" of ${service} in ${stray}`,
-    }));
+function strays(order: OrderFact, traces: Traces): Violation[] {
+  const rule = 'one trace per order';
+  const { orderId, traceId } = order;
+  const about = traces.about(orderId);
+  if (about.length === 0) return [{ rule, subject: orderId, message: 'no span names the order' }];
+  const astray = traces.idsOf(order).filter((id) => {
+    const spans = traces.of(id);
+    const wouldBeLinked = spans.some(({ parentSpanId, traceUnknown }) => parentSpanId === '' && !traceUnknown);
+    const isLinked = spans.some(({ linkedTraceIds }) => linkedTraceIds.includes(traceId));
+    return id !== traceId && wouldBeLinked && !isLinked;
   });
+  const lost = about.filter((span) => astray.includes(span.traceId));
+  return lost.slice(0, 1).map((span) => ({
+    rule,
+    subject: orderId,
+    message: `${lost.length} spans are outside of trace ${traceId}, the first ${located(span)} in ${span.traceId}`,
+  }));
+}
+
+/** The order's trace and each that has to do with it is one tree, with the services in it that had to do something. */
+function gaps(order: OrderFact, { tasks }: TracedFacts, traces: Traces): Violation[] {
+  const { orderId, traceId } = order;
+  const broken = traces.idsOf(order).flatMap((id) => {
+    const spans = traces.of(id);
+    const ids = new Set(spans.map(({ spanId }) => spanId));
+    const roots = spans.filter(({ parentSpanId }) => parentSpanId === '');
+    const orphans = spans.filter(({ parentSpanId }) => parentSpanId !== '' && !ids.has(parentSpanId));
+    return [
+      ...(roots.length === 1 ? [] : [`trace ${id} has ${roots.length} roots: ${roots.map(located).join(', ')}`]),
+      ...orphans
+        .slice(0, 1)
+        .map((span) => `${orphans.length} spans of trace ${id} have no parent: ${located(span)} ...`),
+    ];
+  });
+  const inTrace = new Set(traces.of(traceId).map(({ service }) => service));
+  const around = traces.idsOf(order).flatMap((id) => traces.of(id).map(({ service }) => service));
+  const delivered = tasks.some((task) => task.orderId === orderId && task.state === 'SUCCEEDED');
+  const missing = [
+    ...['kiosk', 'orders', 'payments', 'depot'].filter((service) => !inTrace.has(service)),
+    ...(delivered ? ['hub', 'bot'].filter((service) => !inTrace.has(service)) : []),
+    ...(order.state === 'COMPLETED' && !around.includes('staff') ? ['staff'] : []),
+  ];
+  return [
+    ...broken.map((message) => ({ rule: 'an order is one tree of spans', subject: orderId, message })),
+    ...missing.map((service) => ({
+      rule: "every service is in the order's trace",
+      subject: orderId,
+      message: `${service} has no span in trace ${traceId}${service === 'staff' ? ', nor in one that is linked to it' : ''}`,
+    })),
+  ];
+}
+
+/** Each message that left an outbox has a span that sends it; each that was taken in one that processes it, below one that sends it. */
+function hops({ sent, taken }: TracedFacts, spans: readonly SpanFact[]): Violation[] {
+  const sends = Map.groupBy(
+    spans.filter(({ operation }) => operation === 'send'),
+    ({ messageId }) => messageId,
+  );
+  const processes = Map.groupBy(
+    spans.filter(({ operation }) => operation === 'process'),
+    ({ service, messageId }) => `${service} ${messageId}`,
+  );
+  // The hub has no inbox: what it takes in becomes a task.
+  const tasks = sent.filter(({ name }) => name === 'depot.task_requested').map((task) => ({ ...task, by: 'hub' }));
+  const messages = [
+    ...sent
+      .filter(({ messageId }) => !sends.has(messageId))
+      .map(({ from, messageId, name }) => ({ messageId, message: `${from} has no span that sends ${name}` })),
+    ...[...taken, ...tasks].flatMap(({ by, messageId, name }) => {
+      const parents = new Set(sends.get(messageId)?.map(({ spanId }) => spanId));
+      const own = processes.get(`${by} ${messageId}`) ?? [];
+      if (own.length === 0) return [{ messageId, message: `${by} has no span that processes ${name}` }];
+      if (own.every(({ parentSpanId }) => parents.has(parentSpanId))) return [];
+      return [{ messageId, message: `${by} processes ${name} in a span that is not below one that sends it` }];
+    }),
+  ];
+  return messages.map(({ messageId, message }) => ({ rule: 'every hop is traced', subject: messageId, message }));
 }

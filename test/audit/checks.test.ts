@@ -44,6 +44,17 @@ describe('the audit', () => {
     expect(check(kept)).toEqual([]);
   });
 
+  test('lets progress of an attempt that was lost be known to some only, and to nobody twice', () => {
+    const [task] = kept.tasks;
+    const early = takenByAll('k1:1:4', 'bots.item_picked');
+    const again: Partial<Facts> = {
+      tasks: [{ ...task!, fence: 3 }],
+      taken: [...kept.taken, ...takenByAll('k1:3:started', 'bots.task_started'), early[0]!],
+    };
+    expect(rules(again)).toEqual([]);
+    expect(rules({ ...again, taken: [...again.taken!, early[0]!] })).toContain('consumed exactly once');
+  });
+
   test.each<[string, Partial<Facts>, string]>([
     ['an order that has not ended', { orders: [{ ...kept.orders[0]!, state: 'READY' }] }, 'order ends'],
     ['an order without an invoice', { invoices: [] }, 'order is invoiced'],
