@@ -1,10 +1,10 @@
-import { validate } from 'uuid';
 import { invalid, notFound, quoted } from '../contract/errors.ts';
+import { isId } from '../contract/ids.ts';
 import type { StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
 
 /** Characters of an id's end that tables show. Its beginning is a time, and so much the same for all. */
-export const shownChars = 8;
+const shownChars = 8;
 /** Fewer characters name too many orders. */
 const minSuffixChars = 6;
 
@@ -16,7 +16,7 @@ export const shortId = (orderId: string): string => orderId.slice(-shownChars);
  */
 export async function orderIdOf(given: string, api: Pick<Api<StaffService>, 'listPickups'>): Promise<string> {
   const wanted = given.toLowerCase();
-  if (validate(wanted)) return wanted;
+  if (isId(wanted)) return wanted;
   if (wanted.length < minSuffixChars || !/^[0-9a-f-]+$/.test(wanted)) {
     const remedy = `give a whole order id, or its last ${minSuffixChars} characters or more`;
     throw invalid('order', given, 'MALFORMED_ID', remedy);

@@ -72,6 +72,15 @@ export function open<N extends MessageName>(message: Message & { name: N }): Rec
   }
 }
 
+/**
+ * A field of a decoded body that protobuf leaves optional and every publisher sets.
+ * @throws MallError INVALID_ARGUMENT naming the field as the proto does
+ */
+export function required<T>(field: string, value: T | undefined): T {
+  if (value !== undefined) return value;
+  throw new MallError('INVALID_ARGUMENT', `the event has no ${field}`, { reason: 'FIELD_MISSING', field });
+}
+
 /** The headers that a message has on the wire; every value is a string. */
 export type Headers = Record<string, string>;
 

@@ -3,6 +3,8 @@ import { invalid } from './errors.ts';
 /** ISO 4217 by its form; whether anything is priced in it is for the services to say. */
 const currencyPattern = /^[A-Z]{3}$/;
 const controlCharacters = /\p{Cc}/u;
+/** Characters: a UUID and room for a prefix. */
+export const maxIdempotencyKeyChars = 100;
 
 /**
  * `value` itself, when it is 1 to `maxChars` characters that are not all blank and of which none is a control character
@@ -19,6 +21,10 @@ export function requireText(field: string, value: string, maxChars: number): str
   }
   return value;
 }
+
+/** @throws MallError INVALID_ARGUMENT as `requireText` does */
+export const requireIdempotencyKey = (value: string): string =>
+  requireText('idempotency_key', value, maxIdempotencyKeyChars);
 
 /**
  * `value` itself, when it has the form of a currency code.

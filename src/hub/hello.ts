@@ -1,10 +1,10 @@
-import { validate } from 'uuid';
 import { invalid } from '../contract/errors.ts';
+import { requireId } from '../contract/ids.ts';
 import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet.ts';
 
 /** Also part of span attributes, log lines and file names. */
 const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const namePattern = /^[a-z][a-z0-9_.]{0,63}$/;
+const kindPattern = /^[a-z][a-z0-9_.]{0,63}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */
 const maxKinds = 64;
@@ -30,7 +30,7 @@ export interface Introduction {
 
 /** @throws MallError INVALID_ARGUMENT naming the first field at fault */
 export function readHello(hello: Hello): Introduction {
-  const { botId, instanceId, bootCount, envelope, kinds, credits, heldTasks, position } = hello;
+  const { botId, bootCount, envelope, kinds, credits, heldTasks, position } = hello;
   if (!botIdPattern.test(botId)) {
     throw invalid(
       'hello.bot_id',
@@ -39,9 +39,7 @@ export function readHello(hello: Hello): Introduction {
       'give 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first',
     );
   }
-  if (!validate(instanceId)) {
-    throw invalid('hello.instance_id', instanceId, 'MALFORMED_ID', 'give a UUID drawn when the bot process starts');
-  }
+  const instanceId = requireId('hello.instance_id', hello.instanceId, 'give a UUID drawn when the bot process starts');
   if (envelope && envelope.minMinor > envelopeMinor) {
     const remedy = `this hub speaks minor ${envelopeMinor} of fleet.v1; accept it or find a newer hub`;
     throw invalid('hello.envelope.min_minor', envelope.minMinor, 'ENVELOPE_TOO_NEW', remedy);
@@ -53,15 +51,13 @@ export function readHello(hello: Hello): Introduction {
   kinds.forEach(requireKind);
   const served = new Set(kinds.map(({ kind }) => kind));
   heldTasks.forEach(({ taskId, fence }, index) => {
-    if (!validate(taskId)) {
-      throw invalid(`hello.held_tasks[${index}].task_id`, taskId, 'MALFORMED_ID', 'repeat the id from the offer');
-    }
+    requireId(`hello.held_tasks[${index}].task_id`, taskId, 'repeat the id from the offer');
     if (fence < 1)
       throw invalid(`hello.held_tasks[${index}].fence`, fence, 'OUT_OF_RANGE', 'repeat the fence of the offer');
   });
   return {
     botId,
-    instanceId: instanceId.toLowerCase(),
+    instanceId,
     bootCount,
     kinds: served,
     credits: new Map(
@@ -89,7 +85,7 @@ export function readPosition(field: string, { x, y }: Position): Position {
 
 function requireKind({ kind, digests }: KindSupport, index: number): void {
   const field = `hello.kinds[${index}]`;
-  if (!namePattern.test(kind)) throw invalid(`${field}.kind`, kind, 'MALFORMED_KIND', 'give a name such as shop');
+  if (!kindPattern.test(kind)) throw invalid(`${field}.kind`, kind, 'MALFORMED_KIND', 'give a name such as shop');
   requireCount(`${field}.digests`, digests, maxDigests);
   for (const digest of digests) {
     if (!digestPattern.test(digest)) {

@@ -1,9 +1,9 @@
 import { context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating';
 import type { Logger } from 'pino';
-import { validate } from 'uuid';
 import type { Broker, Delivery, Subscription } from '../broker/port.ts';
 import { quoted } from '../contract/errors.ts';
+import { isId } from '../contract/ids.ts';
 import { type Message, open } from '../contract/message.ts';
 import { hubTasks } from '../contract/topology.ts';
 import type { TaskRequested } from '../gen/events/depot/v1/events.ts';
@@ -117,8 +117,8 @@ function readBody(message: Message): { body: TaskRequested | undefined; flaw: st
     return refuse((error as Error).message);
   }
   const { taskId, orderId, schema, position } = body;
-  if (!validate(taskId)) return refuse(`task_id is ${quoted(taskId)}; give a UUID`);
-  if (!validate(orderId)) return refuse(`order_id is ${quoted(orderId)}; give a UUID`);
+  if (!isId(taskId)) return refuse(`task_id is ${quoted(taskId)}; give a UUID`);
+  if (!isId(orderId)) return refuse(`order_id is ${quoted(orderId)}; give a UUID`);
   if (!schema || !translatorOf(schema)) {
     const asked = `kind ${quoted(schema?.kind ?? '')} with digest ${quoted(schema?.digest ?? '')}`;
     // Not stored: text that nobody has checked.

@@ -1,5 +1,5 @@
-import { validate } from 'uuid';
 import { MallError, quoted } from '../contract/errors.ts';
+import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Refusal } from './refusal.ts';
@@ -25,7 +25,7 @@ export function flawOf(
   { taskId, fence, occurredAt }: { taskId: string; fence: number; occurredAt?: Date | undefined },
 ): Refusal | undefined {
   const invalid = (what: string) => ({ reason: 'FIELD_INVALID', message: what }) as const;
-  if (!validate(taskId)) return invalid(`task_id is ${quoted(taskId)}; repeat the id of the offer`);
+  if (!isId(taskId)) return invalid(`task_id is ${quoted(taskId)}; repeat the id of the offer`);
   if (fence < 1) return invalid(`fence is ${fence}; repeat the fence of the offer`);
   if (seq < 1) return invalid(`seq is ${seq}; number this frame, it must not be lost`);
   if (occurredAt && !(occurredAt >= firstInstant && occurredAt <= lastInstant)) {

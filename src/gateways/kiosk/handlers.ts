@@ -1,5 +1,7 @@
 import type { MessageName } from '../../contract/events.ts';
+import { required } from '../../contract/message.ts';
 import { subscriptions } from '../../contract/topology.ts';
+import type { Money } from '../../gen/common/v1/common.ts';
 import type { Handler, Handlers } from '../../role/messaging.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { addToTimeline, changeProduct, putProduct, putStore } from './store.ts';
@@ -55,7 +57,7 @@ function catalogueHandlers(logger: Telemetry['logger']): { readonly [N in Catalo
   };
 }
 
-function columnsOf(price: { minor: number; currency: string } | undefined) {
-  if (!price) throw new Error('a price is missing');
-  return { priceMinor: price.minor, currency: price.currency };
+function columnsOf(price: Money | undefined) {
+  const { minor, currency } = required('price', price);
+  return { priceMinor: minor, currency };
 }

@@ -1,12 +1,6 @@
 import { z } from 'zod';
-
-/** Lines of one order; more is a mistake or an attack, not a shopper. */
-export const maxOrderLines = 100;
-/** Pieces of one product in one order: what a robot can carry is far below. */
-export const maxQuantity = 1_000;
-const maxShopperChars = 100;
-/** A UUID and room for a prefix. */
-const maxIdempotencyKeyChars = 100;
+import { maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
+import { maxIdempotencyKeyChars } from '../../contract/text.ts';
 
 /** Named schemas become components of the OpenAPI document. */
 export const registry = z.registry<{ id: string }>();

@@ -1,6 +1,6 @@
-import { invalid, notFound, refused } from '../../contract/errors.ts';
+import { notFound, refused } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
-import type { Draft } from '../../contract/message.ts';
+import { type Draft, required } from '../../contract/message.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
@@ -49,8 +49,8 @@ export const depotHandlers: Handlers<'depot'> = {
   },
 
   'stores.participation_changed': async ({ body }, { orm }) => {
-    const { storeId, name, position, participating, version } = body;
-    if (!position) throw invalid('position', '', 'POSITION_MISSING', 'a store has a place on the floor');
+    const { storeId, name, participating, version } = body;
+    const position = required('position', body.position);
     await rememberStore(orm, { storeId, name, position, participating, version });
     return [];
   },
@@ -98,8 +98,8 @@ type CommandOf = (task: TaskRef) => ListCommand;
 const follow = async (tx: Transaction, task: TaskRef | undefined, commandOf: CommandOf) =>
   (await apply(tx, task, commandOf, new Date())).events;
 
-async function apply({ orm }: Transaction, task: TaskRef | undefined, commandOf: CommandOf, now: Date) {
-  if (!task) throw invalid('task', '', 'TASK_MISSING', 'every event about a task names it');
+async function apply({ orm }: Transaction, given: TaskRef | undefined, commandOf: CommandOf, now: Date) {
+  const task = required('task', given);
   const before = await requireList(orm, task.orderId);
   if (before.taskId !== task.taskId) {
     const message = `task ${task.taskId} is not the one of order ${task.orderId}'s list, ${before.taskId || 'which has none'}`;

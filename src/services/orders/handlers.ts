@@ -1,4 +1,4 @@
-import type { Draft } from '../../contract/message.ts';
+import { type Draft, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
@@ -18,13 +18,13 @@ export const ordersHandlers: Handlers<'orders'> = {
 
   'stores.product_added': async ({ body }, tx) => {
     const { productId: id, storeId, sku, name, stock, version } = body;
-    const { minor: priceMinor, currency } = required(body.price, 'price');
+    const { minor: priceMinor, currency } = required('price', body.price);
     await saveProduct(tx.orm, { id, storeId, sku, name, priceMinor, currency, stock, removed: false, version });
     return [];
   },
 
   'stores.price_changed': async ({ body }, tx) => {
-    const { minor: priceMinor, currency } = required(body.price, 'price');
+    const { minor: priceMinor, currency } = required('price', body.price);
     await updateProduct(tx.orm, body.productId, body.version, { priceMinor, currency });
     return [];
   },
@@ -79,9 +79,4 @@ function stockCommand(reason: StockReason, lineId: string, delta: number): Order
   return { type: 'take-stock', lineId, quantity: Math.abs(delta) };
 }
 
-const orderOf = (task: TaskRef | undefined): string => required(task, 'task').orderId;
-
-function required<T>(value: T | undefined, field: string): T {
-  if (value === undefined) throw new Error(`event without ${field}`);
-  return value;
-}
+const orderOf = (task: TaskRef | undefined): string => required('task', task).orderId;

@@ -1,21 +1,12 @@
-import { invalid } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
-import { requireCurrency, requireText } from '../../contract/text.ts';
 import type { Database } from '../../database/port.ts';
-import {
-  type Invoice as InvoiceMessage,
-  InvoiceState,
-  type PaymentsService,
-  type PayRequest,
-} from '../../gen/payments/v1/payments.ts';
+import { type Invoice as InvoiceMessage, InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { dueMinor } from './invoice.ts';
-import { noInvoice, type Payment, pay, retryingConflicts } from './pay.ts';
+import { noInvoice, pay, retryingConflicts } from './pay.ts';
 import { readInvoice, type VersionedInvoice } from './stream.ts';
-
-/** Characters: a UUID and room for a prefix. */
-export const maxKeyChars = 100;
+import { paymentOf } from './validate.ts';
 
 export function paymentsApi(database: Database, messaging: Messaging): Api<typeof PaymentsService> {
   return {
@@ -37,16 +28,6 @@ export function paymentsApi(database: Database, messaging: Messaging): Api<typeo
       return toMessage(paid);
     },
   };
-}
-
-function paymentOf({ orderId, idempotencyKey, amount }: PayRequest): Payment {
-  const payment = {
-    orderId: requireId('order_id', orderId),
-    idempotencyKey: requireText('idempotency_key', idempotencyKey, maxKeyChars),
-  };
-  if (!amount) throw invalid('amount', '', 'MISSING', 'give what is due, in minor units with the currency');
-  const currency = requireCurrency('amount.currency', amount.currency);
-  return { ...payment, amount: { minor: amount.minor, currency } };
 }
 
 function toMessage({ invoice, version }: VersionedInvoice): InvoiceMessage {

@@ -1,5 +1,5 @@
 import type { MessageName } from '../../contract/events.ts';
-import type { Draft, Received } from '../../contract/message.ts';
+import { type Draft, type Received, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { Line } from '../../gen/events/orders/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
@@ -28,8 +28,7 @@ export const paymentsHandlers: Handlers<'payments'> = {
 
   'bots.task_succeeded': (event, tx) => {
     const { task, lines } = event.body;
-    if (!task) throw new Error('event without task');
-    return change(event, tx, task.orderId, { type: 'adjust', found: lines });
+    return change(event, tx, required('task', task).orderId, { type: 'adjust', found: lines });
   },
 };
 
@@ -44,7 +43,8 @@ async function change(
   return (await changeInvoice(tx, orderId, before, command, meta)).drafts;
 }
 
-function pricedLine({ lineId, quantity, unitPrice }: Line): PricedLine {
-  if (!unitPrice) throw new Error(`line ${lineId} has no price`);
-  return { lineId, quantity, unitPrice };
-}
+const pricedLine = ({ lineId, quantity, unitPrice }: Line, index: number): PricedLine => ({
+  lineId,
+  quantity,
+  unitPrice: required(`lines[${index}].unit_price`, unitPrice),
+});

@@ -1,5 +1,5 @@
-import { invalid, notFound } from '../../contract/errors.ts';
-import type { Draft } from '../../contract/message.ts';
+import { notFound } from '../../contract/errors.ts';
+import { type Draft, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
@@ -22,12 +22,12 @@ export const storesHandlers: Handlers<'stores'> = {
   },
 
   'bots.task_lost': async ({ body }, tx) => {
-    const { taskId } = requireTask(body.task);
+    const { taskId } = required('task', body.task);
     return putBack(tx, await takePicks(tx.orm, taskId, body.lostFence), 'lost');
   },
 
   'bots.task_failed': async ({ body }, tx) => {
-    const { taskId, fence } = requireTask(body.task);
+    const { taskId, fence } = required('task', body.task);
     return putBack(tx, await takePicks(tx.orm, taskId, fence), 'failed');
   },
 };
@@ -39,13 +39,8 @@ interface ItemReport {
 }
 
 function pickOf({ task, lineId, productId }: ItemReport, units: { picked: number; short: number }): Pick {
-  const { taskId, fence, orderId } = requireTask(task);
+  const { taskId, fence, orderId } = required('task', task);
   return { taskId, fence, orderId, lineId, productId, ...units };
-}
-
-function requireTask(task: TaskRef | undefined): TaskRef {
-  if (!task) throw invalid('task', '', 'TASK_MISSING', 'every event about a task names it');
-  return task;
 }
 
 const putBack = (tx: Transaction, picks: readonly Pick[], over: 'lost' | 'failed') =>

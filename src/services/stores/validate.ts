@@ -1,4 +1,5 @@
 import { invalid } from '../../contract/errors.ts';
+import { requireCurrency } from '../../contract/text.ts';
 import type { Money, Position } from '../../gen/common/v1/common.ts';
 import type { Price } from './messages.ts';
 
@@ -12,7 +13,6 @@ const maxStock = 1_000_000;
 const maxDistanceMetres = 1_000;
 
 const skuPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
-const currencyPattern = /^[A-Z]{3}$/;
 
 // Each of these answers with the value itself, or throws MallError INVALID_ARGUMENT naming the field.
 
@@ -26,14 +26,11 @@ export function requireSku(field: string, value: string): string {
 
 export function requirePrice(field: string, value: Money | undefined): Price {
   if (!value) throw invalid(field, '', 'PRICE_MISSING', 'give a price in minor units with its currency');
-  const { minor, currency } = value;
+  const { minor } = value;
   if (!Number.isInteger(minor) || minor < 0 || minor > maxPriceMinor) {
     throw invalid(`${field}.minor`, minor, 'PRICE_OUT_OF_RANGE', `give minor units from 0 to ${maxPriceMinor}`);
   }
-  if (!currencyPattern.test(currency)) {
-    throw invalid(`${field}.currency`, currency, 'MALFORMED_CURRENCY', 'give an ISO 4217 code such as EUR');
-  }
-  return { minor, currency };
+  return { minor, currency: requireCurrency(`${field}.currency`, value.currency) };
 }
 
 export function requireStock(field: string, value: number): number {
