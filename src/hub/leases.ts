@@ -26,7 +26,8 @@ export interface LeasePorts {
 export class Leases {
   readonly #ports: LeasePorts;
   readonly #loop: Loop;
-  #lastTickMs = performance.now();
+  /** When the last turn ended that worked. */
+  #workedAtMs = performance.now();
   #judgeFromMs: number;
 
   constructor(ports: LeasePorts) {
@@ -76,16 +77,19 @@ export class Leases {
     this.#noteStall();
     this.#endSilent();
     await this.#renew();
-    if (performance.now() < this.#judgeFromMs) return false;
-    return (await this.#expire()) === maxTasksPerTransaction;
+    const ended = performance.now() < this.#judgeFromMs ? 0 : await this.#expire();
+    this.#workedAtMs = performance.now();
+    return ended === maxTasksPerTransaction;
   }
 
-  /** Who was not awake has not heard the heartbeats of that time, and must not judge by their absence. */
+  /**
+   * Who was not awake has not heard the heartbeats of that time, and must not judge by their absence. While the database was away no hub
+   * could write them down, and no bot could come back.
+   */
   #noteStall(): void {
     const { leaseMs } = this.#ports.times;
     const nowMs = performance.now();
-    if (nowMs - this.#lastTickMs > leaseMs / 2) this.#judgeFromMs = nowMs + leaseMs;
-    this.#lastTickMs = nowMs;
+    if (nowMs - this.#workedAtMs > leaseMs / 2) this.#judgeFromMs = nowMs + leaseMs;
   }
 
   #endSilent(): void {

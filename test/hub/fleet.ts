@@ -48,8 +48,14 @@ export interface Fleet extends AsyncDisposable {
   withheld(count: number): Promise<void>;
 }
 
-export async function startFleet({ leaseMs = 10_000 }: { leaseMs?: number } = {}): Promise<Fleet> {
-  const testDatabase = await withDatabase();
+export async function startFleet({
+  leaseMs = 10_000,
+  serverUrl,
+}: {
+  leaseMs?: number;
+  serverUrl?: string;
+} = {}): Promise<Fleet> {
+  const testDatabase = await withDatabase(serverUrl);
   const { database } = testDatabase;
   const broker = createEmbeddedBroker({ logger: silentLogger });
   const telemetry = recordingTelemetry('hub');
