@@ -38,7 +38,7 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
     async handOver(request) {
       const orderId = requireId('order_id', request.orderId);
       const order = await messaging.commit(newId(), async (tx) => {
-        const decision = await changeOrder(tx.orm, orderId, { type: 'hand-over' }, new Date());
+        const decision = await changeOrder(tx.orm, orderId, { type: 'handOver' }, new Date());
         if (!decision) throw noOrder(orderId);
         return { result: decision.order, events: decision.events };
       });

@@ -16,24 +16,24 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
   switch (command.type) {
     case 'count':
       return order.state === 'PLACED' ? only(withLine(order, command.line.lineId, add(command.line))) : only(order);
-    case 'forget-counts':
+    case 'forgetCounts':
       return order.state === 'PLACED' ? only(withLines(order, noCounts)) : only(order);
-    case 'complete-list':
+    case 'completeList':
       return order.state === 'PLACED' ? completeList(order, command.lines, command.bay, now) : only(order);
-    case 'assign-bay':
+    case 'assignBay':
       return isClosed(order) || order.bay === command.bay ? only(order) : only({ ...order, bay: command.bay });
     case 'reject':
       return order.state === 'PLACED' ? close(order, 'REJECTED', command.reason, now) : only(order);
     case 'cancel':
       return order.state === 'PLACED' ? close(order, 'CANCELLED', command.reason, now) : only(order);
-    case 'mark-paid':
+    case 'markPaid':
       // Whoever paid for a closed order gets it back from Payments, which heard of the closing too.
       return isClosed(order) || order.paid ? only(order) : joined({ ...order, paid: true }, []);
-    case 'hand-over':
+    case 'handOver':
       return handOver(order, now);
-    case 'take-stock':
+    case 'takeStock':
       return only(withLine(order, command.lineId, (line) => hold(line, Math.max(0, line.held - command.quantity))));
-    case 'return-stock':
+    case 'returnStock':
       // Not the returned units alone: what the lost attempt wrote off is looked for again as well.
       return isClosed(order) ? only(order) : only(withLine(order, command.lineId, (line) => hold(line, line.quantity)));
     default:

@@ -43,10 +43,10 @@ export const ordersHandlers: Handlers<'orders'> = {
     return [];
   },
 
-  'payments.paid': ({ body }, tx) => change(tx, body.orderId, { type: 'mark-paid' }),
+  'payments.paid': ({ body }, tx) => change(tx, body.orderId, { type: 'markPaid' }),
 
   'depot.list_completed': ({ body: { orderId, lines, bay } }, tx) =>
-    change(tx, orderId, { type: 'complete-list', lines, bay }),
+    change(tx, orderId, { type: 'completeList', lines, bay }),
 
   'depot.list_stuck': ({ body: { orderId, reason, message } }, tx) =>
     change(tx, orderId, {
@@ -55,7 +55,7 @@ export const ordersHandlers: Handlers<'orders'> = {
       reason: message || 'the shopping list could not be worked off',
     }),
 
-  'depot.bay_assigned': ({ body: { orderId, bay } }, tx) => change(tx, orderId, { type: 'assign-bay', bay }),
+  'depot.bay_assigned': ({ body: { orderId, bay } }, tx) => change(tx, orderId, { type: 'assignBay', bay }),
 
   'bots.item_picked': ({ body: { task, lineId, quantity } }, tx) =>
     change(tx, orderOf(task), { type: 'count', line: { lineId, picked: quantity, short: 0 } }),
@@ -63,7 +63,7 @@ export const ordersHandlers: Handlers<'orders'> = {
   'bots.item_short': ({ body: { task, lineId, quantity } }, tx) =>
     change(tx, orderOf(task), { type: 'count', line: { lineId, picked: 0, short: quantity } }),
 
-  'bots.task_lost': ({ body: { task } }, tx) => change(tx, orderOf(task), { type: 'forget-counts' }),
+  'bots.task_lost': ({ body: { task } }, tx) => change(tx, orderOf(task), { type: 'forgetCounts' }),
 };
 
 /** @throws Error when there is no such order: somebody speaks of what was never placed, and the message is parked */
@@ -74,9 +74,9 @@ async function change(tx: Transaction, orderId: string, command: OrderCommand): 
 }
 
 function stockCommand(reason: StockReason, lineId: string, delta: number): OrderCommand | undefined {
-  if (reason === StockReason.RETURNED) return { type: 'return-stock', lineId };
+  if (reason === StockReason.RETURNED) return { type: 'returnStock', lineId };
   if (reason === StockReason.SET) return undefined;
-  return { type: 'take-stock', lineId, quantity: Math.abs(delta) };
+  return { type: 'takeStock', lineId, quantity: Math.abs(delta) };
 }
 
 const orderOf = (task: TaskRef | undefined): string => required('task', task).orderId;

@@ -92,15 +92,15 @@ export type OrderCommand =
   /** A bot picked units, or found them missing: adds to the line's counts. */
   | { readonly type: 'count'; readonly line: LineCount }
   /** The attempt is lost: another bot begins anew. */
-  | { readonly type: 'forget-counts' }
+  | { readonly type: 'forgetCounts' }
   /** The goods are at the depot. `lines` is what was found, for good. */
-  | { readonly type: 'complete-list'; readonly lines: readonly LineCount[]; readonly bay: string }
-  | { readonly type: 'assign-bay'; readonly bay: string }
+  | { readonly type: 'completeList'; readonly lines: readonly LineCount[]; readonly bay: string }
+  | { readonly type: 'assignBay'; readonly bay: string }
   | { readonly type: 'reject'; readonly reason: string }
   | { readonly type: 'cancel'; readonly reason: string }
-  | { readonly type: 'mark-paid' }
-  | { readonly type: 'hand-over' }
+  | { readonly type: 'markPaid' }
+  | { readonly type: 'handOver' }
   /** Stores took units off its books for this line: they are promised no longer. */
-  | { readonly type: 'take-stock'; readonly lineId: string; readonly quantity: number }
+  | { readonly type: 'takeStock'; readonly lineId: string; readonly quantity: number }
   /** Stores has put a lost attempt's units back: the next attempt needs all of the line again. */
-  | { readonly type: 'return-stock'; readonly lineId: string };
+  | { readonly type: 'returnStock'; readonly lineId: string };

@@ -46,7 +46,7 @@ export function storesApi(database: Database, messaging: Messaging): Api<StoresS
       const storeId = requireId('store_id', id);
       return commit(async (tx) => {
         const store = await requireStore(tx, storeId);
-        const { state, events } = decideStore(store, { type: 'set participation', participating });
+        const { state, events } = decideStore(store, { type: 'setParticipation', participating });
         if (events.length > 0) await updateStore(tx.orm, state);
         return { result: state, events };
       });
@@ -70,10 +70,10 @@ export function storesApi(database: Database, messaging: Messaging): Api<StoresS
     },
 
     changePrice: async ({ productId, price }) =>
-      change(requireId('product_id', productId), { type: 'change price', price: requirePrice('price', price) }),
+      change(requireId('product_id', productId), { type: 'changePrice', price: requirePrice('price', price) }),
 
     setStock: async ({ productId, stock }) =>
-      change(requireId('product_id', productId), { type: 'set stock', stock: requireStock('stock', stock) }),
+      change(requireId('product_id', productId), { type: 'setStock', stock: requireStock('stock', stock) }),
 
     removeProduct: async ({ productId }) => change(requireId('product_id', productId), { type: 'remove' }),
 

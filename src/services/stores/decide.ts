@@ -75,7 +75,7 @@ export function decideProduct(
   const { productId } = state;
   const version = state.version + 1;
   switch (command.type) {
-    case 'change price': {
+    case 'changePrice': {
       const { price } = command;
       if (price.currency !== state.price.currency) {
         throw refused(
@@ -92,7 +92,7 @@ export function decideProduct(
         events: [draft('stores.price_changed', productId, { productId, price, version })],
       };
     }
-    case 'set stock':
+    case 'setStock':
       if (command.stock === state.stock) return unchanged(state);
       return moved(state, command.stock - state.stock, StockReason.SET);
     case 'remove':
@@ -103,9 +103,9 @@ export function decideProduct(
       };
     case 'take':
       return moved(state, -command.quantity, StockReason.PICKED, command);
-    case 'write off':
+    case 'writeOff':
       return moved(state, -command.quantity, StockReason.SHORT, command);
-    case 'put back':
+    case 'putBack':
       return moved(state, command.quantity, StockReason.RETURNED, command);
     default:
       throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);

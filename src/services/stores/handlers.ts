@@ -18,7 +18,7 @@ export const storesHandlers: Handlers<'stores'> = {
   'bots.item_short': async ({ body }, tx) => {
     const pick = pickOf(body, { picked: 0, short: body.quantity });
     await addToPick(tx.orm, pick);
-    return move(tx, [{ pick, type: 'write off', quantity: pick.short }]);
+    return move(tx, [{ pick, type: 'writeOff', quantity: pick.short }]);
   },
 
   'bots.task_lost': async ({ body }, tx) => {
@@ -46,7 +46,7 @@ function pickOf({ task, lineId, productId }: ItemReport, units: { picked: number
 const putBack = (tx: Transaction, picks: readonly Pick[], over: 'lost' | 'failed') =>
   move(
     tx,
-    picks.map((pick) => ({ pick, type: 'put back', quantity: unitsToPutBack(pick, over) })),
+    picks.map((pick) => ({ pick, type: 'putBack', quantity: unitsToPutBack(pick, over) })),
   );
 
 interface Move extends Omit<UnitMove, 'line'> {

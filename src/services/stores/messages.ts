@@ -36,7 +36,7 @@ export interface ProductState {
 
 export type StoreCommand =
   | { readonly type: 'open'; readonly storeId: string; readonly name: string; readonly position: Position }
-  | { readonly type: 'set participation'; readonly participating: boolean };
+  | { readonly type: 'setParticipation'; readonly participating: boolean };
 
 export interface AddProduct {
   readonly type: 'add';
@@ -56,15 +56,15 @@ export interface LineRef {
 
 export type ProductCommand =
   | AddProduct
-  | { readonly type: 'change price'; readonly price: Price }
-  | { readonly type: 'set stock'; readonly stock: number }
+  | { readonly type: 'changePrice'; readonly price: Price }
+  | { readonly type: 'setStock'; readonly stock: number }
   | { readonly type: 'remove' }
   | UnitMove;
 
 /** What bots cause; `quantity` is in units and positive. */
 export type UnitMove = {
-  /** `take`: a bot has them. `write off`: a bot missed them on the shelf. `put back`: a bot's attempt came to nothing. */
-  readonly type: 'take' | 'write off' | 'put back';
+  /** `take`: a bot has them. `writeOff`: a bot missed them on the shelf. `putBack`: a bot's attempt came to nothing. */
+  readonly type: 'take' | 'writeOff' | 'putBack';
   readonly quantity: number;
   readonly line: LineRef;
 };

@@ -6,7 +6,7 @@ import { type Order, type OrderCommand, orderStates } from '../../../src/service
 import { line, now, order } from './examples.ts';
 
 const completeList: OrderCommand = {
-  type: 'complete-list',
+  type: 'completeList',
   lines: [
     { lineId: 'a', picked: 2, short: 0 },
     { lineId: 'b', picked: 1, short: 2 },
@@ -103,7 +103,7 @@ describe('counts while a bot collects', () => {
   it('begin anew when the attempt is lost', () => {
     const { order: forgotten, events } = run(order(), [
       { type: 'count', line: { lineId: 'b', picked: 2, short: 1 } },
-      { type: 'forget-counts' },
+      { type: 'forgetCounts' },
     ]);
     expect(forgotten).toEqual(order());
     expect(events).toEqual([]);
@@ -113,9 +113,9 @@ describe('counts while a bot collects', () => {
 describe('ready and paid', () => {
   it('without a bay is collectable all the same, and the bay follows', () => {
     const { order: collectable, events } = run(order(), [
-      { type: 'mark-paid' },
+      { type: 'markPaid' },
       { ...completeList, bay: '' },
-      { type: 'assign-bay', bay: 'B2' },
+      { type: 'assignBay', bay: 'B2' },
     ]);
     expect(collectable).toMatchObject({ state: 'COLLECTABLE', bay: 'B2', paid: true });
     expect(events).toEqual(['orders.ready', 'orders.collectable']);
@@ -123,7 +123,7 @@ describe('ready and paid', () => {
 
   it('says in which bay the goods are', () => {
     const { order: ready } = decide(order(), completeList, now);
-    const { events } = decide(ready, { type: 'mark-paid' }, now);
+    const { events } = decide(ready, { type: 'markPaid' }, now);
     expect(events).toEqual([
       expect.objectContaining({ name: 'orders.collectable', body: { orderId: 'order', bay: 'B1' } }),
     ]);
@@ -132,11 +132,11 @@ describe('ready and paid', () => {
   it('joins exactly once, whatever the order of what happens', () => {
     const noise: OrderCommand[] = [
       { type: 'count', line: { lineId: 'a', picked: 1, short: 1 } },
-      { type: 'forget-counts' },
-      { type: 'assign-bay', bay: 'B1' },
-      { type: 'take-stock', lineId: 'b', quantity: 2 },
-      { type: 'return-stock', lineId: 'b' },
-      { type: 'mark-paid' },
+      { type: 'forgetCounts' },
+      { type: 'assignBay', bay: 'B1' },
+      { type: 'takeStock', lineId: 'b', quantity: 2 },
+      { type: 'returnStock', lineId: 'b' },
+      { type: 'markPaid' },
       completeList,
     ];
     const steps = fc.shuffledSubarray([...noise, ...noise]);
@@ -144,7 +144,7 @@ describe('ready and paid', () => {
       fc.property(steps, (commands) => {
         const { order: end, events } = run(order(), commands);
         const isReady = commands.includes(completeList);
-        const isPaid = commands.some(({ type }) => type === 'mark-paid');
+        const isPaid = commands.some(({ type }) => type === 'markPaid');
         expect(end.paid).toBe(isPaid);
         expect(end.state).toBe(isReady ? (isPaid ? 'COLLECTABLE' : 'READY') : 'PLACED');
         expect(events).toEqual([
@@ -161,7 +161,7 @@ describe('handing over', () => {
   const collectable = order({ state: 'COLLECTABLE', paid: true });
 
   it('completes a collectable order and lets go of what is still held', () => {
-    const { order: completed, events } = decide(collectable, { type: 'hand-over' }, now);
+    const { order: completed, events } = decide(collectable, { type: 'handOver' }, now);
     expect(completed).toMatchObject({ state: 'COMPLETED', closedAt: now });
     expect(completed.lines.every(({ held }) => held === 0)).toBe(true);
     expect(events).toEqual([expect.objectContaining({ name: 'orders.completed', body: { orderId: 'order' } })]);
@@ -169,7 +169,7 @@ describe('handing over', () => {
 
   it('answers with the same order when it was handed over before', () => {
     const completed = order({ state: 'COMPLETED', paid: true, closedAt: new Date('2026-03-01T09:30:00Z') });
-    const decision = decide(completed, { type: 'hand-over' }, now);
+    const decision = decide(completed, { type: 'handOver' }, now);
     expect(decision.order).toBe(completed);
     expect(decision.events).toEqual([]);
   });
@@ -181,7 +181,7 @@ describe('handing over', () => {
     [order({ state: 'CANCELLED', reason: 'nothing was found' }), 'ORDER_CANCELLED', /CANCELLED \(nothing was found\)/],
     [order({ state: 'REJECTED', reason: 'no route' }), 'ORDER_REJECTED', /REJECTED \(no route\)/],
   ])('refuses what is not collectable (%#) and says why', (state, reason, message) => {
-    const attempt = () => decide(state, { type: 'hand-over' }, now);
+    const attempt = () => decide(state, { type: 'handOver' }, now);
     expect(attempt).toThrow(message);
     expect(attempt).toThrow(
       expect.objectContaining({
@@ -195,15 +195,15 @@ describe('handing over', () => {
 describe('what comes too late', () => {
   const late: OrderCommand[] = [
     { type: 'count', line: { lineId: 'a', picked: 1, short: 0 } },
-    { type: 'forget-counts' },
+    { type: 'forgetCounts' },
     completeList,
     nothingFound,
     { type: 'reject', reason: 'late' },
     { type: 'cancel', reason: 'late' },
-    { type: 'mark-paid' },
-    { type: 'assign-bay', bay: 'B7' },
-    { type: 'take-stock', lineId: 'a', quantity: 1 },
-    { type: 'return-stock', lineId: 'a' },
+    { type: 'markPaid' },
+    { type: 'assignBay', bay: 'B7' },
+    { type: 'takeStock', lineId: 'a', quantity: 1 },
+    { type: 'returnStock', lineId: 'a' },
   ];
   const closed = orderStates.filter((state) => !['PLACED', 'READY', 'COLLECTABLE'].includes(state));
 
@@ -221,32 +221,32 @@ describe('what comes too late', () => {
 describe('the units that an order holds', () => {
   it('fall as Stores takes them off its books, and are all held again after a lost attempt', () => {
     const taken = run(order(), [
-      { type: 'take-stock', lineId: 'b', quantity: 1 },
-      { type: 'take-stock', lineId: 'b', quantity: 1 },
+      { type: 'takeStock', lineId: 'b', quantity: 1 },
+      { type: 'takeStock', lineId: 'b', quantity: 1 },
     ]).order;
     expect(taken.lines.map(({ held }) => held)).toEqual([2, 1]);
     expect(commitmentChanges(order(), taken)).toEqual(new Map([['product-b', -2]]));
 
-    const again = decide(taken, { type: 'return-stock', lineId: 'b' }, now).order;
+    const again = decide(taken, { type: 'returnStock', lineId: 'b' }, now).order;
     expect(commitmentChanges(taken, again)).toEqual(new Map([['product-b', 2]]));
   });
 
   it('change nothing for a line that the order does not have', () => {
     const before = order();
-    expect(decide(before, { type: 'take-stock', lineId: 'x', quantity: 1 }, now).order).toBe(before);
-    expect(decide(before, { type: 'return-stock', lineId: 'x' }, now).order).toBe(before);
+    expect(decide(before, { type: 'takeStock', lineId: 'x', quantity: 1 }, now).order).toBe(before);
+    expect(decide(before, { type: 'returnStock', lineId: 'x' }, now).order).toBe(before);
   });
 
   it('stay between 0 and the quantity, are counted once in the commitments, and end at 0 when the order is closed', () => {
     const lineId = fc.constantFrom('a', 'b');
     const command: fc.Arbitrary<OrderCommand> = fc.oneof(
-      fc.record({ type: fc.constant('take-stock' as const), lineId, quantity: fc.integer({ min: 0, max: 5 }) }),
-      fc.record({ type: fc.constant('return-stock' as const), lineId }),
+      fc.record({ type: fc.constant('takeStock' as const), lineId, quantity: fc.integer({ min: 0, max: 5 }) }),
+      fc.record({ type: fc.constant('returnStock' as const), lineId }),
       fc.constantFrom<OrderCommand>(
         completeList,
         nothingFound,
-        { type: 'mark-paid' },
-        { type: 'hand-over' },
+        { type: 'markPaid' },
+        { type: 'handOver' },
         { type: 'cancel', reason: 'stuck' },
       ),
     );

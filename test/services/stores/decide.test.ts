@@ -46,13 +46,13 @@ describe('a store', () => {
   });
 
   it('withdraws and comes back, each with a higher version; saying it twice says nothing', () => {
-    const withdrawn = decideStore(store, { type: 'set participation', participating: false });
+    const withdrawn = decideStore(store, { type: 'setParticipation', participating: false });
     expect(withdrawn.state).toEqual({ ...store, participating: false, version: 2 });
     expect(withdrawn.events).toMatchObject([
       { body: { participating: false, version: 2, name: 'Leaf & Kettle', position } },
     ]);
-    expect(decideStore(withdrawn.state, { type: 'set participation', participating: false }).events).toEqual([]);
-    const back = decideStore(withdrawn.state, { type: 'set participation', participating: true });
+    expect(decideStore(withdrawn.state, { type: 'setParticipation', participating: false }).events).toEqual([]);
+    const back = decideStore(withdrawn.state, { type: 'setParticipation', participating: true });
     expect(back.events).toMatchObject([{ body: { participating: true, version: 3 } }]);
   });
 });
@@ -66,8 +66,8 @@ describe('a product', () => {
   });
 
   it('is known again after its price and stock have moved on', () => {
-    const later = decideProduct(decideProduct(tea, { type: 'set stock', stock: 3 }).state, {
-      type: 'change price',
+    const later = decideProduct(decideProduct(tea, { type: 'setStock', stock: 3 }).state, {
+      type: 'changePrice',
       price: { minor: 700, currency: 'EUR' },
     }).state;
     expect(decideAddition(later, add, 'tea')).toEqual({ state: later, events: [] });
@@ -90,13 +90,13 @@ describe('a product', () => {
 
   it('changes its price, in its own currency only', () => {
     const price = { minor: 0, currency: 'EUR' };
-    const { state, events } = decideProduct(tea, { type: 'change price', price });
+    const { state, events } = decideProduct(tea, { type: 'changePrice', price });
     expect(state).toEqual({ ...tea, price, version: 2 });
     expect(events).toMatchObject([
       { name: 'stores.price_changed', key: 'tea', body: { productId: 'tea', price, version: 2 } },
     ]);
-    expect(decideProduct(state, { type: 'change price', price }).events).toEqual([]);
-    expect(() => decideProduct(tea, { type: 'change price', price: { minor: 690, currency: 'USD' } })).toThrow(
+    expect(decideProduct(state, { type: 'changePrice', price }).events).toEqual([]);
+    expect(() => decideProduct(tea, { type: 'changePrice', price: { minor: 690, currency: 'USD' } })).toThrow(
       expect.objectContaining({
         code: 'FAILED_PRECONDITION',
         detail: expect.objectContaining({ field: 'price.currency', value: 'USD' }),
@@ -105,7 +105,7 @@ describe('a product', () => {
   });
 
   it('is counted: the event says the difference', () => {
-    const { state, events } = decideProduct(tea, { type: 'set stock', stock: 4 });
+    const { state, events } = decideProduct(tea, { type: 'setStock', stock: 4 });
     expect(state).toEqual({ ...tea, stock: 4, version: 2 });
     expect(events).toMatchObject([{ name: 'stores.stock_changed', key: 'tea', correlationId: 'tea' }]);
     expect(events[0]!.body).toEqual({
@@ -117,7 +117,7 @@ describe('a product', () => {
       lineId: '',
       version: 2,
     });
-    expect(decideProduct(state, { type: 'set stock', stock: 4 }).events).toEqual([]);
+    expect(decideProduct(state, { type: 'setStock', stock: 4 }).events).toEqual([]);
   });
 
   it('is removed once', () => {
@@ -129,8 +129,8 @@ describe('a product', () => {
 
   it.each([
     ['take', StockReason.PICKED, -3],
-    ['write off', StockReason.SHORT, -3],
-    ['put back', StockReason.RETURNED, 3],
+    ['writeOff', StockReason.SHORT, -3],
+    ['putBack', StockReason.RETURNED, 3],
   ] as const)('moves units on account of an order line (%s)', (type, reason, delta) => {
     const { state, events } = decideProduct(tea, move(type, 3));
     expect(state.stock).toBe(10 + delta);
@@ -144,9 +144,9 @@ describe('a product', () => {
 
   it('has a stock that is the sum of what its events say, and a version for each', () => {
     const commands = fc.oneof(
-      fc.record({ type: fc.constant('set stock' as const), stock: fc.nat(50) }),
+      fc.record({ type: fc.constant('setStock' as const), stock: fc.nat(50) }),
       fc
-        .tuple(fc.constantFrom('take' as const, 'write off' as const, 'put back' as const), fc.nat(9))
+        .tuple(fc.constantFrom('take' as const, 'writeOff' as const, 'putBack' as const), fc.nat(9))
         .map((args) => move(...args)),
     );
     fc.assert(
