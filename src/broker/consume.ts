@@ -163,4 +163,10 @@ const described = ({ id, name, key }: Message) => ({ message: id, name, key });
 
 /** The database (or what else a handler stands on) is away or overdue: the same would happen to any message. */
 const isInfrastructure = (error: unknown): boolean =>
-  error instanceof MallError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED');
+  error instanceof MallError &&
+  (error.code === 'UNAVAILABLE' ||
+    error.code === 'DEADLINE_EXCEEDED' ||
+    // It refuses the credentials, or is being restored: nobody gets in, and that passes too.
+    error.detail.reason === 'DATABASE_REFUSED' ||
+    // All connections are lent, and a thousand wait.
+    error.detail.reason === 'DATABASE_BUSY');

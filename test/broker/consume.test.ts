@@ -105,10 +105,24 @@ describe('consumer', () => {
   });
 
   test('does not count the time that the database is away towards parking', async () => {
-    const script = ['cannot', 'away', 'away', 'away', 'cannot', 'away', 'cannot', 'cannot', 'fine'];
+    const script = [
+      'cannot',
+      'away',
+      'refuses',
+      'away',
+      'busy',
+      'cannot',
+      'refuses',
+      'cannot',
+      'busy',
+      'cannot',
+      'fine',
+    ];
     const inbox = new MemoryInbox(async () => {
       const step = script.shift();
       if (step === 'away') throw new MallError('UNAVAILABLE', step);
+      if (step === 'refuses') throw new MallError('FAILED_PRECONDITION', step, { reason: 'DATABASE_REFUSED' });
+      if (step === 'busy') throw new MallError('RESOURCE_EXHAUSTED', step, { reason: 'DATABASE_BUSY' });
       if (step === 'cannot') throw new Error(step);
     });
     await startConsumer(options(inbox));
