@@ -2,11 +2,13 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, type Facts, type Violation } from '../audit/checks.ts';
+import { readSpans } from '../audit/spans.ts';
 import { readFacts } from '../audit/store.ts';
-import { checkTraces, orderTraces, readSpans } from '../audit/traces.ts';
+import { checkTraces, orderTraces } from '../audit/traces.ts';
 import { type Config, hostEnvironment } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { pause } from '../kit/backoff.ts';
+import type { SupervisorEvents } from '../runtime/supervisor.ts';
 import { createLogger, type LogLevel, logLevels } from '../telemetry/logger.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 import { openDesk } from './desk.ts';
@@ -48,7 +50,15 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
   const narrator = new Narrator(say, startedAt);
   const timeout = AbortSignal.timeout(options.timeout * 1_000);
   try {
-    const stage = await openStage(environment, { processes: options.processes === true, logger, events: narrator });
+    let deaths = 0;
+    const events: SupervisorEvents = {
+      started: (name, pid) => narrator.started(name, pid),
+      died(name, how, restartInMs) {
+        deaths += 1;
+        narrator.died(name, how, restartInMs);
+      },
+    };
+    const stage = await openStage(environment, { processes: options.processes === true, logger, events });
     let facts: Facts;
     try {
       await play(stage, options, narrator, AbortSignal.any([stop, timeout]));
@@ -57,7 +67,7 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
     } finally {
       await stage.close();
     }
-    return judge(facts, stage.config, options, Date.now() - startedAt);
+    return judge(facts, stage.config, options, { interrupted: deaths > 0, durationMs: Date.now() - startedAt });
   } finally {
     if (options.keep) narrator.say('demo', `leaves ${scratch.databaseUrl || 'its database'} and ${directory} behind`);
     else {
@@ -142,9 +152,14 @@ async function awaitRest(stage: Stage, signal: AbortSignal): Promise<Facts> {
   }
 }
 
-function judge(facts: Facts, { traceFile }: Config, { bots, orders }: DemoOptions, durationMs: number): DemoReport {
+function judge(
+  facts: Facts,
+  { traceFile }: Config,
+  { bots, orders }: DemoOptions,
+  { interrupted, durationMs }: { interrupted: boolean; durationMs: number },
+): DemoReport {
   const spans = readSpans(traceFile);
-  const violations: Violation[] = [...check(facts), ...checkTraces(facts.orders, spans)];
+  const violations: Violation[] = [...check(facts), ...checkTraces(facts, spans, interrupted)];
   if (facts.orders.length !== orders) {
     const message = `${facts.orders.length} orders are in the tables, ${orders} were to be placed`;
     violations.push({ rule: 'every order is placed once', subject: 'orders', message });

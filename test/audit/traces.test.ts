@@ -1,106 +1,130 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SpanKind, trace } from '@opentelemetry/api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkTraces, orderTraces, readSpans } from '../../src/audit/traces.ts';
-import { ATTR_ORDER_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../../src/telemetry/attributes.ts';
-import { contextOf, traceparentOf } from '../../src/telemetry/propagation.ts';
-import { createTelemetry } from '../../src/telemetry/setup.ts';
+import { describe, expect, test } from 'vitest';
+import type { SpanFact } from '../../src/audit/spans.ts';
+import { checkTraces, orderTraces, type TracedFacts } from '../../src/audit/traces.ts';
 
-let directory: string;
-let traceFile: string;
+let spansMade = 0;
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'traces-'));
-  traceFile = join(directory, 'traces.jsonl');
-});
-afterEach(() => rmSync(directory, { recursive: true }));
-
-const telemetryOf = (role: string) =>
-  createTelemetry({ role, traceFile, otlpEndpoint: '', logLevel: 'silent', instanceId: role });
-
-/** Records a span of `role` about an order and answers with its traceparent. */
-async function record(
-  role: string,
-  orderId: string,
-  options: { parent?: string; linkTo?: string; traceUnknown?: boolean } = {},
-): Promise<string> {
-  const { tracer, shutdown } = telemetryOf(role);
-  const link = trace.getSpanContext(contextOf(options.linkTo));
-  const attributes = {
-    [ATTR_ORDER_ID]: orderId,
-    ...(options.traceUnknown && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
-  };
-  const span = tracer.startSpan(
-    `${role} works`,
-    { kind: SpanKind.SERVER, attributes, links: link ? [{ context: link }] : [] },
-    contextOf(options.parent),
-  );
-  span.end();
-  await shutdown();
-  return traceparentOf(trace.setSpan(contextOf(undefined), span));
+/** A span of `service` about order o1, in its trace `t1`, where nothing else is said. */
+function span(service: string, more: Partial<SpanFact> = {}): SpanFact {
+  spansMade += 1;
+  const name = `${service} works`;
+  const plain = { linkedTraceIds: [], traceUnknown: false, operation: '', messageId: '' };
+  return { traceId: 't1', spanId: `s${spansMade}`, parentSpanId: '', name, service, orderId: 'o1', ...plain, ...more };
 }
 
-const orderOf = (orderId: string, traceparent: string) => ({
-  orderId,
-  traceId: traceparent.slice(3, 35),
-  state: 'COMPLETED',
-  ordered: 1,
-  picked: 1,
-  short: 0,
-});
+const below = (parent: SpanFact, service: string, more: Partial<SpanFact> = {}) =>
+  span(service, { traceId: parent.traceId, parentSpanId: parent.spanId, ...more });
 
-describe('traces in the local file', () => {
-  test('are one per order, with the services that took part', async () => {
-    const root = await record('kiosk', 'o1');
-    await record('orders', 'o1', { parent: root });
-    const orders = [orderOf('o1', root)];
+const root = span('kiosk');
+const placing = below(root, 'orders');
+const sent = below(placing, 'orders', { operation: 'send', messageId: 'm1' });
+const planned = below(sent, 'depot', { operation: 'process', messageId: 'm1' });
+const invoiced = below(sent, 'payments', { operation: 'process', messageId: 'm1' });
+const requested = below(planned, 'depot', { operation: 'send', messageId: 'm2' });
+const ingested = below(requested, 'hub', { operation: 'process', messageId: 'm2' });
+const walked = below(ingested, 'bot');
+const pickup = span('staff', { traceId: 't2', linkedTraceIds: ['t1'] });
+const whole = [root, placing, sent, planned, invoiced, requested, ingested, walked, pickup];
 
-    const spans = readSpans(traceFile);
+const order = { orderId: 'o1', traceId: 't1', state: 'COMPLETED', ordered: 1, picked: 1, short: 0 };
+const outbox = { taskId: '', published: true };
+const facts: TracedFacts = {
+  orders: [order],
+  tasks: [{ taskId: 'k1', orderId: 'o1', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
+  sent: [
+    { from: 'orders', messageId: 'm1', name: 'orders.placed', ...outbox },
+    { from: 'depot', messageId: 'm2', name: 'depot.task_requested', ...outbox },
+  ],
+  taken: [
+    { by: 'depot', messageId: 'm1', name: 'orders.placed' },
+    { by: 'payments', messageId: 'm1', name: 'orders.placed' },
+  ],
+};
+const without = (...left: SpanFact[]) => whole.filter((one) => !left.includes(one));
+const broken = (spans: readonly SpanFact[], interrupted = false) => checkTraces(facts, spans, interrupted);
 
-    expect(orderTraces(orders, spans)).toEqual([
-      { orderId: 'o1', traceId: root.slice(3, 35), spans: 2, services: ['kiosk', 'orders'] },
+describe('the traces of a mall at rest', () => {
+  test('are one tree per order, with the services that took part, and those linked to it', () => {
+    expect(broken(whole)).toEqual([]);
+    expect(orderTraces([order], whole)).toEqual([
+      { orderId: 'o1', traceId: 't1', spans: 8, services: ['bot', 'depot', 'hub', 'kiosk', 'orders', 'payments'] },
     ]);
-    expect(checkTraces(orders, spans)).toEqual([]);
   });
 
-  test('may include one that started later and is linked to the order', async () => {
-    const root = await record('kiosk', 'o1');
-    const pickup = await record('desk', 'o1', { linkTo: root });
-    await record('staff', 'o1', { parent: pickup });
-
-    expect(checkTraces([orderOf('o1', root)], readSpans(traceFile))).toEqual([]);
+  test('may hold spans about no order, and of messages that were sent or taken twice', () => {
+    const again = below(placing, 'orders', { operation: 'send', messageId: 'm1' });
+    const twice = below(again, 'depot', { operation: 'process', messageId: 'm1' });
+    expect(broken([...whole, again, twice, span('stores', { orderId: '', traceId: 't9' })])).toEqual([]);
   });
 
-  test('break the promise where a span of the order stands in a trace of its own', async () => {
-    const root = await record('kiosk', 'o1');
-    await record('payments', 'o1');
-
-    const [violation] = checkTraces([orderOf('o1', root)], readSpans(traceFile));
-
-    expect(violation).toMatchObject({ rule: 'one trace per order', subject: 'o1' });
-    expect(violation?.message).toContain('"payments works" of payments');
-  });
-
-  test('say nothing where the span with the link went down with its process, or could not know the order', async () => {
-    const root = await record('kiosk', 'o1');
-    const lost = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`;
-    await record('payments', 'o1', { parent: lost });
-    const look = await record('kiosk', 'o1', { traceUnknown: true });
-    await record('orders', 'o1', { parent: look });
-
-    expect(checkTraces([orderOf('o1', root)], readSpans(traceFile))).toEqual([]);
+  test('break the promise where a span of the order stands in a trace of its own', () => {
+    const violations = broken([...whole, span('payments', { traceId: 't3', name: 'refund' })], true);
+    expect(violations).toMatchObject([{ rule: 'one trace per order', subject: 'o1' }]);
+    expect(violations[0]?.message).toContain('"refund" of payments in t3');
   });
 
   test('break the promise where no span names the order', () => {
-    expect(checkTraces([orderOf('o1', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`)], [])).toHaveLength(1);
+    expect(broken([], true)).toMatchObject([{ rule: 'one trace per order', message: 'no span names the order' }]);
   });
 
-  test('are read up to a line that a killed process left half written', async () => {
-    const root = await record('kiosk', 'o1');
-    writeFileSync(traceFile, '{"resourceSpans":[{"resource":{"attr', { flag: 'a' });
+  test.each([
+    ['a parent is missing', [...whole, span('stores', { parentSpanId: 'gone' })], 'have no parent: "stores works"'],
+    ['the trace has a second root', [...whole, span('payments')], 'trace t1 has 2 roots: "kiosk works" of kiosk, "pay'],
+    ['a linked trace has no root', [...whole, span('depot', { traceId: 't2', parentSpanId: 'gone' })], 'of trace t2'],
+  ])('break the promise where %s', (_, spans, message) => {
+    expect(broken(spans)).toMatchObject([{ rule: 'an order is one tree of spans', subject: 'o1' }]);
+    expect(broken(spans)[0]?.message).toContain(message);
+  });
 
-    expect(readSpans(traceFile).map(({ traceId }) => traceId)).toEqual([root.slice(3, 35)]);
+  test.each([
+    ['bot', walked],
+    ['staff', pickup],
+  ])('break the promise where %s has no part', (service, part) => {
+    const violations = broken(without(part));
+    expect(violations).toMatchObject([{ rule: "every service is in the order's trace", subject: 'o1' }]);
+    expect(violations[0]?.message).toMatch(new RegExp(`^${service} has no span in trace t1`));
+  });
+
+  test('need neither bot nor staff for an order that was called off before', () => {
+    const early: TracedFacts = { ...facts, orders: [{ ...order, state: 'CANCELLED' }], tasks: [] };
+    expect(checkTraces(early, without(walked, pickup), false)).toEqual([]);
+  });
+
+  test('break the promise where a hop is missing', () => {
+    const unsent = {
+      ...facts,
+      sent: [...facts.sent, { from: 'depot', messageId: 'm3', name: 'depot.bay', ...outbox }],
+    };
+    expect(checkTraces(unsent, whole, false)).toMatchObject([
+      { subject: 'm3', message: 'depot has no span that sends depot.bay' },
+    ]);
+
+    const taken = [...facts.taken, { by: 'kiosk', messageId: 'm1', name: 'orders.placed' }];
+    const [violation, ...more] = checkTraces({ ...facts, taken }, whole, false);
+    expect(violation).toEqual({
+      rule: 'every hop is traced',
+      subject: 'm1',
+      message: 'kiosk has no span that processes orders.placed',
+    });
+    expect(more).toEqual([]);
+  });
+
+  test('break the promise where a message is processed below something else than what sent it', () => {
+    const elsewhere = below(root, 'payments', { operation: 'process', messageId: 'm1' });
+    expect(broken([...without(invoiced), elsewhere])).toMatchObject([
+      { message: 'payments processes orders.placed in a span that is not below one that sends it' },
+    ]);
+  });
+});
+
+describe('the traces of a mall in which a process was killed', () => {
+  test('may lack what it had not exported', () => {
+    expect(broken(without(sent, ingested, walked, pickup), true)).toEqual([]);
+  });
+
+  test('say nothing where the span with the link went down with its process, or could not know the order', () => {
+    const cut = span('payments', { traceId: 't3', parentSpanId: 'gone' });
+    const look = span('kiosk', { traceId: 't4', traceUnknown: true });
+    expect(broken([...whole, cut, look, below(look, 'orders')], true)).toEqual([]);
   });
 });
