@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
 import { trace } from '@opentelemetry/api';
 import { type HubFrame, type ProtocolOffer, RevisionStatus, type Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
@@ -16,6 +17,11 @@ import { Watch } from './watch.ts';
 
 /** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
 const stableAfterMs = 5_000;
+/**
+ * Longest wait while the hub says that the bot id is taken, ms: it is free at a moment that nothing announces, when the lease of a process
+ * that died together with its hub has run out.
+ */
+const takenIdRetryMs = 2_000;
 /** `drain` lets handlers work this long unless told otherwise. */
 const drainDeadlineMs = 30_000;
 /** After that, or for handlers that were told to stop: time to end and to be acknowledged. */
@@ -193,9 +199,11 @@ export class Bot implements AsyncDisposable {
   }
 
   async #wait(end: SessionEnd, failures: number): Promise<void> {
+    const policy = this.#options.reconnect ?? defaultBackoff;
+    const maxMs = end.code === status.ALREADY_EXISTS ? Math.min(policy.maxMs, takenIdRetryMs) : policy.maxMs;
     const retryInMs =
       end.retryAfterMs === undefined
-        ? backoffMs(this.#options.reconnect ?? defaultBackoff, failures, this.#random())
+        ? backoffMs({ ...policy, maxMs }, failures, this.#random())
         : Math.round(end.retryAfterMs * this.#random());
     const reason = end.retryAfterMs === undefined ? `${statusName(end.code)}: ${end.details}` : 'the hub drains';
     this.#enter({ at: 'waiting', retryInMs, reason });

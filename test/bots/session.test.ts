@@ -50,6 +50,16 @@ describe('the handshake', () => {
     expect(reasons).toEqual(Array(3).fill('ALREADY_EXISTS: another instance is connected'));
   });
 
+  it('is tried again soon while another instance holds the bot id, however long ago that began', async () => {
+    const reconnect = { firstMs: 60_000, maxMs: 60_000, factor: 1 };
+    const { hub, bot } = await hubAndBot(idle, { reconnect });
+    const waiting = new Promise<number>((resolve) => {
+      bot.on('state', (state) => state.at === 'waiting' && resolve(state.retryInMs));
+    });
+    (await hub.nextSession()).refuse(status.ALREADY_EXISTS, 'another instance is connected');
+    expect(await waiting).toBeLessThanOrEqual(2_000);
+  });
+
   it('presents the resume token and the last hub seq of the session before', async () => {
     const { hub, bot } = await hubAndBot(idle);
     const first = await hub.nextSession();
