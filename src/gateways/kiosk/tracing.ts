@@ -74,12 +74,14 @@ async function startSpan(
   const asksForTrace = params.orderId !== undefined && !(parented && inOrdersTrace);
   const orders = asksForTrace ? await orderTraceparent?.(params.orderId!) : undefined;
   const orderSpan = inOrdersTrace ? undefined : parseTraceparent(orders);
+  // A caller that passes the order's trace context on is in that trace already.
+  const isElsewhere = orderSpan?.traceId !== parseTraceparent(callers)?.traceId;
   const span = tracer.startSpan(
     `${request.method} ${route}`.trimEnd(),
     {
       kind: SpanKind.SERVER,
       startTime: request.receivedAt,
-      links: orderSpan ? [{ context: orderSpan }] : [],
+      links: orderSpan && isElsewhere ? [{ context: orderSpan }] : [],
       attributes: {
         [ATTR_HTTP_REQUEST_METHOD]: request.method,
         ...(route && { [ATTR_HTTP_ROUTE]: route }),

@@ -81,6 +81,17 @@ describe('a request', () => {
     expect(links.map((link) => link.context.traceId)).toEqual([order.traceparent.slice(3, 35)]);
   });
 
+  test("about an order is linked to the order's trace, unless it is in it", async () => {
+    const link = async (traceparent: string) => {
+      await kiosk.get(`/v1/orders/${order.orderId}`, { traceparent });
+      const own = (span: ReadableSpan) => span.parentSpanContext?.spanId === traceparent.slice(36, 52);
+      return (await serverSpan('GET /v1/orders/:orderId', own)).links.map(({ context }) => context.traceId);
+    };
+
+    expect(await link(`00-${'8'.repeat(32)}-8888888888888888-01`)).toEqual([order.traceparent.slice(3, 35)]);
+    expect(await link(`${order.traceparent.slice(0, 35)}-9999999999999999-01`)).toEqual([]);
+  });
+
   test('about an order that cannot be found says that its trace is unknown', async () => {
     await kiosk.get(`/v1/orders/${absent}`);
     const ofOrder = (span: ReadableSpan) => span.attributes['mallbots.order_id'] === absent;
