@@ -28,7 +28,7 @@ export const outboxLimit = 512;
 /** Room beyond the limit for answers to the hub (offers, cancels, protocol), which cannot wait. Frames. */
 export const answerReserve = 64;
 /** Acknowledged progress that is kept per held task, for a hub that asks to hear it all again. Frames. */
-export const keptPerTask = 256;
+const keptPerTask = 256;
 
 /**
  * The frames that must not be lost, in order, until the hub acknowledges them. Numbers run 1, 2, 3 ... for the life of the bot

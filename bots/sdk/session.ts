@@ -12,7 +12,7 @@ import type { Outbox } from './outbox.ts';
 import { type LossyBody, Uplink } from './uplink.ts';
 
 /** From dialling to Welcome; a hub that takes longer is no use. */
-export const welcomeWaitMs = 10_000;
+const welcomeWaitMs = 10_000;
 /** How long a draining hub's acknowledgements are waited for, whatever its deadline says by its own clock. */
 const flushMs = 5_000;
 /** After the bot ended its half of the stream, the hub has this long to end the other. */
@@ -49,7 +49,7 @@ export interface SessionEnd {
   readonly retryAfterMs: number | undefined;
 }
 
-export const durationMs = (duration: Duration | undefined): number =>
+const durationMs = (duration: Duration | undefined): number =>
   duration ? duration.seconds * 1_000 + duration.nanos / 1_000_000 : 0;
 
 /** One connection of a bot, from Hello to the status that ends it. Never throws; `ended` never rejects. */

@@ -1,13 +1,4 @@
-/** mulberry32 (Tommy Ettinger's public domain generator): 32 bits of state, good enough for faults, the same everywhere. */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { mulberry32 } from '../../src/kit/mulberry32.ts';
 
 /** FNV-1a, 32 bits. */
 function hash(text: string): number {

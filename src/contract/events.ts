@@ -13,7 +13,7 @@ interface Codec<T> {
 const codec = <T>(c: Codec<T>): Codec<T> => c;
 
 /** Every message that crosses the broker: its name (the routing key of events) and the codec of its body. */
-export const codecs = {
+const codecs = {
   'orders.placed': codec(orders.Placed),
   'orders.ready': codec(orders.Ready),
   'orders.collectable': codec(orders.Collectable),
@@ -47,6 +47,11 @@ export const codecs = {
 
 export type MessageName = keyof typeof codecs;
 export type BodyOf<N extends MessageName> = (typeof codecs)[N] extends Codec<infer T> ? T : never;
+
+/** After one of these an order is closed; a refund may still follow. */
+export const closingEvents: readonly MessageName[] = ['orders.completed', 'orders.cancelled', 'orders.rejected'];
+
+export const closesOrder = (name: string): boolean => (closingEvents as readonly string[]).includes(name);
 
 export const messageNames = Object.keys(codecs) as MessageName[];
 export const isMessageName = (name: string): name is MessageName => Object.hasOwn(codecs, name);

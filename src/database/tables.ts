@@ -3,7 +3,7 @@ import { bigserial, index, integer, type PgSchema, text } from 'drizzle-orm/pg-c
 import { bytea, instant, int53 } from './columns.ts';
 
 /** What came of a message that was taken in. `parked` becomes `handled`, `stale` or `dropped` when staff decide. */
-export const inboxOutcomes = ['handled', 'stale', 'parked', 'dropped'] as const;
+const inboxOutcomes = ['handled', 'stale', 'parked', 'dropped'] as const;
 export type InboxOutcome = (typeof inboxOutcomes)[number];
 
 /** The columns of a message, the same wherever one is kept. */

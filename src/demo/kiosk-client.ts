@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser';
+import { closesOrder } from '../contract/events.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 
 /** A kiosk that is being started again, or a service behind it, is worth waiting for. */
@@ -89,7 +90,7 @@ export class KioskClient {
           failures = 0;
           lastEventId = event.id;
           yield event;
-          if (isFinal(event.name)) return;
+          if (closesOrder(event.name)) return;
         }
       } catch (error) {
         if (error instanceof KioskRefusal && error.status < 500 && error.status !== 404) throw error;
@@ -160,6 +161,3 @@ export class KioskClient {
 }
 
 const problemOf = async (response: Response) => (await response.json().catch(() => ({}))) as { detail?: string };
-
-export const isFinal = (name: string): boolean =>
-  name === 'orders.completed' || name === 'orders.cancelled' || name === 'orders.rejected';

@@ -1,21 +1,14 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'uuid';
+import { mulberry32 } from '../kit/mulberry32.ts';
 
-/** Numbers that look random and are the same for the same seed (mulberry32). */
+/** Draws that look random and are the same for the same seed. */
 export class SeededRandom {
-  #state: number;
+  /** In [0, 1). */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** In [0, 1). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let bits = this.#state;
-    bits = Math.imul(bits ^ (bits >>> 15), bits | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+    this.next = mulberry32(seed);
   }
 
   between(low: number, high: number): number {

@@ -1,5 +1,6 @@
+import { closesOrder } from '../contract/events.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
-import { isFinal, type KioskClient, type KioskOrder, KioskRefusal, type OrderEvent } from './kiosk-client.ts';
+import { type KioskClient, type KioskOrder, KioskRefusal, type OrderEvent } from './kiosk-client.ts';
 
 export interface ShopperPlan {
   readonly shopper: string;
@@ -32,7 +33,7 @@ export async function shop(
   for await (const event of kiosk.events(order.orderId)) {
     events.happened(plan, order, event);
     if (event.name === 'orders.ready' && plan.pays === 'late') await pay(key, order, kiosk, signal);
-    if (isFinal(event.name)) break;
+    if (closesOrder(event.name)) break;
   }
   await payment;
 }

@@ -1,5 +1,5 @@
 import { formatMoney } from '../contract/money.ts';
-import type { OrderEvent } from './kiosk-client.ts';
+import type { Money, OrderEvent } from './kiosk-client.ts';
 
 /** The events' own words, as the time line of the kiosk carries them; each event has some of them. */
 interface Told {
@@ -10,11 +10,6 @@ interface Told {
   amount?: Money;
   reduction?: Money;
   reason?: string;
-}
-
-interface Money {
-  minor: number;
-  currency: string;
 }
 
 export interface Names {

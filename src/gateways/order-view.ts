@@ -41,7 +41,6 @@ export const orderView = (order: Order) => ({
   reason: order.reason || null,
   traceparent: order.traceparent || null,
 });
-export type OrderView = ReturnType<typeof orderView>;
 
 export const invoiceView = (invoice: Invoice) => ({
   orderId: invoice.orderId,
@@ -52,7 +51,6 @@ export const invoiceView = (invoice: Invoice) => ({
   due: money(invoice.due),
   issuedAt: instant(invoice.issuedAt),
 });
-export type InvoiceView = ReturnType<typeof invoiceView>;
 
 export const listView = (list: ShoppingList) => ({
   taskId: list.taskId,
@@ -75,4 +73,3 @@ export const listView = (list: ShoppingList) => ({
     })),
   })),
 });
-export type ListView = ReturnType<typeof listView>;

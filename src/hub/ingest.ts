@@ -84,7 +84,7 @@ export async function startIngest({ broker, ledger, tracer, logger }: IngestPort
 const unknownSchema: SchemaRef = { kind: '', revision: 0, digest: '' };
 
 /** The task that a message asks for; POISON when no bot could ever do it. */
-export function readTask(message: Message, traceparent: string, now: Date): Changed {
+function readTask(message: Message, traceparent: string, now: Date): Changed {
   const { id: messageId, key, correlationId } = message;
   const asked = readBody(message);
   const task: Task = {

@@ -16,6 +16,7 @@ import type { Refusal } from './refusal.ts';
 import type { Seat } from './roster.ts';
 import { about, type Decision, refOf } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
+import { durationOf } from './welcome.ts';
 
 export interface ReportPorts {
   readonly ledger: Ledger;
@@ -55,7 +56,7 @@ export class Reports {
       const made = await ledger.apply(taskId, input, traceparent);
       if (made.verdict === 'refused' || !accepted) return made;
       bot.leased(made.task, askedAtMs + times.leaseMs);
-      const duration = { seconds: Math.floor(times.leaseMs / 1000), nanos: (times.leaseMs % 1000) * 1_000_000 };
+      const duration = durationOf(times.leaseMs);
       seat.send({ $case: 'lease', value: { taskId, fence, duration } }, traceparent || made.task.traceparent);
       return made;
     });

@@ -5,7 +5,7 @@ import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 
 /** Bytes after which the file becomes `<file>.1` and a new one is begun: the last tens of thousands of orders at hand, the disk never full. */
-export const maxTraceFileBytes = 64 * 1024 * 1024;
+const maxTraceFileBytes = 64 * 1024 * 1024;
 
 /**
  * Appends spans to a local file: one OTLP `ExportTraceServiceRequest` in JSON a line, the format of the collector's file exporter. Several

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Fleet, type FleetEvent, type FleetOptions, startFleet } from '../../bots/simulator/index.ts';
+import { type Fleet, type FleetOptions, startFleet } from '../../bots/simulator/fleet.ts';
+import type { FleetEvent } from '../../bots/simulator/fleet-event.ts';
 import { Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { type ScriptedHub, type ScriptedSession, startScriptedHub } from '../support/scripted-hub.ts';

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
-import type { Telemetry } from '../../telemetry/setup.ts';
 import { httpProblem, type Problem, problemMediaType, problemOf, retryAfterSeconds } from './problem.ts';
 
 /** What to do about the refusals of HTTP itself, by the framework's code for them. */
@@ -12,7 +12,7 @@ const remedies: Readonly<Record<string, string>> = {
 };
 
 /** Any error of a route as problem details; what is nobody's fault outside is logged, and says nothing about the inside. */
-export function errorHandler(logger: Telemetry['logger']) {
+export function errorHandler(logger: Logger) {
   return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = problemFor(thrown);
     const route = request.routeOptions.url;

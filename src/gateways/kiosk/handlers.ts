@@ -1,9 +1,9 @@
+import type { Logger } from 'pino';
 import type { MessageName } from '../../contract/events.ts';
 import { required } from '../../contract/message.ts';
 import { subscriptions } from '../../contract/topology.ts';
 import type { Money } from '../../gen/common/v1/common.ts';
 import type { Handler, Handlers } from '../../role/messaging.ts';
-import type { Telemetry } from '../../telemetry/setup.ts';
 import { addToTimeline, changeProduct, putProduct, putStore } from './store.ts';
 import { timelineEntry } from './timeline.ts';
 
@@ -11,7 +11,7 @@ type CatalogueEvent = Extract<MessageName, `stores.${string}`>;
 type KioskHandlers = Handlers<'kiosk'>;
 
 /** What the kiosk remembers of each event. `onTimeline` is told of an order whose time line has grown, after the commit. */
-export function kioskHandlers(logger: Telemetry['logger'], onTimeline: (orderId: string) => void): KioskHandlers {
+export function kioskHandlers(logger: Logger, onTimeline: (orderId: string) => void): KioskHandlers {
   const follow: Handler<MessageName> = async (event, tx) => {
     const entry = timelineEntry(event);
     await addToTimeline(tx.orm, entry);
@@ -24,7 +24,7 @@ export function kioskHandlers(logger: Telemetry['logger'], onTimeline: (orderId:
   return { ...orderEvents, ...catalogueHandlers(logger) } as KioskHandlers;
 }
 
-function catalogueHandlers(logger: Telemetry['logger']): { readonly [N in CatalogueEvent]: Handler<N> } {
+function catalogueHandlers(logger: Logger): { readonly [N in CatalogueEvent]: Handler<N> } {
   // A kiosk that joins a mall late has not heard of the products from before: their changes are not worth parking.
   const warnOfUnknown = (known: boolean, event: { name: string; body: { productId: string } }) => {
     if (!known) logger.warn({ productId: event.body.productId }, `${event.name} of a product that was never added`);

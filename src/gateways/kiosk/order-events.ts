@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
+import { closesOrder } from '../../contract/events.ts';
 import type { Database } from '../../database/port.ts';
 import { pause } from '../../kit/backoff.ts';
 import { Loop } from '../../kit/loop.ts';
-import type { Telemetry } from '../../telemetry/setup.ts';
 import { type TimelineRow, timelineAfter } from './store.ts';
-import { finalEvents } from './timeline.ts';
 
 export interface StreamLimits {
   /** Streams open at once in this process: each polls the database once a second. */
@@ -43,12 +43,12 @@ export interface Position {
 /** The open event streams of this process, as server-sent events (HTML standard, section 9.2). */
 export class OrderEvents {
   readonly #database: Database;
-  readonly #logger: Telemetry['logger'];
+  readonly #logger: Logger;
   readonly #limits: StreamLimits;
   readonly #streams = new Map<string, Set<Stream>>();
   #open = 0;
 
-  constructor(database: Database, logger: Telemetry['logger'], limits: StreamLimits = streamLimits) {
+  constructor(database: Database, logger: Logger, limits: StreamLimits = streamLimits) {
     this.#database = database;
     this.#logger = logger;
     this.#limits = limits;
@@ -119,7 +119,7 @@ class Stream {
     this.#read = read;
   }
 
-  start({ after, closed }: Position, logger: Telemetry['logger']): void {
+  start({ after, closed }: Position, logger: Logger): void {
     this.#last = after;
     this.#finalSent = closed;
     this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
@@ -155,7 +155,7 @@ class Stream {
     if (this.#gone.signal.aborted) return false;
     for (const row of rows) {
       this.#last = row.id;
-      this.#finalSent ||= finalEvents.includes(row.name);
+      this.#finalSent ||= closesOrder(row.name);
     }
     if (rows.length > 0 && !this.#response.write(rows.map(eventText).join(''))) await this.#drained();
     const more = rows.length === this.#limits.pageRows;

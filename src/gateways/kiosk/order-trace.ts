@@ -1,10 +1,10 @@
 import { context } from '@opentelemetry/api';
+import type { Logger } from 'pino';
 import type { Database } from '../../database/port.ts';
 import type { OrdersService } from '../../gen/orders/v1/orders.ts';
 import type { Api } from '../../rpc/api.ts';
 import { ATTR_ORDER_ID } from '../../telemetry/attributes.ts';
 import { unsampled } from '../../telemetry/propagation.ts';
-import type { Telemetry } from '../../telemetry/setup.ts';
 import { traceparentOfOrder } from './store.ts';
 
 /** How long a request waits to learn which trace it belongs to, ms; it goes on without. */
@@ -15,7 +15,7 @@ const traceDeadlineMs = 1_000;
  * on its way. Never throws: undefined when it cannot be known now.
  */
 export const orderTraces =
-  (database: Database, orders: Pick<Api<OrdersService>, 'getOrder'>, logger: Telemetry['logger']) =>
+  (database: Database, orders: Pick<Api<OrdersService>, 'getOrder'>, logger: Logger) =>
   async (orderId: string): Promise<string | undefined> => {
     try {
       const known = await database.query((orm) => traceparentOfOrder(orm, orderId), { deadlineMs: traceDeadlineMs });

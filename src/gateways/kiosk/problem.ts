@@ -17,7 +17,7 @@ export const problemMediaType = 'application/problem+json';
 /** Seconds that a client should wait after a 503 or 429: what a restart of a service takes. */
 export const retryAfterSeconds = 2;
 
-export const idempotencyHeader = 'Idempotency-Key';
+const idempotencyHeader = 'Idempotency-Key';
 
 const statuses: Readonly<Record<Code, number>> = {
   INVALID_ARGUMENT: 400,

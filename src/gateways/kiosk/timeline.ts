@@ -1,14 +1,6 @@
-import type { MessageName } from '../../contract/events.ts';
 import type { Received } from '../../contract/message.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
 import type { TimelineRow } from './store.ts';
-
-/** After one of these an order's story is told; a refund may still follow. */
-export const finalEvents: readonly string[] = [
-  'orders.completed',
-  'orders.cancelled',
-  'orders.rejected',
-] satisfies MessageName[];
 
 /** What a bot said byte by byte is for programs that know its schema, and unknown fields are for nobody here. */
 const notReadable: ReadonlySet<string> = new Set(['original', '_unknownFields']);

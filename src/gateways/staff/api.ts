@@ -1,4 +1,5 @@
 import { trace } from '@opentelemetry/api';
+import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
 import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
@@ -10,7 +11,6 @@ import { KeyedSerial } from '../../kit/keyed-serial.ts';
 import type { Api, CallOptions } from '../../rpc/api.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
 import { parseTraceparent } from '../../telemetry/propagation.ts';
-import type { Telemetry } from '../../telemetry/setup.ts';
 
 export interface Upstreams {
   readonly orders: Api<OrdersService>;
@@ -29,7 +29,7 @@ const paymentPatienceMs = 3_000;
 const paymentPollMs = 50;
 
 /** What staff ask for, out of what Orders, Payments and Depot know. Keeps nothing. */
-export function staffApi(upstreams: Upstreams, logger: Telemetry['logger']): Api<StaffService> {
+export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService> {
   const { orders, payments, depot } = upstreams;
 
   /** The answer, or undefined where the service has none or is not there: staff can go on without. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { closingEvents } from '../../../contract/events.ts';
 import { orderParams, streamHeaders } from '../schemas.ts';
 import { timelineAfter, timelineState } from '../store.ts';
-import { finalEvents } from '../timeline.ts';
 import { type App, type Parts, problems } from './parts.ts';
 
 export function eventRoutes(app: App, { database, orders, events }: Parts): void {
@@ -26,7 +26,7 @@ export function eventRoutes(app: App, { database, orders, events }: Parts): void
     },
     async ({ headers, params: { orderId } }, reply) => {
       const after = Number(headers['last-event-id'] ?? 0);
-      const { known, closed } = await database.query((orm) => timelineState(orm, orderId, after, finalEvents));
+      const { known, closed } = await database.query((orm) => timelineState(orm, orderId, after, closingEvents));
       // Placed a moment ago, perhaps; throws NOT_FOUND otherwise.
       if (!known) await orders.getOrder({ orderId });
       if (closed && (await database.query((orm) => timelineAfter(orm, orderId, after, 1))).length === 0) {

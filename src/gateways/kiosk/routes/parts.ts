@@ -6,11 +6,11 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
 import type { Database } from '../../../database/port.ts';
 import type { OrdersService } from '../../../gen/orders/v1/orders.ts';
 import type { PaymentsService } from '../../../gen/payments/v1/payments.ts';
 import type { Api } from '../../../rpc/api.ts';
-import type { Telemetry } from '../../../telemetry/setup.ts';
 import type { OrderEvents } from '../order-events.ts';
 import { problemMediaType } from '../problem.ts';
 import { problem } from '../schemas.ts';
@@ -21,7 +21,7 @@ export interface Parts {
   readonly orders: Api<OrdersService>;
   readonly payments: Api<PaymentsService>;
   readonly events: OrderEvents;
-  readonly logger: Telemetry['logger'];
+  readonly logger: Logger;
 }
 
 /** The server, with request and answer types taken from the zod schemas. */
