@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts';
 import { drawMall } from '../demo/mall.ts';
 import { openMall } from '../demo/open-mall.ts';
 import { whole } from './bots.ts';
+import { unreachable } from './unreachable.ts';
 
 export function openCommand(): Command {
   return new Command('open')
@@ -13,7 +14,10 @@ export function openCommand(): Command {
       '\nAsks the stores role at MALLBOTS_STORES_ADDRESS. A mall that is open already stays as it is.',
     )
     .action(async ({ seed }: { seed: number }) => {
-      const { opened } = await openMall(drawMall(seed), readConfig().address.stores);
+      const address = readConfig().address.stores;
+      const { opened } = await openMall(drawMall(seed), address).catch((error: unknown) => {
+        throw unreachable(error, 'stores', address, 'set MALLBOTS_STORES_ADDRESS') ?? error;
+      });
       console.log(opened ? 'the mall is open' : 'the mall was open already');
     });
 }

@@ -1,7 +1,6 @@
 import { trace } from '@opentelemetry/api';
 import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from '../config.ts';
-import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
 import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
@@ -12,6 +11,7 @@ import { exitOnUsageError } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { writePickups, writeSheet } from './staff-tables.ts';
+import { unreachable } from './unreachable.ts';
 
 type Staff = Api<StaffService>;
 interface Options {
@@ -127,22 +127,10 @@ async function atDesk(command: Command, work: (api: Staff, json: boolean) => Pro
   try {
     await work(client.api, json);
   } catch (error) {
-    throw unreachable(error, address) ?? error;
+    throw unreachable(error, 'staff', address, 'give --staff host:port') ?? error;
   } finally {
     client.close();
   }
-}
-
-function unreachable(error: unknown, address: string): MallError | undefined {
-  // The transport's own errors have no reason but their code.
-  if (!(error instanceof MallError) || error.code !== 'UNAVAILABLE' || error.detail.reason !== error.code) return;
-  const remedy = 'start it with "mallbots up" or "mallbots staff", or give --staff host:port';
-  return new MallError(
-    'UNAVAILABLE',
-    `the staff role cannot be reached at ${address}; ${remedy}`,
-    { reason: 'STAFF_UNAVAILABLE', field: 'staff', value: address, remedy },
-    { cause: error },
-  );
 }
 
 function hostPort(value: string): string {

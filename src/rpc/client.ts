@@ -79,7 +79,7 @@ async function call(
     span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
     return response;
   } catch (thrown) {
-    const error = fromStatus(thrown as ServiceError);
+    const error = fromStatus(thrown as ServiceError, address);
     const code = status[(thrown as ServiceError).code];
     span.setAttributes({
       [ATTR_RPC_STATUS_CODE]: code,

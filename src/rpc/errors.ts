@@ -13,10 +13,26 @@ export function toStatus(error: MallError): { code: number; details: string; met
 
 const codeOf = new Map(Object.entries(Code).map(([name, number]) => [number as number, name as Code]));
 
-/** The MallError that a failed call stands for. */
-export function fromStatus(error: ServiceError): MallError {
-  const code = codeOf.get(error.code) ?? 'INTERNAL';
+/** What the transport answers for a method that nobody has: what listens there is something else. */
+const unimplemented = 12;
+
+/** The MallError that a failed call to `address` stands for. */
+export function fromStatus(error: ServiceError, address: string): MallError {
   const [bytes] = error.metadata?.get(detailKey) ?? [];
-  const detail = Buffer.isBuffer(bytes) ? ErrorDetail.decode(bytes) : { reason: code };
-  return new MallError(code, error.details, detail, { cause: error });
+  if (Buffer.isBuffer(bytes)) {
+    return new MallError(codeOf.get(error.code) ?? 'INTERNAL', error.details, ErrorDetail.decode(bytes), {
+      cause: error,
+    });
+  }
+  // The transport's own errors have no reason but their code.
+  const code = error.code === unimplemented ? 'UNAVAILABLE' : (codeOf.get(error.code) ?? 'INTERNAL');
+  const message = code === 'INTERNAL' ? error.details : `${address} cannot be reached: ${transportReason(error)}`;
+  return new MallError(code, message, { reason: code }, { cause: error });
+}
+
+/** What the library says, without how its load balancer came to it. */
+export function transportReason({ code, details }: Pick<ServiceError, 'code' | 'details'>): string {
+  if (code === unimplemented) return 'another service listens there';
+  if (code === Code.DEADLINE_EXCEEDED) return 'no answer in time';
+  return /Last error: (?:Error: )?(.+?)\. Resolution note/.exec(details)?.[1] ?? details;
 }

@@ -19,6 +19,7 @@ import { contextOf } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
 import { toStatus } from './errors.ts';
+import { cannotListen } from './listen.ts';
 
 /** Time for calls under way to end once the server drains; then they are cut. Longer than a transaction's deadline would hold up a restart. */
 const drainTimeoutMs = 5_000;
@@ -67,6 +68,7 @@ function serve(
     const signal = hangUpSignal(call);
     void context.with(trace.setSpan(context.active(), span), async () => {
       try {
+        if (call.request instanceof Unreadable) throw unreadable(name, call.request);
         const response = await run(call.request, { signal });
         span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
         respond(null, response);
@@ -89,6 +91,41 @@ function serve(
   };
 }
 
+/** Stands for bytes that are no request. A deserialiser that throws would make the library answer INTERNAL, as if it were our fault. */
+class Unreadable {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+function unreadable(method: string, { reason }: Unreadable): MallError {
+  const remedy = 'send the message that the service definition names, with 64-bit numbers up to 2^53 - 1';
+  return new MallError('INVALID_ARGUMENT', `the request of ${method} cannot be read (${reason}); ${remedy}`, {
+    reason: 'UNREADABLE',
+    field: 'request',
+    remedy,
+  });
+}
+
+const readable = (definition: ServiceDefinition): ServiceDefinition =>
+  Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => [
+      name,
+      method.requestStream ? method : { ...method, requestDeserialize: orUnreadable(method.requestDeserialize) },
+    ]),
+  );
+
+const orUnreadable =
+  (deserialize: (bytes: Buffer) => unknown) =>
+  (bytes: Buffer): unknown => {
+    try {
+      return deserialize(bytes);
+    } catch (error) {
+      return new Unreadable((error as Error).message);
+    }
+  };
+
 function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
   const hangUp = new AbortController();
   call.on('cancelled', () => hangUp.abort());
@@ -97,7 +134,7 @@ function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
 
 /**
  * Listens on `listen` (`host:port`) with the services given and `grpc.health.v1.Health`.
- * @throws MallError FAILED_PRECONDITION when the port is taken
+ * @throws MallError FAILED_PRECONDITION when it cannot listen there, with the reason
  */
 export async function startServer(
   listen: string,
@@ -105,21 +142,13 @@ export async function startServer(
   options: ServerOptions = {},
 ): Promise<RpcServer> {
   const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, ...options });
-  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  for (const { definition, implementation } of services) server.addService(readable(definition), implementation);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
       if (!error) return resolve(bound);
-      const remedy = 'stop what listens there, or choose another port';
-      reject(
-        new MallError(
-          'FAILED_PRECONDITION',
-          `cannot listen on ${listen}; ${remedy}`,
-          { reason: 'ADDRESS_IN_USE', field: 'listen', value: listen, remedy },
-          { cause: error },
-        ),
-      );
+      reject(cannotListen(listen, error));
     });
   });
   return {

@@ -3,6 +3,7 @@ import { service as healthService } from 'grpc-health-check';
 import type { ListeningRole } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { pause } from '../kit/backoff.ts';
+import { transportReason } from '../rpc/errors.ts';
 
 /** Longest wait for an answer, ms: shorter than the probe interval of docker-compose.yml, so that probes never overlap. */
 const healthTimeoutMs = 3_000;
@@ -52,7 +53,8 @@ async function grpcStatus(address: string): Promise<string> {
         check.responseDeserialize,
         { service: '' },
         { deadline: Date.now() + healthTimeoutMs },
-        (error, response) => (error ? reject(error) : resolve((response as { status: string }).status)),
+        (error, response) =>
+          error ? reject(new Error(transportReason(error))) : resolve((response as { status: string }).status),
       );
     });
   } finally {

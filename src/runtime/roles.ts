@@ -1,4 +1,5 @@
 import type { Config, ListeningRole } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Role, StartRole } from '../role/role.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
@@ -36,7 +37,11 @@ export const roleNames = Object.keys(roles) as ListeningRole[];
 export async function startRole(name: ListeningRole, config: Config, backends: Backends): Promise<Role> {
   const telemetry = createTelemetry({ role: name, instanceId: newId(), ...config });
   const start = await roles[name].load();
-  const role = await start({ config, telemetry, database: backends.database, broker: backends.broker });
+  const role = await start({ config, telemetry, database: backends.database, broker: backends.broker }).catch(
+    (error) => {
+      throw withVariable(name, error);
+    },
+  );
   telemetry.logger.info({ address: role.address }, 'ready');
   return {
     address: role.address,
@@ -45,6 +50,18 @@ export async function startRole(name: ListeningRole, config: Config, backends: B
       await telemetry.shutdown();
     },
   };
+}
+
+/** Where a role cannot listen: with the variable that says where it should. */
+function withVariable(name: ListeningRole, error: unknown): unknown {
+  if (!(error instanceof MallError) || error.detail.field !== 'listen') return error;
+  const field = `MALLBOTS_${name.toUpperCase()}_LISTEN`;
+  return new MallError(
+    error.code,
+    `${name}: ${error.message} (${field})`,
+    { ...error.detail, field },
+    { cause: error },
+  );
 }
 
 /** Starts every role in this process; drained in the opposite order. */

@@ -3,6 +3,8 @@ import { SpanKind } from '@opentelemetry/api';
 import { afterEach, describe, expect, test } from 'vitest';
 import { invalid, MallError, notFound } from '../../src/contract/errors.ts';
 import { DepotService, ShoppingList as List, ListState, type ShoppingList } from '../../src/gen/depot/v1/depot.ts';
+import { Invoice, PaymentsService, PayRequest } from '../../src/gen/payments/v1/payments.ts';
+import { StaffService } from '../../src/gen/staff/v1/staff.ts';
 import type { Api } from '../../src/rpc/api.ts';
 import { connectClient } from '../../src/rpc/client.ts';
 import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
@@ -133,7 +135,21 @@ describe('a service over gRPC', () => {
     const { api, server } = await serve({});
     await server.drain();
 
-    await expect(api.getList({ orderId: 'o1' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(api.getList({ orderId: 'o1' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `${server.address} cannot be reached: connect ECONNREFUSED ${server.address}`,
+    });
+  });
+
+  test('fails with UNAVAILABLE where another service listens', async () => {
+    const { server, telemetry } = await serve({});
+    const { api, close } = connectClient(StaffService, server.address, telemetry);
+    open.push({ close });
+
+    await expect(api.listPickups({})).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `${server.address} cannot be reached: another service listens there`,
+    });
   });
 
   test('refuses a port that is taken, by name', async () => {
@@ -142,6 +158,15 @@ describe('a service over gRPC', () => {
     await expect(startServer(server.address, [])).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
       detail: { reason: 'ADDRESS_IN_USE', value: server.address },
+    });
+  });
+
+  test('says so when the address is not of this machine', async () => {
+    // TEST-NET-1 of RFC 5737: nobody's.
+    await expect(startServer('192.0.2.1:7001', [])).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      message: expect.stringContaining('this machine does not have the address'),
+      detail: { reason: 'ADDRESS_NOT_LOCAL' },
     });
   });
 
@@ -165,25 +190,44 @@ describe('a service over gRPC', () => {
     await drained;
   });
 
-  test('answers garbage with a status, and goes on', async () => {
-    const { api, server } = await serve({ getList: async ({ orderId }) => list(orderId) });
+  test.each([
+    ['bytes that are no message', Buffer.from([0xff, 0xff, 0xff, 0xff])],
+    // amount.minor is 2^63 - 1.
+    ['a number above 2^53 - 1', Buffer.from('1a0a08ffffffffffffffff7f', 'hex')],
+  ])('refuses %s as the fault of the caller, and goes on', async (_what, bytes) => {
+    const telemetry = recordingTelemetry('payments');
+    const paid: string[] = [];
+    const implementation = implement(
+      PaymentsService,
+      {
+        pay: async ({ orderId }) => {
+          paid.push(orderId);
+          return Invoice.fromPartial({ orderId });
+        },
+        getInvoice: async ({ orderId }) => Invoice.fromPartial({ orderId }),
+      },
+      telemetry,
+    );
+    const server = await startServer('127.0.0.1:0', [{ definition: PaymentsService, implementation }]);
+    open.push({ close: () => server.drain() });
     const raw = new Client(server.address, credentials.createInsecure());
     open.push({ close: () => raw.close() });
-    const garbage = Buffer.from([0xff, 0xff, 0xff, 0xff]);
+    const pay = (request: Buffer) =>
+      new Promise<{ code?: number; details?: string } | null>((resolve) => {
+        const { path } = PaymentsService.pay;
+        raw.makeUnaryRequest(
+          path,
+          () => request,
+          (answer) => answer,
+          {},
+          new Metadata(),
+          (error) => resolve(error),
+        );
+      });
 
-    const code = await new Promise((resolve) => {
-      raw.makeUnaryRequest(
-        DepotService.getList.path,
-        () => garbage,
-        (bytes) => bytes,
-        {},
-        new Metadata(),
-        (error) => resolve(error?.code),
-      );
-    });
-
-    expect(code).not.toBe(0);
-    expect(await api.getList({ orderId: 'o2' })).toMatchObject({ orderId: 'o2' });
+    expect(await pay(bytes)).toMatchObject({ code: 3, details: expect.stringContaining('payments.v1.Payments/Pay') });
+    expect(await pay(Buffer.from(PayRequest.encode(PayRequest.fromPartial({ orderId: 'o2' })).finish()))).toBeNull();
+    expect(paid).toEqual(['o2']);
   });
 });
 

@@ -7,8 +7,8 @@ import {
   serializerCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import { MallError } from '../../contract/errors.ts';
 import { withDeadline } from '../../kit/deadline.ts';
+import { cannotListen } from '../../rpc/listen.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { errorHandler, sendNoRoute } from './errors.ts';
 import { catalogueRoutes } from './routes/catalogue.ts';
@@ -65,7 +65,7 @@ export async function createApp(
 /**
  * Listens on `listen` (`host:port`).
  * @returns `host:port` with the real port where 0 was asked for
- * @throws MallError FAILED_PRECONDITION when the port is taken
+ * @throws MallError FAILED_PRECONDITION when it cannot listen there, with the reason
  */
 export async function listenOn(app: App, listen: string): Promise<string> {
   const colon = listen.lastIndexOf(':');
@@ -73,13 +73,7 @@ export async function listenOn(app: App, listen: string): Promise<string> {
   try {
     await app.listen({ host, port: Number(listen.slice(colon + 1)) });
   } catch (cause) {
-    const remedy = 'stop what listens there, or choose another port';
-    throw new MallError(
-      'FAILED_PRECONDITION',
-      `cannot listen on ${listen}; ${remedy}`,
-      { reason: 'ADDRESS_IN_USE', field: 'listen', value: listen, remedy },
-      { cause },
-    );
+    throw cannotListen(listen, cause as Error);
   }
   return `${host}:${(app.server.address() as AddressInfo).port}`;
 }
