@@ -1,9 +1,11 @@
+import { context } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { BotFrame, Hello } from '../gen/fleet/v1/fleet.ts';
 import { toStatus } from '../rpc/errors.ts';
-import { ATTR_BOT_ID } from '../telemetry/attributes.ts';
+import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import { contextOf } from '../telemetry/propagation.ts';
 import { type IncomingFrame, isMalformed } from './envelope.ts';
 import { type Introduction, readHello } from './hello.ts';
 import { identify } from './identity.ts';
@@ -239,10 +241,13 @@ export class Connection implements Seat {
     }
   }
 
-  #nack(frame: { seq: number; body?: BotFrame['body'] }, refusal: Refusal): void {
+  #nack(frame: { seq: number; traceparent?: string; body?: BotFrame['body'] }, refusal: Refusal): void {
     const value = frame.body?.value as { taskId?: string; fence?: number } | undefined;
     const about = { taskId: value?.taskId ?? '', fence: value?.fence ?? 0 };
-    this.#logger.warn({ seq: frame.seq, frame: frame.body?.$case, ...refusal, ...about }, 'frame refused');
+    const task = about.taskId && { [ATTR_TASK_ID]: about.taskId, [ATTR_FENCE]: about.fence };
+    context.with(contextOf(frame.traceparent), () =>
+      this.#logger.warn({ seq: frame.seq, frame: frame.body?.$case, ...refusal, ...(task || {}) }, 'frame refused'),
+    );
     this.send(nackOf(frame.seq, refusal, about), '');
   }
 

@@ -1,7 +1,8 @@
+import { context } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Database } from '../database/port.ts';
 import { Loop } from '../kit/loop.ts';
-import { ATTR_BOT_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import { contextOf } from '../telemetry/propagation.ts';
 import { renewSessions } from './bot-store.ts';
 import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
@@ -9,6 +10,7 @@ import type { Held, LiveBot } from './live-bot.ts';
 import { nackOf, type Refusal } from './refusal.ts';
 import type { Roster, Seat } from './roster.ts';
 import { misfit } from './task.ts';
+import { taskAttributes } from './task-attributes.ts';
 import { findTask, type Renewal, renewLeases } from './task-store.ts';
 
 export interface LeasePorts {
@@ -144,16 +146,9 @@ export class Leases {
       if (!('heldUntil' in before.phase)) continue;
       const { botId, state } = before.phase;
       const seat = roster.find(botId);
-      logger.info(
-        {
-          [ATTR_BOT_ID]: botId,
-          [ATTR_TASK_ID]: before.taskId,
-          [ATTR_ORDER_ID]: before.orderId,
-          [ATTR_FENCE]: before.fence,
-          was: state,
-          is: decision.task.phase.state,
-        },
-        'offer or lease ran out',
+      const about = taskAttributes(before, { botId, sessionId: seat?.bot.sessionId ?? '' });
+      context.with(contextOf(before.traceparent), () =>
+        logger.info({ ...about, was: state, is: decision.task.phase.state }, 'offer or lease ran out'),
       );
       if (state === 'OFFERED') {
         seat?.bot.drop(before.taskId, before.fence);

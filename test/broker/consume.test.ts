@@ -1,6 +1,7 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ATTR_OUTCOME, type ConsumerOptions, startConsumer } from '../../src/broker/consume.ts';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
@@ -79,6 +80,19 @@ describe('consumer', () => {
     expect(finished[2]!.status.code).toBe(SpanStatusCode.ERROR);
     expect(finished[2]!.attributes['error.type']).toBe('Error');
     expect(finished[2]!.events.filter(({ name }) => name === 'exception')).toHaveLength(5);
+  });
+
+  test("logs what goes wrong inside of the message's span", async () => {
+    const lines: Array<Record<string, unknown>> = [];
+    const mixin = () => ({ span: trace.getActiveSpan()?.spanContext().spanId });
+    const logger = pino({ level: 'warn', mixin }, { write: (line) => lines.push(JSON.parse(line)) });
+    const inbox = new MemoryInbox(() => Promise.reject(new Error('cannot')));
+    await startConsumer(options(inbox, { logger }));
+    await broker.publish(toOne, message('p'));
+    await spans().toHaveLength(1);
+    const { spanId } = exporter.getFinishedSpans()[0]!.spanContext();
+    expect(lines.at(-1)).toMatchObject({ msg: 'message parked', span: spanId });
+    expect(new Set(lines.map(({ span }) => span))).toEqual(new Set([spanId]));
   });
 
   test('counts a try that never ends as failed, so that it cannot hold its key for ever', async () => {

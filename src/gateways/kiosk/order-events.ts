@@ -83,7 +83,7 @@ export class OrderEvents {
       if (sameOrder.size === 0) this.#streams.delete(orderId);
       void stream.stop();
     });
-    stream.start(from, this.#logger.child({ orderId }));
+    stream.start(from, this.#logger);
   }
 
   /** The order's time line has grown. */

@@ -42,6 +42,18 @@ describe('handing over', () => {
     await mall.service.untilSaid('orders.completed', order.orderId);
     expect(mall.service.said(order.orderId).filter(({ name }) => name === 'orders.completed')).toHaveLength(1);
   });
+
+  it("leads to an event whose cause is the request, by the id that the request's span has", async () => {
+    const order = await place();
+    await mall.service.tell(paid(order));
+    await mall.service.tell(completed(order, [2]));
+    await mall.api.handOver({ orderId: order.orderId });
+    const { causationId } = await mall.service.untilSaid('orders.completed', order.orderId);
+    const requests = mall.service.telemetry
+      .spans()
+      .filter((span) => span.attributes['mallbots.request_id'] === causationId);
+    expect(requests.map(({ name }) => name)).toEqual(['orders.v1.Orders/HandOver']);
+  });
 });
 
 describe.each(['getOrder', 'handOver'] as const)('%s', (method) => {
