@@ -1,11 +1,15 @@
 import { MallError } from '../contract/errors.ts';
 import { DeadlineExceeded } from '../kit/deadline.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import { SqlState, sqlState } from './sql-errors.ts';
 
 /** A connection costs the server 5 MB or more: those above the first are closed when nobody needed them for so long. */
 const idleCloseMs = 30_000;
 /** Work that may wait for a connection. More are refused (RESOURCE_EXHAUSTED): they would only time out one after the other. */
 const maxWaiting = 1_000;
+
+/** A server that had no room for another connection is not asked again so soon: each try costs it a process. */
+const fullPauseMs = 1_000;
 
 interface Waiting {
   take(connection: Connection): void;
@@ -17,7 +21,7 @@ interface Idle {
   readonly sinceMs: number;
 }
 
-/** Lends connections, at most `size` at once, to one borrower each. */
+/** Lends connections, at most `size` at once, to one borrower each: fewer, when the server has no room for more. */
 export class Pool {
   readonly #size: number;
   readonly #options: ConnectionOptions;
@@ -25,6 +29,8 @@ export class Pool {
   readonly #idle: Idle[] = [];
   readonly #lent = new Set<Connection>();
   readonly #waiting = new Set<Waiting>();
+  #opening = 0;
+  #fullUntilMs = 0;
   #sweep: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -65,9 +71,40 @@ export class Pool {
 
   async #borrow(deadlineMs: number): Promise<Connection> {
     if (this.#closed) throw closedError();
+    const started = performance.now();
     const idle = this.#idle.pop();
     if (idle) return this.#lend(idle.connection);
-    if (this.#lent.size < this.#size) return this.#lend(this.#open());
+    if (this.#lent.size < this.#size && performance.now() >= this.#fullUntilMs) {
+      const opened = await this.#tryOpen(deadlineMs);
+      if (opened) return opened;
+      const back = this.#idle.pop();
+      if (back) return this.#lend(back.connection);
+    }
+    return this.#wait(deadlineMs - (performance.now() - started));
+  }
+
+  /** A connection that the server has let in; undefined when it is full and one of ours will come back sooner or later. */
+  async #tryOpen(deadlineMs: number): Promise<Connection | undefined> {
+    const connection = this.#lend(this.#open());
+    const overdue = () => connection.destroy(new DeadlineExceeded('connecting to the database', deadlineMs));
+    const timer = setTimeout(overdue, deadlineMs);
+    this.#opening += 1;
+    try {
+      await connection.run('select 1');
+      return connection;
+    } catch (error) {
+      this.#lent.delete(connection);
+      const established = this.#idle.length + this.#lent.size - (this.#opening - 1);
+      if (sqlState(error) !== SqlState.tooManyConnections || established === 0) throw error;
+      this.#fullUntilMs = performance.now() + fullPauseMs;
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+      this.#opening -= 1;
+    }
+  }
+
+  async #wait(deadlineMs: number): Promise<Connection> {
     if (this.#waiting.size >= maxWaiting) {
       throw new MallError('RESOURCE_EXHAUSTED', `${maxWaiting} are waiting for the database already; try again later`, {
         reason: 'DATABASE_BUSY',

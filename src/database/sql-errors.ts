@@ -10,6 +10,7 @@ export const SqlState = {
   queryCanceled: '57014',
   lockNotAvailable: '55P03',
   idleInTransaction: '25P03',
+  tooManyConnections: '53300',
 } as const;
 
 /** PostgreSQL's SQLSTATE or the driver's own code behind `error`; undefined when there is none. Drizzle wraps what the driver throws. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -169,6 +170,29 @@ describe.each([
   it('tells its version', async () => {
     expect((await db.database.ping()).version).toMatch(/^1[5-9]|^[2-9]\d/);
   });
+});
+
+it('makes do with the connections that the server has room for', async () => {
+  await using db = await withDatabase();
+  const user = `few_${randomBytes(4).toString('hex')}`;
+  await db.database.query((orm) => orm.execute(sql.raw(`create role ${user} login connection limit 2`)));
+  const url = Object.assign(new URL(db.url), { username: user }).href;
+  const database = connectDatabase({ url, poolSize: 8, applicationName: 'few', logger: silentLogger });
+  try {
+    await database.ping();
+    const work = Array.from({ length: 30 }, (_, n) =>
+      database.transaction(async ({ orm }) => {
+        await orm.execute(sql`select pg_sleep(0.01)`);
+        return n;
+      }),
+    );
+    expect(await Promise.all(work)).toEqual(work.map((_, n) => n));
+  } finally {
+    await database.close();
+    await expect
+      .poll(() => db.database.query((orm) => orm.execute(sql.raw(`drop role ${user}`))).then(() => true))
+      .toBe(true);
+  }
 });
 
 it('says that a server that is not there is unavailable, and where it was looked for', async () => {
