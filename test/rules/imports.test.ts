@@ -51,6 +51,8 @@ describe('a planted breach is found', () => {
     ['the contract that imports the broker', 'src/contract/planted.ts', "import '../broker/port.ts';"],
     ['the kit that imports anything', 'src/kit/planted.ts', "import '../contract/errors.ts';"],
     ['the config that imports a role', 'src/config.ts', "import './hub/hub.ts';"],
+    ['the runtime that imports a command', 'src/runtime/planted.ts', "import '../cli/up.ts';"],
+    ['the runtime that knows the demo', 'src/runtime/planted.ts', "import '../demo/mall.ts';"],
     ['the SDK that imports more than the wire', 'bots/sdk/planted.ts', "import '../../src/contract/errors.ts';"],
     ['a program that imports a test', 'src/cli/planted.ts', "import '../../test/rules/rules.ts';"],
     ['an adapter chosen by a service', 'src/services/orders/planted.ts', "import '../../broker/rabbitmq.ts';"],

@@ -2,6 +2,7 @@ import { type Module, packageOf, resolveRelative } from './modules.ts';
 
 const ground = ['src/kit', 'src/contract', 'src/gen', 'src/telemetry', 'src/config.ts'];
 const ports = ['src/broker', 'src/database', 'src/rpc'];
+const roles = ['src/role', 'src/hub', 'src/services/*', 'src/gateways/*'];
 
 /**
  * Where a file is (the longest that fits counts; `*` is one folder, `*.ts` the files right in it) to what it may import beside its own
@@ -30,8 +31,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'bots/sdk': ['src/gen'],
   'bots/simulator': ['bots/sdk', 'src/gen', 'src/kit'],
   // Where everything is put together.
-  'src/runtime': ['src', 'bots'],
-  'src/demo': ['src', 'bots'],
+  'src/runtime': [...ground, ...ports, ...roles],
+  'src/demo': [...ground, ...ports, ...roles, 'src/runtime', 'src/audit'],
   'src/cli': ['src', 'bots'],
 };
 
