@@ -52,7 +52,8 @@ const choosesAdapters = /^src\/(?:runtime|cli|demo)\//;
 const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
 /** Decisions: (state, input, now) to state and effects. Time, ids and randomness are data to them. */
-export const pureFile = /^src\/(?:hub|services)\/(?:[\w-]+\/)*(?:decide|session|task|assign|rollout|route|fold)\.ts$/;
+export const pureFile =
+  /^src\/(?:hub|services)\/(?:[\w-]+\/)*(?:decide|session|task|assign|admission|plan|place|route|invoice|announce|rollout)\.ts$/;
 /** What a pure file may stand on without being asked for the same: generated types and the contract. */
 const pureGround = /^src\/(?:gen|contract)\//;
 const impure =
