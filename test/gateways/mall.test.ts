@@ -40,14 +40,16 @@ const order = (productId: string, quantity = 2, currency = 'EUR') => ({
   lines: [{ productId, quantity }],
 });
 const place = async (): Promise<string> => (await call('POST', '/v1/orders', order(apple))).body.orderId;
+/** Several services follow each other: on a busy machine that takes longer than vitest's second. */
+const patience = { timeout: 20_000 };
 const invoiceOf = async (orderId: string) =>
   vi.waitFor(async () => {
     const { body } = await call('GET', `/v1/orders/${orderId}`);
     expect(body.invoice).not.toBeNull();
     return body.invoice;
-  });
+  }, patience);
 const becomes = (orderId: string, state: string) =>
-  vi.waitFor(async () => expect((await call('GET', `/v1/orders/${orderId}`)).body.state).toBe(state));
+  vi.waitFor(async () => expect((await call('GET', `/v1/orders/${orderId}`)).body.state).toBe(state), patience);
 
 /** What an order would leave behind. */
 const footprint = () =>
