@@ -1,27 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { status } from '@grpc/grpc-js';
 import { trace } from '@opentelemetry/api';
 import { type HubFrame, type ProtocolOffer, RevisionStatus, type Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
-import { backoffMs, defaultBackoff, pause } from './backoff.ts';
+import { defaultBackoff, pause } from './backoff.ts';
 import { type BotOptions, hubsOf, kindsOf } from './bot-options.ts';
-import { type BotEvents, type BotState, HubRefused, isFinal, statusName } from './bot-state.ts';
+import { type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.ts';
 import { dialHub } from './hub-client.ts';
 import type { ServedKind } from './kind.ts';
+import { Listeners } from './listeners.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
+import { failuresAfter, retryAfter } from './reconnect.ts';
 import { SelfReport } from './self-report.ts';
 import { Session, type SessionEnd, type WorkBody } from './session.ts';
 import { ATTR_BOT_ID } from './spans.ts';
 import { Watch } from './watch.ts';
 
-/** A session that was ready this long ends the back-off's growth; a hub that drops the bot sooner is treated as failing. */
-const stableAfterMs = 5_000;
-/**
- * Longest wait while the hub says that the bot id is taken, ms: it is free at a moment that nothing announces, when the lease of a process
- * that died together with its hub has run out.
- */
-const takenIdRetryMs = 2_000;
 /** `drain` lets handlers work this long unless told otherwise. */
 const drainDeadlineMs = 30_000;
 /** After that, or for handlers that were told to stop: time to end and to be acknowledged. */
@@ -48,7 +42,7 @@ export class Bot implements AsyncDisposable {
   readonly #assignments: Assignments;
   readonly #selfReport: SelfReport;
   readonly #stopping = new AbortController();
-  readonly #listeners = new Set<{ event: keyof BotEvents; listener: (value: never) => void }>();
+  readonly #listeners = new Listeners<BotEvents>();
   readonly #watch = new Watch();
   #state: BotState;
   #session: Session | undefined;
@@ -98,9 +92,7 @@ export class Bot implements AsyncDisposable {
 
   /** Returns what takes the listener off again. */
   on<E extends keyof BotEvents>(event: E, listener: (value: BotEvents[E]) => void): () => void {
-    const entry = { event, listener };
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    return this.#listeners.add(event, listener);
   }
 
   /** Resolves once the bot is `ready`; rejects when it closes instead, or with the signal's reason. */
@@ -173,8 +165,10 @@ export class Bot implements AsyncDisposable {
       const end = await this.#hold(hub);
       if (this.#stopping.signal.aborted) break;
       if (isFinal(end)) return this.#finish(new HubRefused(hub, end));
-      failures = end.readyMs >= stableAfterMs || end.retryAfterMs !== undefined ? 0 : failures + 1;
-      await this.#wait(end, Math.max(1, failures));
+      failures = failuresAfter(failures, end);
+      const retry = retryAfter(end, failures, this.#options.reconnect ?? defaultBackoff, this.#random());
+      this.#enter({ at: 'waiting', ...retry });
+      await pause(retry.retryInMs, this.#stopping.signal);
     }
     return this.#finish();
   }
@@ -196,18 +190,6 @@ export class Bot implements AsyncDisposable {
     this.#lastHubSeq = this.#session.lastHubSeq;
     this.#session = undefined;
     return end;
-  }
-
-  async #wait(end: SessionEnd, failures: number): Promise<void> {
-    const policy = this.#options.reconnect ?? defaultBackoff;
-    const maxMs = end.code === status.ALREADY_EXISTS ? Math.min(policy.maxMs, takenIdRetryMs) : policy.maxMs;
-    const retryInMs =
-      end.retryAfterMs === undefined
-        ? backoffMs({ ...policy, maxMs }, failures, this.#random())
-        : Math.round(end.retryAfterMs * this.#random());
-    const reason = end.retryAfterMs === undefined ? `${statusName(end.code)}: ${end.details}` : 'the hub drains';
-    this.#enter({ at: 'waiting', retryInMs, reason });
-    await pause(retryInMs, this.#stopping.signal);
   }
 
   #welcomed(hub: string, welcome: Welcome): void {
@@ -239,7 +221,7 @@ export class Bot implements AsyncDisposable {
           `the hub refused a frame: ${body.value.message}`,
         );
         this.#assignments.refused(body.value, this.#outbox.refuse(body.value.seq));
-        this.#tell('nack', body.value);
+        this.#listeners.tell('nack', body.value);
         return;
       default:
         body satisfies never;
@@ -262,7 +244,7 @@ export class Bot implements AsyncDisposable {
   #enter(state: BotState): void {
     this.#state = state;
     this.#logger.debug({ [ATTR_BOT_ID]: this.botId, ...state }, `bot is ${state.at}`);
-    this.#tell('state', state);
+    this.#listeners.tell('state', state);
     this.#watch.look();
   }
 
@@ -271,11 +253,5 @@ export class Bot implements AsyncDisposable {
     if (error) this.#logger.error({ [ATTR_BOT_ID]: this.botId, code: error.code }, error.message);
     this.#enter(error ? { at: 'closed', error } : { at: 'closed' });
     return error;
-  }
-
-  #tell<E extends keyof BotEvents>(event: E, value: BotEvents[E]): void {
-    for (const entry of this.#listeners) {
-      if (entry.event === event) entry.listener(value as never);
-    }
   }
 }
