@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Channel, Connection } from 'rabbitmq-client';
-import { MallError, unavailable } from '../contract/errors.ts';
+import { type Code, MallError, unavailable } from '../contract/errors.ts';
 import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
 import type { Address, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
+import { rootMessage } from '../kit/root-message.ts';
 import type { KeptChannel } from './kept-channel.ts';
 import { bodyOf, MalformedMessages } from './malformed.ts';
 import type { Broker, Delivery, Subscription } from './port.ts';
@@ -41,11 +42,32 @@ const closeDeadlineMs = 5_000;
 /** Unroutable messages only raise an alarm. */
 const unroutablePrefetch = 100;
 
-/** @throws MallError UNAVAILABLE when there is no connection within the deadline, UNAUTHENTICATED when the credentials are refused */
+/**
+ * @throws MallError UNAVAILABLE when there is no connection within the deadline, UNAUTHENTICATED when the credentials are refused,
+ *   FAILED_PRECONDITION when there is no such virtual host or the user may not use it
+ */
 export async function connectRabbitMq(options: RabbitMqOptions): Promise<Broker> {
   const broker = new RabbitMqBroker(options);
   await broker.connected(options.connectDeadlineMs ?? defaultConnectDeadlineMs);
   return broker;
+}
+
+/** What trying again does not cure; undefined for any other error. */
+function refusalOf({ code, message }: Error & { code?: string }, place: string): MallError | undefined {
+  const refusal = (status: Code, what: string, reason: string) => {
+    const remedy = 'correct AMQP_URL, or create what it names';
+    // The client puts the method that it waited for before what the broker said.
+    const said = new Error(message.replace(/^\w+: /, ''));
+    return new MallError(
+      status,
+      `RabbitMQ at ${place} refuses ${what} (${said.message}); ${remedy}`,
+      { reason, field: 'AMQP_URL', value: place, remedy },
+      { cause: said },
+    );
+  };
+  if (code === 'ACCESS_REFUSED') return refusal('UNAUTHENTICATED', 'the credentials', 'BROKER_ACCESS_REFUSED');
+  if (code === 'NOT_ALLOWED') return refusal('FAILED_PRECONDITION', 'the virtual host', 'BROKER_VHOST_REFUSED');
+  return undefined;
 }
 
 class RabbitMqBroker implements Broker {
@@ -73,7 +95,7 @@ class RabbitMqBroker implements Broker {
     this.#consuming = openConnection(url, 'consume');
     for (const connection of [this.#publishing, this.#consuming]) {
       connection.on('error', (error) =>
-        logger.warn({ err: error, broker: placeOf(url) }, 'connection to RabbitMQ lost'),
+        logger.warn({ reason: rootMessage(error), broker: placeOf(url) }, 'no connection to RabbitMQ'),
       );
       connection.on('connection', () => logger.info({ broker: placeOf(url) }, 'connected to RabbitMQ'));
     }
@@ -90,11 +112,12 @@ class RabbitMqBroker implements Broker {
   }
 
   async connected(deadlineMs: number): Promise<void> {
+    let lastError: unknown;
     const refused = new Promise<never>((_, reject) => {
       this.#publishing.on('error', (error) => {
-        if (error.code !== 'ACCESS_REFUSED') return;
-        const message = `RabbitMQ at ${placeOf(this.#url)} refuses the credentials`;
-        reject(new MallError('UNAUTHENTICATED', message, { reason: 'BROKER_ACCESS_REFUSED' }, { cause: error }));
+        lastError = error;
+        const refusal = refusalOf(error, placeOf(this.#url));
+        if (refusal) reject(refusal);
       });
     });
     try {
@@ -102,7 +125,9 @@ class RabbitMqBroker implements Broker {
     } catch (error) {
       await this.close();
       if (error instanceof MallError) throw error;
-      throw unavailable(`RabbitMQ at ${placeOf(this.#url)} cannot be reached`, 'BROKER_UNREACHABLE', error);
+      const cause = lastError ?? error;
+      const message = `RabbitMQ at ${placeOf(this.#url)} cannot be reached (${rootMessage(cause)})`;
+      throw unavailable(message, 'BROKER_UNREACHABLE', cause);
     }
   }
 

@@ -1,13 +1,15 @@
-import Table from 'cli-table3';
 import { Command } from 'commander';
 import { connectRabbitMq } from '../broker/rabbitmq.ts';
 import { type Config, listeningRoles, readConfig } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
 import { describeInstallation } from '../database/embedded-place.ts';
 import { connectDatabase } from '../database/postgres.ts';
 import { withDeadline } from '../kit/deadline.ts';
+import { rootMessage } from '../kit/root-message.ts';
 import { withoutPassword } from '../runtime/backends.ts';
 import { checkHealth } from '../runtime/health.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { coloured, writeLine } from './output.ts';
 
 /** What one look may take: a doctor that hangs is no help. */
 const lookTimeoutMs = 3_000;
@@ -51,40 +53,66 @@ async function look(what: string, where: string, remedy: string, ask: () => Prom
   try {
     return { what, where, state: 'ok', found: await withDeadline(what, lookTimeoutMs, ask()), remedy: '' };
   } catch (error) {
-    return { what, where, state: 'failed', found: rootMessage(error), remedy };
+    // Who refuses knows better what to do than whoever only does not answer.
+    const own = error instanceof MallError && error.code !== 'UNAVAILABLE' ? error.detail.remedy : '';
+    return { what, where, state: 'failed', found: rootMessage(error), remedy: own || remedy };
   }
 }
 
-/** The innermost reason: what the driver or the kernel said. */
-function rootMessage(error: unknown): string {
-  let inner = error as Error & { code?: string };
-  while (inner.cause instanceof Error) inner = inner.cause;
-  return inner.message || inner.code || String(inner);
-}
+/** PostgreSQL and RabbitMQ as old as these are tested with; older ones lack what the program uses. */
+const oldestPostgres = 15;
+const oldestRabbitMq = [3, 10] as const;
 
 async function database({ databaseUrl, dataDirectory }: Config): Promise<Finding> {
   if (!databaseUrl) {
-    const remedy = 'set DATABASE_URL to a PostgreSQL 15 or newer';
+    const remedy = `set DATABASE_URL to a PostgreSQL ${oldestPostgres} or newer`;
     return look('PostgreSQL', `embedded, in ${dataDirectory}`, remedy, async () => describeInstallation());
   }
   const logger = createLogger('doctor', 'silent');
   const connection = connectDatabase({ url: databaseUrl, poolSize: 1, applicationName: 'mallbots doctor', logger });
+  const remedy = `start PostgreSQL ${oldestPostgres} or newer, or correct DATABASE_URL`;
   try {
-    return await look('PostgreSQL', connection.address, 'start PostgreSQL, or correct DATABASE_URL', async () => {
-      return (await connection.ping()).version;
+    const found = await look('PostgreSQL', connection.address, remedy, async () => {
+      const { version } = await connection.ping();
+      if (Number.parseInt(version, 10) < oldestPostgres) throw new Error(`${version} is too old`);
+      return version;
     });
+    if (found.state !== 'ok') return found;
+    const [row] = await connection.query((orm) => orm.execute<Rights>(rights));
+    if (row!.create) return found;
+    const grant = `GRANT CREATE ON DATABASE "${row!.database}" TO "${row!.user}"`;
+    return {
+      ...found,
+      state: 'failed',
+      found: `${found.found}, but ${row!.user} may not create schemas`,
+      remedy: grant,
+    };
   } finally {
     await connection.close();
   }
 }
 
+type Rights = { database: string; user: string; create: boolean };
+const rights = `select current_database() as database, current_user as user, has_database_privilege(current_database(), 'create') as create`;
+
 async function broker({ amqpUrl, namespace }: Config): Promise<Finding> {
   if (!amqpUrl) return { what: 'RabbitMQ', where: 'in process', state: 'ok', found: 'embedded broker', remedy: '' };
   const logger = createLogger('doctor', 'silent');
-  return look('RabbitMQ', withoutPassword(amqpUrl), 'start RabbitMQ 3.10 or newer, or correct AMQP_URL', async () => {
-    const connection = await connectRabbitMq({ url: amqpUrl, namespace, logger });
+  const remedy = `start RabbitMQ ${oldestRabbitMq.join('.')} or newer, or correct AMQP_URL`;
+  return look('RabbitMQ', withoutPassword(amqpUrl), remedy, async () => {
+    // Gives up before the look does: then the reason is known.
+    const connection = await connectRabbitMq({
+      url: amqpUrl,
+      namespace,
+      logger,
+      connectDeadlineMs: lookTimeoutMs / 2,
+    });
     try {
-      return (await connection.ping()).version;
+      const { version } = await connection.ping();
+      const [major = 0, minor = 0] = version.split('.').map(Number);
+      if (major * 1_000 + minor < oldestRabbitMq[0] * 1_000 + oldestRabbitMq[1])
+        throw new Error(`${version} is too old`);
+      return version;
     } finally {
       await connection.close();
     }
@@ -120,9 +148,12 @@ function roles({ address }: Config): Promise<Finding[]> {
   );
 }
 
+/** One line for each, and what to do below it. */
 function print(findings: readonly Finding[]): void {
-  const table = new Table({ head: ['', 'what', 'where', 'found', 'what to do'], style: { head: [], border: [] } });
-  const mark = { ok: '✓', absent: '·', failed: '✗' };
-  for (const { state, what, where, found, remedy } of findings) table.push([mark[state], what, where, found, remedy]);
-  console.log(table.toString());
+  const mark = { ok: coloured('green', '✓'), absent: coloured('dim', '·'), failed: coloured('red', '✗') };
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  for (const { state, what, where, found, remedy } of findings) {
+    writeLine(`${mark[state]} ${what.padEnd(width)}  ${where}: ${found}`);
+    if (remedy) writeLine(`${' '.repeat(width + 4)}${coloured('dim', '→')} ${remedy}`);
+  }
 }

@@ -20,6 +20,7 @@ const ofCode: Partial<Record<Code, number>> = {
   ALREADY_EXISTS: exitCodes.refused,
   FAILED_PRECONDITION: exitCodes.refused,
   ABORTED: exitCodes.refused,
+  UNAUTHENTICATED: exitCodes.refused,
   UNAVAILABLE: exitCodes.unavailable,
   DEADLINE_EXCEEDED: exitCodes.unavailable,
   RESOURCE_EXHAUSTED: exitCodes.unavailable,

@@ -3,7 +3,7 @@ import { type ListeningRole, readConfig } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { openBackends } from '../runtime/backends.ts';
 import { roles, startRole } from '../runtime/roles.ts';
-import { aborted, stopSignal } from '../runtime/stop-signal.ts';
+import { aborted, startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
 import { createLogger } from '../telemetry/logger.ts';
 
 /** Connections to PostgreSQL of one role: handlers, API calls, the relay's lock and its reads. */
@@ -34,14 +34,21 @@ export async function runRole(name: ListeningRole): Promise<void> {
     });
   }
   const logger = createLogger(name, config.logLevel);
-  const backends = await openBackends(config, { logger, applicationName: `mallbots ${name}`, poolSize });
-  try {
-    const role = await startRole(name, config, backends);
-    await aborted(stop);
-    logger.info('draining');
-    await role.drain();
-  } finally {
-    await backends.close();
-  }
+  await startUnlessStopped(stop, async () => {
+    const backends = await openBackends(config, {
+      logger,
+      applicationName: `mallbots ${name}`,
+      poolSize,
+      signal: stop,
+    });
+    try {
+      const role = await startRole(name, config, backends);
+      await aborted(stop);
+      logger.info('draining');
+      await role.drain();
+    } finally {
+      await backends.close();
+    }
+  });
   logger.info('stopped');
 }

@@ -2,11 +2,12 @@ import { Command } from 'commander';
 import { type Config, hostEnvironment, readConfig } from '../config.ts';
 import { drawMall } from '../demo/mall.ts';
 import { openMall } from '../demo/open-mall.ts';
+import type { Role } from '../role/role.ts';
 import { openBackends } from '../runtime/backends.ts';
 import { botsArguments } from '../runtime/bots-arguments.ts';
 import { drainAll, startEveryRole } from '../runtime/roles.ts';
-import { aborted, stopSignal } from '../runtime/stop-signal.ts';
-import { supervise } from '../runtime/supervisor.ts';
+import { aborted, startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
+import { type Supervised, supervise } from '../runtime/supervisor.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { between, maxTimeScale, whole } from './bots.ts';
 
@@ -42,22 +43,26 @@ async function up({ bots, seed, timeScale }: UpOptions): Promise<void> {
   const environment = { ...hostEnvironment, MALLBOTS_LOG_LEVEL: hostEnvironment.MALLBOTS_LOG_LEVEL || 'warn' };
   const config = readConfig(environment);
   const logger = createLogger('up', config.logLevel);
-  const backends = await openBackends(config, { logger, applicationName: 'mallbots up', poolSize });
-  const roles = await startEveryRole(config, backends).catch(async (error: unknown) => {
-    await backends.close();
-    throw error;
-  });
-  const { opened, misplacedSkus } = await openMall(drawMall(seed), config.address.stores);
-  const { hub } = config.address;
-  const fleetArguments = botsArguments({ hub, first: 1, count: bots, seed, timeScale, shortSkus: misplacedSkus });
-  const fleet = bots > 0 ? supervise('bots', fleetArguments, environment) : undefined;
-  console.log(welcome(config, backends.database.address, bots, opened));
+  await startUnlessStopped(stop, async () => {
+    const backends = await openBackends(config, { logger, applicationName: 'mallbots up', poolSize, signal: stop });
+    const roles: Role[] = [];
+    let fleet: Supervised | undefined;
+    try {
+      roles.push(...(await startEveryRole(config, backends)));
+      const { opened, misplacedSkus } = await openMall(drawMall(seed), config.address.stores);
+      const { hub } = config.address;
+      const fleetArguments = botsArguments({ hub, first: 1, count: bots, seed, timeScale, shortSkus: misplacedSkus });
+      if (bots > 0) fleet = supervise('bots', fleetArguments, environment);
+      console.log(welcome(config, backends.database.address, bots, opened));
 
-  await aborted(stop);
-  console.log('\nstopping …');
-  await fleet?.stop();
-  await drainAll(roles);
-  await backends.close();
+      await aborted(stop);
+      console.log('\nstopping …');
+    } finally {
+      await fleet?.stop();
+      await drainAll(roles);
+      await backends.close();
+    }
+  });
 }
 
 const welcome = (

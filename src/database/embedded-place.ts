@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -22,17 +33,48 @@ export interface Place {
 /**
  * Where PostgreSQL runs from and keeps its data: the npm package of this platform, and `directory`. A process of root runs it as
  * nobody; then a directory or an installation that nobody cannot reach is replaced by one below /var/lib/mallbots.
+ * @throws MallError FAILED_PRECONDITION when the directory cannot be made or written to, or the platform has no package
  */
 export function findPlace(directory: string, logger: Logger): Place {
   const installation = findInstallation();
   const wanted = resolve(directory);
-  mkdirSync(wanted, { recursive: true });
+  try {
+    makeDirectory(wanted);
+    accessSync(wanted, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw unusable(wanted, cause as Error);
+  }
   if (process.getuid?.() !== 0) return { installation, directory: wanted };
   return {
     installation: reachable(installation) ? installation : copied(installation),
     directory: reachable(wanted) ? wanted : substitute(wanted, logger),
     user: nobody,
   };
+}
+
+/** Not `recursive`: in a place such as /proc, where nothing can be made, Node tries that for ever. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) {
+    if (statSync(path).isDirectory()) return;
+    throw new Error(`${path} is not a directory`);
+  }
+  makeDirectory(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process was as fast.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+function unusable(directory: string, cause: Error): MallError {
+  const remedy = 'set MALLBOTS_DATA to a directory that this user may write to';
+  return new MallError(
+    'FAILED_PRECONDITION',
+    `the data directory ${directory} cannot be used (${cause.message}); ${remedy}`,
+    { reason: 'DIRECTORY_UNUSABLE', field: 'MALLBOTS_DATA', value: directory, remedy },
+    { cause },
+  );
 }
 
 /** A directory that only PostgreSQL's user may enter, as it demands. */

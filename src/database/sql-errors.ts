@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import { MallError, unavailable } from '../contract/errors.ts';
 import { DeadlineExceeded } from '../kit/deadline.ts';
+import { rootMessage } from '../kit/root-message.ts';
 
 /** SQLSTATE codes that the program tells apart (PostgreSQL manual, appendix A). */
 export const SqlState = {
@@ -11,6 +12,7 @@ export const SqlState = {
   lockNotAvailable: '55P03',
   idleInTransaction: '25P03',
   tooManyConnections: '53300',
+  insufficientPrivilege: '42501',
 } as const;
 
 /** PostgreSQL's SQLSTATE or the driver's own code behind `error`; undefined when there is none. Drizzle wraps what the driver throws. */
@@ -53,16 +55,16 @@ export function fromDriver(error: unknown, address: string): unknown {
   if (timeout) return timedOut(`${timeout} in the database at ${address}`, error);
   if (lostConnection.test(state)) {
     return unavailable(
-      `the database at ${address} cannot be reached (${state}); try again`,
+      `the database at ${address} cannot be reached (${rootMessage(error)}); try again`,
       'DATABASE_UNAVAILABLE',
       error,
     );
   }
   if (misconfigured.test(state)) {
-    const remedy = 'check DATABASE_URL';
+    const remedy = 'correct DATABASE_URL, or create what it names';
     return new MallError(
       'FAILED_PRECONDITION',
-      `the database at ${address} refuses the connection (${state}); ${remedy}`,
+      `the database at ${address} refuses the connection (${rootMessage(error)}); ${remedy}`,
       { reason: 'DATABASE_REFUSED', field: 'DATABASE_URL', value: address, remedy },
       { cause: error },
     );

@@ -3,11 +3,13 @@ import { createEmbeddedBroker } from '../broker/embedded.ts';
 import type { Broker } from '../broker/port.ts';
 import { connectRabbitMq } from '../broker/rabbitmq.ts';
 import type { Config } from '../config.ts';
-import { MallError } from '../contract/errors.ts';
+import { type Code, MallError } from '../contract/errors.ts';
 import { startEmbeddedPostgres } from '../database/embedded.ts';
 import type { Database } from '../database/port.ts';
 import { connectDatabase } from '../database/postgres.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
+import { rootMessage } from '../kit/root-message.ts';
+import { aborted } from './stop-signal.ts';
 
 /** The two things that a mall stands on. */
 export interface Backends {
@@ -21,23 +23,32 @@ export interface BackendOptions {
   readonly applicationName: string;
   /** Connections to PostgreSQL at most; a process with every role wants more than one with a single role. */
   readonly poolSize: number;
+  /** Ends the wait for a database or broker that does not answer yet: rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A database or broker may start together with this process: tried again for this long before giving up. */
 const startPatienceMs = 60_000;
 const startBackoff: BackoffPolicy = { firstMs: 200, maxMs: 3_000, factor: 2 };
 
+/** What trying again does not cure. */
+const final: ReadonlySet<Code> = new Set(['FAILED_PRECONDITION', 'INVALID_ARGUMENT', 'UNAUTHENTICATED']);
+
 /** PostgreSQL and RabbitMQ where the config names them, else embedded ones: real PostgreSQL as a child process, the broker in this process. */
 export async function openBackends(config: Config, options: BackendOptions): Promise<Backends> {
-  const { logger, applicationName, poolSize } = options;
+  const { logger, applicationName, poolSize, signal } = options;
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbeddedPostgres({ directory: config.dataDirectory, logger });
+    : await startEmbeddedPostgres({ directory: config.dataDirectory, logger }).catch((error) => {
+        // Ctrl-C goes to every process of the terminal, initdb too.
+        signal?.throwIfAborted();
+        throw error;
+      });
   const url = config.databaseUrl || embedded!.url;
   const database = connectDatabase({ url, poolSize, applicationName, logger });
   try {
-    await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, logger);
-    const broker = await openBroker(config, logger);
+    await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, logger, signal);
+    const broker = await openBroker(config, logger, signal);
     return {
       database,
       broker,
@@ -54,33 +65,50 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
   }
 }
 
-function openBroker({ amqpUrl, namespace }: Config, logger: Logger): Promise<Broker> {
+function openBroker({ amqpUrl, namespace }: Config, logger: Logger, signal: AbortSignal | undefined): Promise<Broker> {
   if (!amqpUrl) return Promise.resolve(createEmbeddedBroker({ logger }));
   return reach(
     () => connectRabbitMq({ url: amqpUrl, namespace, logger }),
     `RabbitMQ at ${withoutPassword(amqpUrl)} (AMQP_URL)`,
     logger,
+    signal,
   );
 }
 
-async function reach<T>(attempt: () => Promise<T>, what: string, logger: Logger): Promise<T> {
+async function reach<T>(
+  attempt: () => Promise<T>,
+  what: string,
+  logger: Logger,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   const giveUpAt = Date.now() + startPatienceMs;
   for (let failures = 1; ; failures += 1) {
     try {
-      return await attempt();
+      return await (signal ? unlessAborted(signal, attempt()) : attempt());
     } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof MallError && final.has(error.code)) throw error;
+      const reason = rootMessage(error);
       if (Date.now() > giveUpAt) {
         throw new MallError(
           'UNAVAILABLE',
-          `${what} does not answer; run "mallbots doctor" to see what is missing`,
+          `${what} does not answer: ${reason}; run "mallbots doctor" to see what is missing`,
           {},
           { cause: error },
         );
       }
-      logger.warn({ err: error }, `${what} does not answer yet`);
-      await pause(backoffMs(startBackoff, failures, Math.random()));
+      logger.warn({ reason }, `${what} does not answer yet`);
+      await pause(backoffMs(startBackoff, failures, Math.random()), signal);
     }
   }
+}
+
+/** `work`, or a rejection with the signal's reason as soon as it aborts; whoever asked for that ends the process. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const stopped = aborted(signal).then<never>(() => {
+    throw signal.reason;
+  });
+  return Promise.race([work, stopped]);
 }
 
 export function withoutPassword(url: string): string {

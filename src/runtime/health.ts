@@ -3,6 +3,7 @@ import { service as healthService } from 'grpc-health-check';
 import type { ListeningRole } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { pause } from '../kit/backoff.ts';
+import { rootMessage } from '../kit/root-message.ts';
 import { transportReason } from '../rpc/errors.ts';
 
 /** Longest wait for an answer, ms: shorter than the probe interval of docker-compose.yml, so that probes never overlap. */
@@ -24,17 +25,11 @@ export async function checkHealth(role: ListeningRole, address: string): Promise
   } catch (cause) {
     throw new MallError(
       'UNAVAILABLE',
-      `${role} does not serve at ${address}: ${innermost(cause as Error)}`,
+      `${role} does not serve at ${address}: ${rootMessage(cause)}`,
       { reason: 'NOT_SERVING', field: 'role', value: role, remedy: `start it with "mallbots ${role}"` },
       { cause },
     );
   }
-}
-
-/** What the kernel or the peer said, without what libraries put around it. */
-function innermost(error: Error): string {
-  if (error.cause instanceof Error) return innermost(error.cause);
-  return error.message || String((error as NodeJS.ErrnoException).code ?? error);
 }
 
 async function httpStatus(address: string): Promise<string> {

@@ -27,3 +27,14 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+/** Runs `start`; when it rejects because `stop` aborted meanwhile, that is an order carried out: the process ends well. */
+export async function startUnlessStopped(stop: AbortSignal, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    if (!stop.aborted || error !== stop.reason) throw error;
+    // What was half open would keep the process.
+    process.exit();
+  }
+}

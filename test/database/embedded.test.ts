@@ -142,6 +142,21 @@ it('refuses a second living owner, naming the directory and the first', async ()
   });
 });
 
+it.each([
+  ['a file', () => join(directory, 'file')],
+  ['below a file', () => join(directory, 'file/below')],
+  // Node's own recursive mkdir never returns from here.
+  ['where nothing can be made', () => '/proc/mallbots'],
+])('refuses a data directory that is %s, and says what to do', async (_what, place) => {
+  writeFileSync(join(directory, 'file'), '');
+
+  await expect(startEmbeddedPostgres({ directory: place(), logger: silentLogger })).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    message: expect.stringMatching(/cannot be used .*set MALLBOTS_DATA/),
+    detail: { field: 'MALLBOTS_DATA', value: place() },
+  });
+});
+
 it('has one owner when several start in one new directory at once', async () => {
   const outcomes = await Promise.allSettled([start(), start(), start()]);
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);

@@ -63,3 +63,20 @@ it('applies all or nothing of what is new', async () => {
   await db.database.migrate('mall', write([start, ['create table mall.two (n int)']]));
   expect(await tablesOf('mall')).toEqual(['one', 'two']);
 });
+
+it('says what a user without the right to create schemas needs', async () => {
+  const user = `${new URL(db.url).pathname.slice(1)}_guest`;
+  await db.database.query((orm) => orm.execute(`create role ${user} login`));
+  const url = Object.assign(new URL(db.url), { username: user }).href;
+  const guest = connectDatabase({ url, applicationName: 'x', logger: silentLogger });
+  try {
+    await expect(guest.migrate('mall', write([start]))).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      message: expect.stringMatching(/permission denied for database.*GRANT CREATE ON DATABASE "\w+" TO "\w+_guest"$/),
+      detail: { reason: 'DATABASE_FORBIDDEN' },
+    });
+  } finally {
+    await guest.close();
+    await db.database.query((orm) => orm.execute(`drop role ${user}`));
+  }
+});

@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type TestDatabase, withDatabase } from '../support/database.ts';
+import { Program } from '../support/program.ts';
+import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
+
+interface Finding {
+  what: string;
+  state: string;
+  found: string;
+  remedy: string;
+}
+
+let db: TestDatabase;
+beforeEach(async () => {
+  db = await withDatabase();
+});
+afterEach(() => db[Symbol.asyncDispose]());
+
+async function examine(environment: Record<string, string>) {
+  const { code, stdout } = await new Program(['doctor', '--json'], { DATABASE_URL: '', AMQP_URL: '', ...environment })
+    .ended;
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  return { code, of: (what: string) => findings.find((finding) => finding.what === what) };
+}
+
+describe('mallbots doctor', () => {
+  it('is content with what it can reach', async () => {
+    const { code, of } = await examine({ DATABASE_URL: db.url });
+
+    expect(of('PostgreSQL')).toMatchObject({ state: 'ok', found: expect.stringMatching(/^\d+\.\d+/), remedy: '' });
+    expect(code).toBe(0);
+  });
+
+  it('says who may not create schemas, and the statement that lets them', async () => {
+    const user = `${new URL(db.url).pathname.slice(1)}_guest`;
+    await db.database.query((orm) => orm.execute(`create role ${user} login`));
+    try {
+      const { code, of } = await examine({ DATABASE_URL: Object.assign(new URL(db.url), { username: user }).href });
+
+      expect(of('PostgreSQL')).toMatchObject({
+        state: 'failed',
+        found: expect.stringContaining(`${user} may not create schemas`),
+        remedy: expect.stringMatching(`GRANT CREATE ON DATABASE "mallbots_test_.*" TO "${user}"`),
+      });
+      expect(code).toBe(1);
+    } finally {
+      await db.database.query((orm) => orm.execute(`drop role ${user}`));
+    }
+  });
+
+  it('tells a server that nobody runs from one that refuses', async () => {
+    const away = await examine({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/x', AMQP_URL: 'amqp://127.0.0.1:1' });
+
+    expect(away.of('PostgreSQL')).toMatchObject({
+      found: expect.stringContaining('ECONNREFUSED'),
+      remedy: expect.stringContaining('start PostgreSQL'),
+    });
+    expect(away.of('RabbitMQ')).toMatchObject({
+      found: expect.stringContaining('ECONNREFUSED'),
+      remedy: expect.stringContaining('start RabbitMQ'),
+    });
+    expect(away.code).toBe(1);
+  });
+
+  it('fits a terminal of 80 columns', async () => {
+    const { stdout } = await new Program(['doctor'], { DATABASE_URL: db.url, AMQP_URL: '' }).ended;
+
+    // Paths and URLs are as long as they are.
+    const own = stdout.split('\n').filter((line) => !/Node|PostgreSQL|traces/.test(line));
+    expect(own.filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).toMatch(/^. hub {9}127\.0\.0\.1:\d+: /m);
+  });
+});
+
+describeWithRabbitMq('mallbots doctor, with a RabbitMQ', () => {
+  it('passes on what RabbitMQ refuses', async () => {
+    const { of } = await examine({ AMQP_URL: Object.assign(new URL(amqpUrl), { password: 'wrong' }).href });
+
+    expect(of('RabbitMQ')).toMatchObject({
+      state: 'failed',
+      found: expect.stringMatching(/^ACCESS_REFUSED/),
+      remedy: 'correct AMQP_URL, or create what it names',
+    });
+  });
+});
