@@ -211,34 +211,10 @@ export class Connection implements Seat {
   }
 
   async #effect(frame: BotFrame): Promise<Refusal | undefined> {
-    const { reports } = this.#ports;
-    const { body } = frame;
-    switch (body?.$case) {
-      case 'offerReply':
-        return reports.offerReply(this, frame, body.value);
-      case 'progress':
-        return reports.progress(this, frame, body.value);
-      case 'result':
-        return reports.result(this, frame, body.value);
-      case 'goodbye':
-        this.#logger.info({ reason: body.value.reason }, 'bot leaves');
-        this.input({ type: 'goodbye' });
-        return undefined;
-      case 'cancelReply':
-        return { reason: 'WRONG_STATE', message: 'body is a cancel_reply, but this hub sent no cancel' };
-      case 'protocolStatus':
-        return { reason: 'WRONG_STATE', message: 'body is a protocol_status, but this hub sent no protocol_offer' };
-      case 'hello':
-      case 'heartbeat':
-      case 'telemetry':
-      case 'credit':
-      case 'nack':
-        return undefined;
-      case undefined:
-        return { reason: 'BODY_UNSET', message: 'body is unset, or of a minor that this hub does not speak' };
-      default:
-        return body satisfies never;
-    }
+    if (frame.body?.$case !== 'goodbye') return this.#ports.reports.take(this, frame);
+    this.#logger.info({ reason: frame.body.value.reason }, 'bot leaves');
+    this.input({ type: 'goodbye' });
+    return undefined;
   }
 
   #nack(frame: { seq: number; traceparent?: string; body?: BotFrame['body'] }, refusal: Refusal): void {

@@ -33,10 +33,7 @@ type Frame = Pick<BotFrame, 'seq' | 'traceparent'>;
 /** Undefined: the effect of the frame is durable. */
 type Answer = Promise<Refusal | undefined>;
 
-/**
- * What bots say about tasks. Each method may be called again with the same frame, after it threw or after a reconnect, and then changes
- * nothing that it changed before. Throws what the broker and the database throw: the frame waits, and is tried again.
- */
+/** What bots say about tasks. */
 export class Reports {
   readonly #ports: ReportPorts;
 
@@ -44,7 +41,38 @@ export class Reports {
     this.#ports = ports;
   }
 
-  async offerReply(seat: Seat, frame: Frame, reply: OfferReply): Answer {
+  /**
+   * The effect of a frame of the lane. May be called again with the same frame, after it threw or after a reconnect, and then changes nothing
+   * that it changed before. Throws what the broker and the database throw: the frame waits, and is tried again.
+   */
+  async take(seat: Seat, frame: BotFrame): Answer {
+    const { body } = frame;
+    switch (body?.$case) {
+      case 'offerReply':
+        return this.#offerReply(seat, frame, body.value);
+      case 'progress':
+        return this.#progress(seat, frame, body.value);
+      case 'result':
+        return this.#result(seat, frame, body.value);
+      case 'cancelReply':
+        return { reason: 'WRONG_STATE', message: 'body is a cancel_reply, but this hub sent no cancel' };
+      case 'protocolStatus':
+        return { reason: 'WRONG_STATE', message: 'body is a protocol_status, but this hub sent no protocol_offer' };
+      case 'hello':
+      case 'goodbye':
+      case 'heartbeat':
+      case 'telemetry':
+      case 'credit':
+      case 'nack':
+        return undefined;
+      case undefined:
+        return { reason: 'BODY_UNSET', message: 'body is unset, or of a minor that this hub does not speak' };
+      default:
+        return body satisfies never;
+    }
+  }
+
+  async #offerReply(seat: Seat, frame: Frame, reply: OfferReply): Answer {
     const { taskId, fence, accepted } = reply;
     const { ledger, times, onWilling } = this.#ports;
     const { bot } = seat;
@@ -68,7 +96,7 @@ export class Reports {
   }
 
   /** No database: the lease is in memory, the bot keeps the frame, and the event's id makes a resend harmless. */
-  async progress({ bot }: Seat, frame: Frame, progress: Progress): Answer {
+  async #progress({ bot }: Seat, frame: Frame, progress: Progress): Answer {
     const { taskId, fence, schema, payload, started } = progress;
     const flaw = flawOf(frame.seq, progress);
     if (flaw) return flaw;
@@ -97,7 +125,7 @@ export class Reports {
   }
 
   /** All progress that came before is published; the outcome and its event commit together. */
-  async result({ bot }: Seat, frame: Frame, result: Result): Answer {
+  async #result({ bot }: Seat, frame: Frame, result: Result): Answer {
     const { taskId, fence } = result;
     const flaw = flawOf(frame.seq, result);
     if (flaw) return flaw;
