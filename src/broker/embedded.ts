@@ -5,7 +5,7 @@ import { type Message, toHeaders } from '../contract/message.ts';
 import type { Address, ExchangeSpec, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { EmbeddedQueue, type Ticket, type Wire } from './embedded-queue.ts';
-import type { Broker, Delivery, Subscription } from './port.ts';
+import type { Broker, Delivery, Subscription, Unroutable } from './port.ts';
 import { publishOverdue } from './publish-window.ts';
 import { requirePublishable, undeclared } from './publishable.ts';
 import { bindingOf } from './routing.ts';
@@ -48,7 +48,7 @@ class EmbeddedBroker implements Broker {
   readonly #queues = new Map<string, EmbeddedQueue>();
   readonly #publishes = new Set<Waiting>();
   readonly #detachers = new Set<() => void>();
-  readonly #unroutable: Array<(message: { exchange: string; routingKey: string; id: string }) => void> = [];
+  readonly #unroutable: Array<(message: Unroutable) => void> = [];
   #closed = false;
 
   constructor({ logger, publishDeadlineMs, drainDeadlineMs }: EmbeddedOptions) {
@@ -81,7 +81,7 @@ class EmbeddedBroker implements Broker {
     // All or none: a queue that is full must not leave the others with a message that is published again.
     for (const queue of queues) this.#requireRoom(queue, wire);
     if (queues.length > 0) return this.#enqueue(queues, wire);
-    this.#alarm({ exchange: to.exchange, routingKey: to.routingKey, id: message.id });
+    for (const told of this.#unroutable) told({ ...to, id: message.id });
   }
 
   async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {
@@ -115,7 +115,7 @@ class EmbeddedBroker implements Broker {
     };
   }
 
-  onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
+  onUnroutable(listener: (message: Unroutable) => void): void {
     this.#unroutable.push(listener);
   }
 
@@ -167,11 +167,6 @@ class EmbeddedBroker implements Broker {
       value: queue.spec.name,
       remedy: 'publish it again when its consumer has caught up',
     });
-  }
-
-  #alarm(message: { exchange: string; routingKey: string; id: string }): void {
-    this.#logger.error(message, 'message that no queue is bound for');
-    for (const told of this.#unroutable) told(message);
   }
 
   #requireOpen(): void {

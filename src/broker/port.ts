@@ -23,13 +23,23 @@ export interface Broker {
    */
   consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription>;
 
-  /** Told of every message that no queue was bound for. */
-  onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void;
+  /**
+   * Told of every message that no queue was bound for; it is done with then. On RabbitMQ one of the processes that listen is told, and also of
+   * what came while none did.
+   */
+  onUnroutable(listener: (message: Unroutable) => void): void;
 
   /** Throws MallError UNAVAILABLE when the broker does not answer. */
   ping(): Promise<{ version: string }>;
 
   close(): Promise<void>;
+}
+
+export interface Unroutable {
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** The message's. */
+  readonly id: string;
 }
 
 export interface Delivery {

@@ -7,7 +7,7 @@ import { withDeadline } from '../kit/deadline.ts';
 import { rootMessage } from '../kit/root-message.ts';
 import type { KeptChannel } from './kept-channel.ts';
 import { bodyOf, MalformedMessages } from './malformed.ts';
-import type { Broker, Delivery, Subscription } from './port.ts';
+import type { Broker, Delivery, Subscription, Unroutable } from './port.ts';
 import { requirePublishable, undeclared } from './publishable.ts';
 import { openConnection } from './rabbitmq-connection.ts';
 import { RabbitPublisher } from './rabbitmq-publisher.ts';
@@ -85,7 +85,7 @@ class RabbitMqBroker implements Broker {
   readonly #queues = new Set<string>();
   readonly #channels = new Set<KeptChannel>();
   readonly #refresh: NodeJS.Timeout | undefined;
-  #unroutable: Array<(message: { exchange: string; routingKey: string; id: string }) => void> = [];
+  #unroutable: Array<(message: Unroutable) => void> = [];
 
   constructor({ url, namespace, logger, publishDeadlineMs = defaultPublishDeadlineMs }: RabbitMqOptions) {
     this.#url = url;
@@ -184,14 +184,13 @@ class RabbitMqBroker implements Broker {
     );
   }
 
-  onUnroutable(listener: (message: { exchange: string; routingKey: string; id: string }) => void): void {
+  onUnroutable(listener: (message: Unroutable) => void): void {
     this.#unroutable.push(listener);
     if (this.#unroutable.length > 1) return;
     // A durable queue: an alarm that was raised while nobody listened is heard later.
     const subscription = this.#subscription(this.#names.unroutable, unroutablePrefetch, (delivery) => {
       const { exchange, routingKey, messageId = '' } = delivery.raw;
       const message = { exchange: this.#names.bare(exchange), routingKey, id: messageId };
-      this.#logger.error(message, 'message that no queue is bound for');
       for (const told of this.#unroutable) told(message);
       delivery.ack();
     });

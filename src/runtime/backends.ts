@@ -49,6 +49,7 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
   try {
     await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, logger, signal);
     const broker = await openBroker(config, logger, signal);
+    broker.onUnroutable((message) => logger.error(message, 'a message that no queue is bound for'));
     return {
       database,
       broker,
