@@ -1,6 +1,7 @@
 import { MallError } from '../contract/errors.ts';
 import type { Api, CallOptions, UnaryDefinition } from '../rpc/api.ts';
 import { connectClient, type RpcClient } from '../rpc/client.ts';
+import { isFromTransport } from '../rpc/errors.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 
 /**
@@ -27,8 +28,7 @@ export function connectUpstream<D extends UnaryDefinition>(
 }
 
 function named(service: string, error: MallError): MallError {
-  // The transport's own errors have no reason but their code.
-  if (error.detail.reason !== error.code) return error;
+  if (!isFromTransport(error)) return error;
   const remedy = 'try again; a repeated request with the same idempotency key does nothing twice';
   const detail = { reason: `${service.toUpperCase()}_UNAVAILABLE`, remedy };
   if (error.code === 'UNAVAILABLE') {

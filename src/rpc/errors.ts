@@ -16,6 +16,9 @@ const codeOf = new Map(Object.entries(Code).map(([name, number]) => [number as n
 /** What the transport answers for a method that nobody has: what listens there is something else. */
 const unimplemented = 12;
 
+/** Whether the transport says it, and no service: its own errors have no reason but their code. */
+export const isFromTransport = ({ code, detail }: MallError): boolean => detail.reason === code;
+
 /** The MallError that a failed call to `address` stands for. */
 export function fromStatus(error: ServiceError, address: string): MallError {
   const [bytes] = error.metadata?.get(detailKey) ?? [];
@@ -24,7 +27,6 @@ export function fromStatus(error: ServiceError, address: string): MallError {
       cause: error,
     });
   }
-  // The transport's own errors have no reason but their code.
   const code = error.code === unimplemented ? 'UNAVAILABLE' : (codeOf.get(error.code) ?? 'INTERNAL');
   const message = code === 'INTERNAL' ? error.details : `${address} cannot be reached: ${transportReason(error)}`;
   return new MallError(code, message, { reason: code }, { cause: error });
