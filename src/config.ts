@@ -25,7 +25,10 @@ export type Config = Readonly<Required<z.infer<typeof schema>>> & {
   readonly address: Readonly<Record<ListeningRole, string>>;
 };
 
-const hostPort = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'give host:port, for example 127.0.0.1:7001');
+const maxPort = 65_535;
+/** Whether `text` is `host:port`. */
+export const isHostPort = (text: string): boolean =>
+  /^[^\s:/]+:\d{1,5}$/.test(text) && Number(text.slice(text.lastIndexOf(':') + 1)) <= maxPort;
 const url = (protocol: RegExp, example: string) => z.url({ protocol, error: `give a URL such as ${example}` });
 
 const variables = {
@@ -38,6 +41,8 @@ const variables = {
   logLevel: 'MALLBOTS_LOG_LEVEL',
   hubLeaseMs: 'MALLBOTS_HUB_LEASE_MS',
 } as const;
+
+const leaseRange = 'give 500 to 600000 milliseconds';
 
 const schema = z.object({
   /** Empty: the program starts its own PostgreSQL. */
@@ -59,9 +64,14 @@ const schema = z.object({
     .default(''),
   /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
   traceFile: z.string().optional(),
-  logLevel: z.enum(logLevels).default('info'),
+  logLevel: z.enum(logLevels, `give one of ${logLevels.join(', ')}`).default('info'),
   /** How long a bot keeps its tasks without a heartbeat; the other times of the hub follow from it. Shorter than 500 ms, a busy machine loses leases. */
-  hubLeaseMs: z.coerce.number('give milliseconds').int('give whole milliseconds').min(500).max(600_000).default(10_000),
+  hubLeaseMs: z.coerce
+    .number('give milliseconds')
+    .int('give whole milliseconds')
+    .min(500, leaseRange)
+    .max(600_000, leaseRange)
+    .default(10_000),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -70,6 +80,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const hostEnvironment: Environment = process.env;
 
 export class ConfigError extends Error {}
+
+/** Also of what is no URL: a mistyped one is printed, and its password is nobody's business. */
+const withoutPassword = (text = ''): string => text.replace(/:[^:@/]+@/, ':…@');
 
 /**
  * The environment as a frozen, typed object: the variables above, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
@@ -83,14 +96,13 @@ export function readConfig(environment: Environment = hostEnvironment): Config {
   const parsed = schema.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) {
     const name = variables[issue.path[0] as keyof typeof variables];
-    mistakes.push(`${name} is "${environment[name]}": ${issue.message}`);
+    mistakes.push(`${name} is "${withoutPassword(environment[name])}": ${issue.message}`);
   }
   const endpoint = (role: ListeningRole, use: 'LISTEN' | 'ADDRESS', fallback: string): string => {
     const name = `MALLBOTS_${role.toUpperCase()}_${use}`;
-    const value = environment[name] || fallback;
-    const checked = hostPort.safeParse(value);
-    if (!checked.success) mistakes.push(`${name} is "${value}": ${checked.error.issues[0]?.message}`);
-    return value;
+    const given = environment[name];
+    if (given && !isHostPort(given)) mistakes.push(`${name} is "${given}": give host:port, for example 127.0.0.1:7001`);
+    return given || fallback;
   };
   const perRole = (of: (role: ListeningRole) => string) =>
     Object.freeze(Object.fromEntries(listeningRoles.map((role) => [role, of(role)])) as Record<ListeningRole, string>);

@@ -48,4 +48,21 @@ describe('the configuration', () => {
     expect(read).toThrow(/MALLBOTS_LOG_LEVEL is "loud"/);
     expect(read).toThrow(/MALLBOTS_KIOSK_LISTEN is "7080": give host:port/);
   });
+
+  test.each(['127.0.0.1:65536', '127.0.0.1', 'http://127.0.0.1:1', '127.0.0.1:'])(
+    'refuses to listen at %s',
+    (listen) => {
+      expect(() => readConfig({ MALLBOTS_HUB_LISTEN: listen })).toThrow(
+        `the configuration has mistakes:\n  MALLBOTS_HUB_LISTEN is "${listen}": give host:port, for example 127.0.0.1:7001`,
+      );
+    },
+  );
+
+  test('keeps a password to itself', () => {
+    expect(() => readConfig({ DATABASE_URL: 'postgers://me:secret@db/mall' })).toThrow('postgers://me:…@db/mall');
+  });
+
+  test('says the range of a number', () => {
+    expect(() => readConfig({ MALLBOTS_HUB_LEASE_MS: '5' })).toThrow('is "5": give 500 to 600000 milliseconds');
+  });
 });

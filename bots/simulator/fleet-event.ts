@@ -9,6 +9,8 @@ interface OnTour {
 /** What happens on the floor, for whoever tells of it. */
 export type FleetEvent =
   | { readonly type: 'connected'; readonly botId: string; readonly hubId: string; readonly epoch: number }
+  /** Tried again and not let in: `reason` is what the hub, or the network, said. */
+  | { readonly type: 'kept_out'; readonly botId: string; readonly reason: string }
   | { readonly type: 'refused'; readonly botId: string; readonly error: Error }
   | ({ readonly type: 'tour_started'; readonly attempt: number; readonly stops: number } & OnTour)
   | ({ readonly type: 'stop_reached'; readonly storeName: string } & OnTour)

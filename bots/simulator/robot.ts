@@ -69,7 +69,11 @@ export class Robot {
       logger,
     });
     this.#bot = bot;
+    let attempt = 1;
     bot.on('state', (state) => {
+      if (state.at === 'connecting') attempt = state.attempt;
+      // A connection that was only cut is back with the next attempt.
+      if (state.at === 'waiting' && attempt > 1) tell({ type: 'kept_out', botId, reason: state.reason });
       if (state.at === 'ready') tell({ type: 'connected', botId, hubId: state.hubId, epoch: state.epoch });
     });
     void bot.closed.then((error) => error && tell({ type: 'refused', botId, error }));

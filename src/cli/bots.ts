@@ -1,24 +1,25 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Logger } from 'pino';
 import { startFleet } from '../../bots/simulator/fleet.ts';
+import type { FleetEvent } from '../../bots/simulator/fleet-event.ts';
 import { readConfig } from '../config.ts';
+import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { aborted, parentGone, stopSignal } from '../runtime/stop-signal.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
+import { between, hostPort, whole } from './arguments.ts';
 
-export function whole(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`give a whole number from ${least} to ${most}.`);
-  };
+/** Room for the number in the hub's 64 characters of a bot id. */
+const maxPrefixChars = 56;
+
+function prefix(text: string): string {
+  if (/^([A-Za-z0-9][\w.-]*)?$/.test(text) && text.length <= maxPrefixChars) return text;
+  throw new InvalidArgumentError(`give at most ${maxPrefixChars} of A-Z a-z 0-9 . _ -, a letter or digit first.`);
 }
 
-export function between(least: number, most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`give a number from ${least} to ${most}.`);
-  };
+function hubs(text: string): string {
+  for (const address of text.split(',')) hostPort(address.trim());
+  return text;
 }
 
 const several = (value: string, before: string[]) => [...before, value];
@@ -32,21 +33,22 @@ export const maxTimeScale = 1_000;
 export function botsCommand(): Command {
   return new Command('bots')
     .description('run a fleet of simulated bots against a hub')
-    .option('--hub <host:port>', 'the hub, or several with commas (default: MALLBOTS_HUB_ADDRESS)')
+    .option('--hub <host:port>', 'the hub, or several with commas (default: MALLBOTS_HUB_ADDRESS)', hubs)
     .option('--count <n>', 'how many bots', whole(1, maxBots), 10)
     .option('--first <n>', 'number of the first bot', whole(1, 1_000_000), 1)
-    .option('--name-prefix <text>', 'bot ids are <text><number>', 'bot-')
+    .option('--name-prefix <text>', 'bot ids are <text><number>', prefix, 'bot-')
     .option('--seed <n>', 'same seed, same behaviour', whole(0, 2 ** 31 - 1), 1)
     .option('--time-scale <x>', 'how many times faster than life', between(0.1, maxTimeScale), 1)
-    .option('--short-sku <sku>', 'this product is not on its shelf (repeatable)', several, [])
+    .addOption(
+      new Option('--short-sku <sku>', 'this product is not on its shelf (repeatable)')
+        .argParser(several)
+        .default([], 'none'),
+    )
     .option('--short-rate <share>', 'share of items with one unit too few', share, 0)
     .option('--slow-rate <share>', 'share of tasks walked at a third of the speed', share, 0)
     .option('--crash-rate <share>', 'share of tasks during which the bot crashes and forgets all', share, 0)
     .option('--disconnect-rate <share>', 'share of tasks during which the connection is cut', share, 0)
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ mallbots bots --hub 127.0.0.1:7001 --count 50 --time-scale 10 --crash-rate 0.05',
-    )
+    .addHelpText('after', '\nExample:\n  $ mallbots bots --count 50 --time-scale 10 --crash-rate 0.05')
     .action(runBots);
 }
 
@@ -68,7 +70,9 @@ async function runBots(options: BotsOptions): Promise<void> {
   const stop = stopSignal();
   const config = readConfig();
   const telemetry = createTelemetry({ role: 'bot', instanceId: newId(), ...config });
+  const { logger, tracer } = telemetry;
   const { hub = config.address.hub, count, first, namePrefix, seed, timeScale } = options;
+  const watch = watchFleet(count, logger);
   const fleet = startFleet({
     hub,
     count,
@@ -83,12 +87,42 @@ async function runBots(options: BotsOptions): Promise<void> {
       crashRate: options.crashRate,
       disconnectRate: options.disconnectRate,
     },
-    tracer: telemetry.tracer,
-    logger: telemetry.logger,
+    tracer,
+    logger,
+    onEvent: watch.onEvent,
   });
-  telemetry.logger.info({ hub, count }, 'fleet started');
-  await aborted(stop);
-  await fleet.stop(stop.reason === parentGone ? { deadlineMs: 0 } : {});
-  telemetry.logger.info(fleet.stats(), 'fleet stopped');
-  await telemetry.shutdown();
+  logger.info({ hub, count }, 'fleet started');
+  try {
+    await Promise.race([aborted(stop), watch.allRefused]);
+  } finally {
+    await fleet.stop(stop.reason === parentGone ? { deadlineMs: 0 } : {});
+    logger.info(fleet.stats(), 'fleet stopped');
+    await telemetry.shutdown();
+  }
+}
+
+/** One line at most in this time says who is kept out: a fleet whose hub is away says it for every bot and try. */
+const keptOutEveryMs = 5_000;
+
+/** Says that the whole fleet is connected, who is kept out and why; `allRefused` rejects when the hub will never have any of the bots. */
+function watchFleet(count: number, logger: Logger) {
+  const connected = new Set<string>();
+  const refused = new Set<string>();
+  const { promise: allRefused, reject } = Promise.withResolvers<never>();
+  let nextReportAt = 0;
+  const onEvent = (event: FleetEvent) => {
+    if (event.type === 'connected' && !connected.has(event.botId)) {
+      connected.add(event.botId);
+      if (connected.size === count) logger.info({ count }, 'every bot is connected');
+    }
+    if (event.type === 'kept_out' && Date.now() >= nextReportAt) {
+      nextReportAt = Date.now() + keptOutEveryMs;
+      logger.warn({ botId: event.botId, reason: event.reason }, 'kept out by the hub; trying again');
+    }
+    if (event.type === 'refused') {
+      refused.add(event.botId);
+      if (refused.size === count) reject(new MallError('FAILED_PRECONDITION', event.error.message));
+    }
+  };
+  return { onEvent, allRefused };
 }

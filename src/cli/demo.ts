@@ -3,7 +3,8 @@ import { runDemo } from '../demo/demo.ts';
 import type { DemoOptions } from '../demo/options.ts';
 import { printSummary } from '../demo/summary.ts';
 import { stopSignal } from '../runtime/stop-signal.ts';
-import { between, maxTimeScale, whole } from './bots.ts';
+import { between, whole } from './arguments.ts';
+import { maxTimeScale } from './bots.ts';
 
 /** The seeded mall has stock for so many orders. */
 const maxOrders = 200;
@@ -12,7 +13,7 @@ export function demoCommand(): Command {
   return new Command('demo')
     .description('open a mall, let shoppers order and robots collect, and tell it as it happens')
     .option('--orders <n>', 'orders to place', whole(1, maxOrders), 12)
-    .option('--bots <n>', 'bots, each a process of its own up to 8', whole(1, 500), 4)
+    .option('--bots <n>', 'bots; up to 8, each is a process of its own', whole(1, 500), 4)
     .option('--seed <n>', 'same seed, same mall and orders', whole(0, 2 ** 31 - 1), 7)
     .option('--time-scale <x>', 'how many times faster than life the bots are', between(0.1, maxTimeScale), 20)
     .option(
@@ -36,7 +37,9 @@ Exits with 1 when the tables, the events or the traces break a promise.
 
 Examples:
   $ mallbots demo --orders 40 --bots 8 --time-scale 50
-  $ mallbots demo --processes --database-url postgres://postgres@127.0.0.1:5432/postgres --amqp-url amqp://guest:guest@127.0.0.1:5672`,
+  $ mallbots demo --processes \\
+      --database-url postgres://postgres@127.0.0.1:5432/postgres \\
+      --amqp-url amqp://guest:guest@127.0.0.1:5672`,
     )
     .action(async (options: DemoOptions & { json?: boolean }, command: Command) => {
       if (options.processes && !options.amqpUrl) {

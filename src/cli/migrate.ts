@@ -6,7 +6,11 @@ import { createLogger } from '../telemetry/logger.ts';
 
 export function migrateCommand(): Command {
   return new Command('migrate')
-    .description("bring every role's schema to its newest version (roles also do it when they start)")
+    .description("bring every role's schema to its newest version")
+    .addHelpText(
+      'after',
+      '\nRoles also do it when they start. Without DATABASE_URL it is the PostgreSQL in\nMALLBOTS_DATA.',
+    )
     .action(async () => {
       const config = { ...readConfig(), amqpUrl: '' };
       const logger = createLogger('migrate', config.logLevel);

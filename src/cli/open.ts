@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { drawMall } from '../demo/mall.ts';
 import { openMall } from '../demo/open-mall.ts';
-import { whole } from './bots.ts';
+import { whole } from './arguments.ts';
 import { unreachable } from './unreachable.ts';
 
 export function openCommand(): Command {
@@ -11,7 +11,7 @@ export function openCommand(): Command {
     .option('--seed <n>', 'same seed, same mall', whole(0, 2 ** 31 - 1), 7)
     .addHelpText(
       'after',
-      '\nAsks the stores role at MALLBOTS_STORES_ADDRESS. A mall that is open already stays as it is.',
+      '\nAsks the stores role at MALLBOTS_STORES_ADDRESS. A mall that is open already\nstays as it is.',
     )
     .action(async ({ seed }: { seed: number }) => {
       const address = readConfig().address.stores;

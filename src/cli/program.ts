@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { ConfigError, hostEnvironment, type ListeningRole } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
@@ -10,23 +11,40 @@ const role =
   async () =>
     (await import('./role.ts')).roleCommand(name);
 
-/** Every command by its name, in the order of the help. A command is loaded when it is called, so that a small one starts at once. */
-const commands: Readonly<Record<string, Load>> = {
-  demo: async () => (await import('./demo.ts')).demoCommand(),
-  up: async () => (await import('./up.ts')).upCommand(),
-  open: async () => (await import('./open.ts')).openCommand(),
-  bots: async () => (await import('./bots.ts')).botsCommand(),
-  staff: async () => (await import('./staff.ts')).staffCommand(),
-  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
-  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
-  health: async () => (await import('./health.ts')).healthCommand(),
-  hub: role('hub'),
-  orders: role('orders'),
-  stores: role('stores'),
-  payments: role('payments'),
-  depot: role('depot'),
-  kiosk: role('kiosk'),
+/**
+ * Every command by its name, below the headings and in the order of the help. A command is loaded when it is called, so that a small one
+ * starts at once.
+ */
+const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
+  'A whole mall:': {
+    demo: async () => (await import('./demo.ts')).demoCommand(),
+    up: async () => (await import('./up.ts')).upCommand(),
+  },
+  'In a mall that runs:': {
+    staff: async () => (await import('./staff.ts')).staffCommand(),
+    bots: async () => (await import('./bots.ts')).botsCommand(),
+    open: async () => (await import('./open.ts')).openCommand(),
+  },
+  'For operators:': {
+    doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+    migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+    health: async () => (await import('./health.ts')).healthCommand(),
+  },
+  'One role in a process of its own:': {
+    hub: role('hub'),
+    orders: role('orders'),
+    stores: role('stores'),
+    payments: role('payments'),
+    depot: role('depot'),
+    kiosk: role('kiosk'),
+  },
 };
+const commands = Object.entries(groups).flatMap(([heading, loads]) =>
+  Object.entries(loads).map(([name, load]) => ({ name, load, heading })),
+);
+
+const version = (): string =>
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version as string;
 
 /** The program with the command that `argv` names, or with all of them when it names none. */
 async function createProgram(argv: readonly string[]): Promise<Command> {
@@ -34,10 +52,17 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     .description('A gRPC streaming hub for robot fleets, and the mall that it works for')
     .showHelpAfterError('(run with --help for the options)')
     .helpOption('-h, --help', 'show this help')
+    .addHelpCommand(
+      new Command('help').argument('[command]').description('show the help of a command').helpGroup('Help:'),
+    )
+    .version(version(), '-V, --version', 'show the version')
+    .addHelpText('after', '\n"mallbots staff" without a command is the staff role.')
     .exitOverride(exitOnUsageError);
-  const called = commands[argv[2] ?? ''];
-  const wanted = await Promise.all((called ? [called] : Object.values(commands)).map((load) => load()));
-  for (const command of wanted) program.addCommand(command.copyInheritedSettings(program));
+  const called = commands.filter(({ name }) => name === argv[2]);
+  for (const { load, heading } of called.length > 0 ? called : commands) {
+    const command = (await load()).copyInheritedSettings(program).helpGroup(heading);
+    program.addCommand(command);
+  }
   return program;
 }
 

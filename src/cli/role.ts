@@ -10,12 +10,13 @@ import { createLogger } from '../telemetry/logger.ts';
 const poolSize = 10;
 
 const needs = `
-Needs DATABASE_URL and AMQP_URL: roles in processes of their own share a PostgreSQL and a RabbitMQ.`;
+Needs DATABASE_URL and AMQP_URL: roles in processes of their own share a
+PostgreSQL and a RabbitMQ. Runs until Ctrl-C or SIGTERM.`;
 
 /** `mallbots hub`, `mallbots orders` ...: one role, until it is told to stop. */
 export const roleCommand = (name: ListeningRole): Command =>
   new Command(name)
-    .description(`run one role: ${roles[name].summary}`)
+    .description(roles[name].summary)
     .addHelpText('after', needs)
     .action(() => runRole(name));
 

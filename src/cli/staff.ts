@@ -1,5 +1,5 @@
 import { trace } from '@opentelemetry/api';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
@@ -7,6 +7,7 @@ import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
 import { type OrderSheet, type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
 import { connectClient } from '../rpc/client.ts';
+import { hostPort } from './arguments.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { orderIdOf } from './staff-order-id.ts';
@@ -20,30 +21,35 @@ interface Options {
 }
 
 const examples = `
-Examples:
-  mallbots staff pickups                 what waits in which bay, and whether it is paid
-  mallbots staff show 6f1c2b11           one order, by the end of its id as the table shows it
-  mallbots staff pay 6f1c2b11            take what is due
-  mallbots staff hand-over 6f1c2b11      the shopper has the goods
-  mallbots staff pickups --json | jq     for programs
+Without a command it is the staff role: see "mallbots hub --help" for what a
+role needs.
 
-Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused, 5 not available.`;
+Examples:
+  $ mallbots staff pickups              what waits in which bay, and is it paid
+  $ mallbots staff show 6f1c2b11        one order, by the end of its id
+  $ mallbots staff pay 6f1c2b11         take what is due
+  $ mallbots staff hand-over 6f1c2b11   the shopper has the goods
+  $ mallbots staff pickups --json | jq  for programs
+
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,
+5 not available.`;
 
 const orderArgument = 'order id, or the end of it as `pickups` shows it (6 characters or more)';
 
 /** The depot's desk on a terminal, against the staff role's gRPC API. */
 export function staffCommand(): Command {
   const staff = new Command('staff')
-    .description("the depot's desk: what waits, pay, hand over; or without a command, the staff role")
+    .description("the depot's desk: what waits, pay, hand over")
     .option('--staff <host:port>', 'where the staff role listens (default: MALLBOTS_STAFF_ADDRESS)', hostPort)
     .option('--json', 'one JSON object on standard output and nothing else')
+    .helpOption('-h, --help', 'show this help')
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(run with --help for the options)')
     .addHelpText('after', examples)
     .exitOverride(exitOnUsageError)
     .usage('[options] [command]')
-    .argument('[command]')
-    .action(async (unknown?: string) => {
+    .argument('[command...]')
+    .action(async ([unknown]: string[]) => {
       if (unknown !== undefined) staff.error(`error: unknown command '${unknown}'`);
       await (await import('./role.ts')).runRole('staff');
     });
@@ -131,9 +137,4 @@ async function atDesk(command: Command, work: (api: Staff, json: boolean) => Pro
   } finally {
     client.close();
   }
-}
-
-function hostPort(value: string): string {
-  if (/^[^\s:]+:\d{1,5}$/.test(value)) return value;
-  throw new InvalidArgumentError('give host:port, for example 127.0.0.1:7006');
 }

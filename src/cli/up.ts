@@ -9,7 +9,8 @@ import { drainAll, startEveryRole } from '../runtime/roles.ts';
 import { aborted, startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
 import { type Supervised, supervise } from '../runtime/supervisor.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { between, maxTimeScale, whole } from './bots.ts';
+import { between, whole } from './arguments.ts';
+import { maxTimeScale } from './bots.ts';
 
 /** Connections to PostgreSQL of every role together; each costs some 5 MB there, and idle ones are closed. */
 const poolSize = 16;
@@ -29,7 +30,8 @@ export function upCommand(): Command {
     .addHelpText(
       'after',
       `
-Without DATABASE_URL it starts a PostgreSQL of its own, without AMQP_URL the broker is in this process.
+Without DATABASE_URL it starts a PostgreSQL of its own, without AMQP_URL the
+broker is in this process.
 
 Example:
   $ mallbots up --bots 5 --time-scale 20`,

@@ -115,7 +115,9 @@ describe('mallbots staff pickups', () => {
     const { stdout, stderr, status } = await staff('pickups', '--json', '--staff', '127.0.0.1:1');
 
     expect({ stdout, status }).toEqual({ stdout: '', status: 5 });
-    expect(stderr).toMatch(/^error: the staff role cannot be reached at 127\.0\.0\.1:1 \(connect ECONNREFUSED .*\); .*--staff host:port\n$/);
+    expect(stderr).toMatch(
+      /^error: the staff role cannot be reached at 127\.0\.0\.1:1 \(connect ECONNREFUSED .*\); .*--staff host:port\n$/,
+    );
   });
 });
 

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Program } from '../support/program.ts';
+
+const mallbots = (...args: string[]) => new Program(args, { COLUMNS: '80' }).ended;
+/** As the help of the program lists them. */
+const commands = ['demo', 'up', 'staff', 'bots', 'open', 'doctor', 'migrate', 'health', 'hub', 'kiosk'];
+
+describe('the help', () => {
+  it('lists every command', async () => {
+    const { stdout, code } = await mallbots('--help');
+
+    expect(commands.filter((name) => !new RegExp(`^  ${name}\\b`, 'm').test(stdout))).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  it.each(['', ...commands, 'staff pickups', 'staff hand-over'])(
+    'of "mallbots %s" fits 80 columns',
+    async (command) => {
+      const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');
+
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+      expect(stdout).toMatch(/^Usage: mallbots/);
+      expect(code).toBe(0);
+    },
+  );
+
+  it('is shown, with the status of a mistake, when no command is given', async () => {
+    const { stdout, stderr, code } = await mallbots();
+
+    expect(stderr).toMatch(/^Usage: mallbots/);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+});
+
+it('the version is that of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+  expect(await mallbots('--version')).toMatchObject({ stdout: version, code: 0 });
+});
+
+it.each([
+  [['nosuch'], "error: unknown command 'nosuch'"],
+  [['staff', 'hand-ovr', 'x'], "error: unknown command 'hand-ovr'"],
+  [['up', '--nosuch'], "error: unknown option '--nosuch'"],
+])('%j is a mistake that is named, with status 2', async (args, message) => {
+  const { stdout, stderr, code } = await mallbots(...args);
+
+  expect(stderr.split('\n')[0]).toBe(message);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+});
