@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 
 type Style = Parameters<typeof styleText>[0];
@@ -10,13 +10,26 @@ export const writeJson = (value: unknown): boolean => process.stdout.write(`${JS
 
 export const writeLine = (line = ''): boolean => process.stdout.write(`${line}\n`);
 
+/** Characters of one cell: with the widest of the other columns, a table stays within 80 columns. */
+const maxCellChars = 26;
+
+const graphemes = new Intl.Segmenter();
+
+/** `text`, cut to what a cell holds. What this program coloured is its own and short. */
+function cell(text: string): string {
+  if (stripVTControlCharacters(text) !== text) return text;
+  const characters = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  return characters.length > maxCellChars ? `${characters.slice(0, maxCellChars - 1).join('')}…` : text;
+}
+
+/** Rows under `head`, one line each. */
 export function writeTable(head: readonly string[], rows: ReadonlyArray<readonly string[]>): void {
   const table = new Table({
     head: head.map((name) => coloured('bold', name)),
     // The library's own colours do not ask whether anybody wants them.
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(cell)));
   writeLine(table.toString());
 }
 

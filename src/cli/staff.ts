@@ -4,12 +4,13 @@ import { readConfig } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
 import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
+import { OrderState } from '../gen/orders/v1/orders.ts';
 import { type OrderSheet, type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
 import { connectClient } from '../rpc/client.ts';
 import { hostPort } from './arguments.ts';
 import { exitOnUsageError } from './exit-codes.ts';
-import { writeJson, writeLine } from './output.ts';
+import { formatAge, writeJson, writeLine } from './output.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { writePickups, writeSheet } from './staff-tables.ts';
 import { unreachable } from './unreachable.ts';
@@ -94,8 +95,13 @@ export function staffCommand(): Command {
     .argument('<order>', orderArgument)
     .action((given: string, _options, command: Command) =>
       atDesk(command, async (api, json) => {
-        const sheet = await api.handOver({ orderId: await orderIdOf(given, api) });
-        show(sheet, json, `handed over to ${sheet.order?.shopper}`);
+        const orderId = await orderIdOf(given, api);
+        const { order: before } = await api.showOrder({ orderId });
+        const sheet = await api.handOver({ orderId });
+        // Repeating the command after an error is fine; that the goods left before must not look like now.
+        const earlier = before?.state === OrderState.COMPLETED && before.closedAt;
+        const when = earlier ? ` ${formatAge(earlier, new Date())} ago; nothing was done now` : '';
+        show(sheet, json, `handed over to ${sheet.order?.shopper}${when}`);
       }),
     );
 

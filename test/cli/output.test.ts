@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { formatAge } from '../../src/cli/output.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { formatAge, writeTable } from '../../src/cli/output.ts';
 import { formatMoney } from '../../src/contract/money.ts';
 
 describe('money', () => {
@@ -27,5 +27,33 @@ describe('an age', () => {
     [-5, '0s'],
   ])('of %i s is %s', (seconds, shown) => {
     expect(formatAge(since, new Date(since.getTime() + seconds * 1_000))).toBe(shown);
+  });
+});
+
+describe('a table', () => {
+  function written(rows: string[][]): string[] {
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    try {
+      writeTable(['bay', 'shopper'], rows);
+      return String(write.mock.calls[0]?.[0]).trimEnd().split('\n');
+    } finally {
+      write.mockRestore();
+    }
+  }
+
+  test('has one line for each row', () => {
+    expect(
+      written([
+        ['B1', 'Ada'],
+        ['B2', 'Bob'],
+      ]),
+    ).toHaveLength(2 + 4);
+  });
+
+  test('cuts what somebody made long, between characters as people see them', () => {
+    const [line] = written([['B1', '👩‍🚀'.repeat(30)]]).slice(3);
+
+    expect(line).toContain(`${'👩‍🚀'.repeat(25)}…`);
+    expect(line).not.toContain('👩‍🚀'.repeat(26));
   });
 });

@@ -18,7 +18,11 @@ const adas = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f11c2b1aa', bay: 'B1
 const bobs = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f22c2b1aa', bay: 'B2', shopper: 'Bob' });
 const cyds = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f33333333', bay: 'B3', shopper: 'Cyd' });
 cyds.lines[0]!.short = 1;
-const all = [adas, bobs, cyds];
+/** Gone for five minutes. */
+const dans = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f44444444', shopper: 'Dan', state: OrderState.COMPLETED });
+dans.closedAt = new Date(Date.now() - 300_000);
+const atDesk = [adas, bobs, cyds];
+const all = [...atDesk, dans];
 const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
 const handedOver: string[] = [];
 const paid: PayRequest[] = [];
@@ -31,6 +35,7 @@ beforeAll(async () => {
       orders: {
         getOrder: async ({ orderId }) => anyOf(orderId) ?? Promise.reject(refusalOf(orderId)),
         async handOver({ orderId }) {
+          if (orderId === dans.orderId) return dans;
           if (orderId !== adas.orderId) throw refusalOf(orderId);
           handedOver.push(orderId);
           return { ...adas, state: OrderState.COMPLETED };
@@ -48,7 +53,7 @@ beforeAll(async () => {
       },
       depot: {
         listBays: async () => ({
-          bays: all.map(({ bay, orderId }) => ({ bay, orderId, since: new Date('2026-01-05T10:10:00Z') })),
+          bays: atDesk.map(({ bay, orderId }) => ({ bay, orderId, since: new Date('2026-01-05T10:10:00Z') })),
         }),
         getList: async ({ orderId }) =>
           ShoppingList.fromPartial({
@@ -179,6 +184,13 @@ describe('mallbots staff hand-over', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^handed over to Ada\n/);
     expect(handedOver).toEqual([adas.orderId]);
+  });
+
+  test('says of goods that left before that they did', async () => {
+    const { stdout, status } = await staff('hand-over', dans.orderId);
+
+    expect(stdout).toMatch(/^handed over to Dan 5m \d+s ago; nothing was done now\n/);
+    expect(status).toBe(0);
   });
 
   test('passes on a refusal with its remedy, with status 4', async () => {

@@ -74,7 +74,7 @@ function notPayable({ orderId, state }: Invoice): MallError {
     const message = `order ${orderId} is cancelled, so nothing is due`;
     return refused('order_id', orderId, 'INVOICE_CANCELLED', message, 'do not pay for it');
   }
-  const message = `order ${orderId} is paid already, with another idempotency_key`;
+  const message = `order ${orderId} is paid already`;
   return refused('order_id', orderId, 'ALREADY_PAID', message, 'do not pay again');
 }
 

@@ -36,7 +36,7 @@ export async function pay(
 }
 
 export const noInvoice = (orderId: string): MallError =>
-  notFound('invoice', 'order_id', orderId, 'try again in a moment: it is issued right after the order was placed');
+  notFound('invoice', 'order_id', orderId, 'check the id; right after the order was placed, try again in a moment');
 
 function requireSamePayment(first: PaymentKey, { idempotencyKey, orderId, amountMinor, currency }: PaymentKey): void {
   if (first.orderId === orderId && first.amountMinor === amountMinor && first.currency === currency) return;
