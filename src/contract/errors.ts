@@ -47,7 +47,9 @@ export class MallError extends Error {
 
 /** `value` as it may stand in a message. */
 export function quoted(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  // JSON has no NaN and no Infinity.
+  const isPlain = typeof value === 'string' || typeof value === 'number';
+  const text = isPlain ? String(value) : (JSON.stringify(value) ?? String(value));
   return `"${text.length > maxQuotedChars ? `${text.slice(0, maxQuotedChars)}…` : text}"`;
 }
 

@@ -138,7 +138,8 @@ export class Connection implements Seat {
     const nowMs = performance.now();
     if (this.#bot) this.#bot.heardAtMs = nowMs;
     if (!this.#bucket.take(nowMs)) this.input({ type: 'flooded' });
-    else if (!isMalformed(frame) && frame.body?.$case === 'hello') this.input({ type: 'hello' }, frame);
+    else if (isMalformed(frame)) this.input({ type: 'frame', malformed: frame.malformed }, frame);
+    else if (frame.body?.$case === 'hello') this.input({ type: 'hello' }, frame);
     else this.input({ type: 'frame' }, frame);
   }
 

@@ -22,8 +22,8 @@ export type SessionInput =
   /** The hello has an impossible field, or the bot id is taken. */
   | { readonly type: 'refused'; readonly error: MallError }
   | { readonly type: 'admitted' }
-  /** Any other frame, readable or not. */
-  | { readonly type: 'frame' }
+  /** Any other frame; `malformed` says why it cannot be read. */
+  | { readonly type: 'frame'; readonly malformed?: string }
   /** Everything that came before it has been handled. */
   | { readonly type: 'goodbye' }
   | { readonly type: 'halfClosed' }
@@ -67,7 +67,8 @@ export function decideSession(state: SessionState, input: SessionInput): Session
     case 'admitted':
       return go('READY', { type: 'open' });
     case 'frame':
-      if (state === 'HELLO_WAIT') return close(state, broken('the first frame is not a hello; say hello first'));
+      if (state === 'HELLO_WAIT')
+        return close(state, broken(`${input.malformed ?? 'the first frame is not a hello'}; say hello first`));
       if (state === 'SYNC') return stay(state, { type: 'nack', message: 'body came before the welcome; wait for it' });
       return stay(state, { type: 'handle' });
     case 'drain':

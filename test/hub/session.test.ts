@@ -18,6 +18,7 @@ describe('a session', () => {
   it.each<[SessionState, SessionInput, SessionState, string]>([
     ['HELLO_WAIT', { type: 'hello' }, 'SYNC', 'admit'],
     ['HELLO_WAIT', { type: 'frame' }, 'CLOSED', 'close INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'frame', malformed: '3 bytes are no frame' }, 'CLOSED', 'close INVALID_ARGUMENT'],
     ['HELLO_WAIT', { type: 'overdue' }, 'CLOSED', 'close INVALID_ARGUMENT'],
     ['HELLO_WAIT', { type: 'halfClosed' }, 'CLOSED', 'close INVALID_ARGUMENT'],
     ['HELLO_WAIT', { type: 'drain' }, 'CLOSED', 'close UNAVAILABLE'],
@@ -122,4 +123,10 @@ describe('an admission', () => {
   it('is refused to a second live instance, with the time to try again', () => {
     expect(() => admitBot(known, hello, now)).toThrow(/"bot" is connected as instance one; .*2026-05-04T10:00:05.000Z/);
   });
+});
+
+it('says why a first frame cannot be read', () => {
+  const { effects } = decideSession('HELLO_WAIT', { type: 'frame', malformed: '3 bytes are no frame' });
+
+  expect(effects.at(-1)).toMatchObject({ type: 'close', error: { message: '3 bytes are no frame; say hello first' } });
 });

@@ -58,8 +58,8 @@ export function problemOf(error: MallError): Problem {
 }
 
 /** A problem that is HTTP's own: a method or media type, not something about an order. */
-export function httpProblem(status: number, reason: string, detail: string, remedy: string): Problem {
-  return problem(status, { detail, field: '', value: '', reason, remedy });
+export function httpProblem(status: number, about: Partial<Problem> & Pick<Problem, 'reason' | 'detail'>): Problem {
+  return problem(status, { field: '', value: '', remedy: '', ...about });
 }
 
 function problem(status: number, rest: Omit<Problem, 'type' | 'title' | 'status'>): Problem {

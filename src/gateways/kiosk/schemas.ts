@@ -20,7 +20,17 @@ const whole = (min: number, max: number) => {
 };
 const text = (maxChars: number) => {
   const remedy = `give a text of 1 to ${maxChars} characters`;
-  return z.string(remedy).min(1, remedy).max(maxChars, remedy);
+  // What is no Unicode would reach the services as something else.
+  const whole = (value: string) => value.isWellFormed();
+  return z.string(remedy).min(1, remedy).max(maxChars, remedy).refine(whole, 'leave out surrogates that stand alone');
+};
+const headerText = (maxChars: number) => {
+  const remedy = `give 1 to ${maxChars} ASCII characters`;
+  return z
+    .string(remedy)
+    .min(1, remedy)
+    .max(maxChars, remedy)
+    .regex(/^[\x20-\x7e]*$/, remedy);
 };
 
 // Requests
@@ -28,7 +38,9 @@ const text = (maxChars: number) => {
 export const orderParams = z.object({ orderId: id });
 export const productsQuery = z.strictObject({ storeId: id.optional() });
 export const commandHeaders = z.looseObject({
-  'idempotency-key': text(maxIdempotencyKeyChars).describe('One command per key, for ever: repeat it after an error.'),
+  'idempotency-key': headerText(maxIdempotencyKeyChars).describe(
+    'One command per key, for ever: repeat it after an error.',
+  ),
 });
 export const streamHeaders = z.looseObject({
   'last-event-id': z

@@ -10,7 +10,7 @@ import {
 import { withDeadline } from '../../kit/deadline.ts';
 import { cannotListen } from '../../rpc/listen.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
-import { errorHandler, sendNoRoute } from './errors.ts';
+import { bodyLimitBytes, errorHandler, sendNoRoute, sendParserRefusal } from './errors.ts';
 import { catalogueRoutes } from './routes/catalogue.ts';
 import { eventRoutes } from './routes/events.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -20,8 +20,6 @@ import { registry } from './schemas.ts';
 import { traceRequests } from './tracing.ts';
 import { validatorCompiler } from './validation.ts';
 
-/** Bytes of a request's body: an order of 100 lines is an eighth of it. */
-const bodyLimitBytes = 64 * 1024;
 /** Sockets at once: event streams and the requests of some hundred kiosks beside them. */
 const maxConnections = 1_000;
 /** Time for a request to arrive in full, ms: what a slow sender may hold a socket for. */
@@ -43,6 +41,7 @@ export async function createApp(
     keepAliveTimeout: keepAliveTimeoutMs,
     forceCloseConnections: 'idle',
     frameworkErrors: onError,
+    clientErrorHandler: sendParserRefusal,
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = maxConnections;
   app.setValidatorCompiler(validatorCompiler);

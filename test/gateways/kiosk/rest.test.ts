@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MallError, refused } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
@@ -73,6 +75,7 @@ describe('placing an order', () => {
     ['lines that are none', { ...anyOrder, lines: 'apple' }, 'lines', 'apple'],
     ['a malformed currency', { ...anyOrder, currency: 'euro' }, 'currency', 'euro'],
     ['no shopper', { ...anyOrder, shopper: undefined }, 'shopper', ''],
+    ['half a character', { ...anyOrder, shopper: 'A\ud800' }, 'shopper', 'A\ud800'],
     ['a field that there is not', { ...anyOrder, coupon: 'X' }, 'coupon', 'X'],
     ['a body that is no object', [1], 'body', '[1]'],
     ['too many lines', { ...anyOrder, lines: Array(101).fill(anyOrder.lines[0]) }, 'lines', undefined],
@@ -106,13 +109,45 @@ describe('placing an order', () => {
   test('refuses a body that is larger than any order', async () => {
     const answer = await kiosk.post('/v1/orders', { ...anyOrder, shopper: 'x'.repeat(70_000) });
 
-    expect(answer).toMatchObject({ status: 413, body: { reason: 'BODY_TOO_LARGE' } });
+    expect(answer).toMatchObject({
+      status: 413,
+      body: { reason: 'BODY_TOO_LARGE', field: 'body', remedy: 'send at most 65536 bytes' },
+    });
   });
 
   test('refuses what is not JSON', async () => {
     const answer = await kiosk.post('/v1/orders', 'a=1', { 'content-type': 'text/csv', 'idempotency-key': 'k' });
 
-    expect(answer).toMatchObject({ status: 415, body: { reason: 'INVALID_MEDIA_TYPE' } });
+    expect(answer).toMatchObject({
+      status: 415,
+      body: { reason: 'INVALID_MEDIA_TYPE', field: 'Content-Type', value: 'text/csv', remedy: 'send application/json' },
+    });
+  });
+
+  test('refuses a path that is no text', async () => {
+    expect(await kiosk.get('/v1/orders/%zz')).toMatchObject({
+      status: 400,
+      body: { reason: 'BAD_URL', field: 'path', value: '/v1/orders/%zz', remedy: 'percent-encode it as UTF-8' },
+    });
+  });
+
+  test.each([
+    [
+      'headers that are too large',
+      `GET /v1/stores HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'HEADERS_TOO_LARGE',
+    ],
+    ['what is not HTTP', '\x16\x03\x01 hello', 400, 'MALFORMED_REQUEST'],
+  ])('answers %s in the form of every other refusal', async (_what, bytes, status, reason) => {
+    const { hostname, port } = new URL(kiosk.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(bytes);
+    const [head, body] = (await text(socket)).split('\r\n\r\n');
+
+    expect(head).toMatch(`HTTP/1.1 ${status} `);
+    expect(head).toContain('application/problem+json');
+    expect(JSON.parse(body!)).toMatchObject({ status, reason });
   });
 
   test.each([
