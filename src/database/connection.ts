@@ -50,6 +50,8 @@ export class Connection {
       // When a connection is closed is for its owner to say.
       idle_timeout: 0,
       max_lifetime: null,
+      // Its own query for the types of arrays is awaited by nobody: when the connection is lost during it, the process would end.
+      fetch_types: false,
       onnotice: () => undefined,
       onclose: () => this.#lose(closedError()),
       connection: {

@@ -1,4 +1,5 @@
 import { and, asc, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { makePgArray } from 'drizzle-orm/pg-core';
 import type { Database, Orm } from './port.ts';
 import type { PlumbingTables } from './tables.ts';
 
@@ -6,7 +7,7 @@ export type OutboxRow = PlumbingTables['outbox']['$inferSelect'];
 
 /** An array as one parameter, so that the statement's text stays the same. */
 const array = (values: readonly unknown[], type: 'text' | 'bigint'): SQL =>
-  sql`${sql.param(values)}::${sql.raw(type)}[]`;
+  sql`${makePgArray([...values])}::${sql.raw(type)}[]`;
 
 /**
  * The oldest unpublished rows of keys other than `busyKeys`. By their mark and not by `id > last seen`: ids are given out before the commit, and

@@ -94,9 +94,9 @@ export async function listBots(orm: Orm, connectedOnly: boolean): Promise<BotLis
     .select({
       ...getTableColumns(bots),
       isLive: sql<boolean>`${isLive}`,
-      taskIds: sql<string[]>`array(
+      taskIds: sql<string[]>`to_json(array(
         select t.task_id from ${tasks} t
-        where t.bot_id = ${bots.botId} and t.state in ('OFFERED', 'LEASED', 'RUNNING') order by t.task_id)`,
+        where t.bot_id = ${bots.botId} and t.state in ('OFFERED', 'LEASED', 'RUNNING') order by t.task_id))`,
     })
     .from(bots)
     .where(connectedOnly ? isLive : undefined)

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/database/port.ts';
@@ -56,6 +58,31 @@ describe('a connection that is reset', () => {
     await cutDuring(statement);
     await failed;
     expect(await database.query((orm) => orm.execute(one))).toHaveLength(1);
+  });
+
+  // An unhandled rejection, which would end a process, fails the run.
+  it('right after it was let in fails its first statement, and not the process', async () => {
+    const server = createServer((client) => {
+      const { hostname, port } = new URL(db.url);
+      const upstream = connect(Number(port) || 5432, hostname);
+      let letIn = false;
+      client.on('data', (bytes) => (letIn ? client.resetAndDestroy() : upstream.write(bytes)));
+      upstream.on('data', (bytes: Buffer) => {
+        // ReadyForQuery ends the start-up.
+        letIn ||= bytes.includes(Buffer.from('Z\0\0\0\x05I', 'latin1'));
+        client.write(bytes);
+      });
+      client.on('close', () => upstream.destroy()).on('error', () => {});
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const url = Object.assign(new URL(db.url), { hostname: '127.0.0.1', port: String(port) }).href;
+    const cut = connectDatabase({ url, applicationName: 'cut', logger: silentLogger });
+
+    await expect(cut.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await cut.close();
+    server.close();
+    await once(server, 'close');
   });
 
   it('between two statements of a transaction fails the transaction, and not the process', async () => {
