@@ -11,5 +11,10 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   process.exit(1);
 }
 enableCompileCache?.();
-const { run } = await import('./program.ts');
+const { run } = await import('./program.ts').catch((/** @type {{ code?: string, message: string }} */ error) => {
+  // A package's name in quotes, not a path: a file of ours that is missing is a bug to be seen as it is.
+  if (error.code !== 'ERR_MODULE_NOT_FOUND' || !/Cannot find package/.test(error.message)) throw error;
+  console.error(`error: ${error.message.split(' imported from')[0]}; run "npm ci" in the repository first`);
+  process.exit(1);
+});
 await run(process.argv);

@@ -38,7 +38,7 @@ export async function openStage(
   options: { processes: boolean; logger: Logger; events: SupervisorEvents },
 ): Promise<Stage> {
   const { processes, logger, events } = options;
-  const environment = { ...given, ...(await freeAddresses(given)) };
+  const environment = { ...given, ...(await freeAddresses()) };
   const config = readConfig(environment);
   const poolSize = processes ? poolSizeOfAudit : poolSizeOfAllRoles;
   const backends = await openBackends(config, { logger, applicationName: 'mallbots demo', poolSize });
@@ -86,13 +86,19 @@ export async function openStage(
   };
 }
 
-/** A free port for each role, as the variables that set it: several demos can run at once, beside a mall that is up. */
-async function freeAddresses(given: Environment): Promise<Environment> {
+/**
+ * A free port for each role, as the variables that set it: several demos can run at once, beside a mall that is up, whose variables are
+ * in this environment too.
+ */
+async function freeAddresses(): Promise<Environment> {
   const addresses = await Promise.all(
     listeningRoles.map(async (role: ListeningRole) => {
-      const name = `MALLBOTS_${role.toUpperCase()}_LISTEN`;
-      return [name, given[name] ?? `127.0.0.1:${await freePort()}`] as const;
+      const name = `MALLBOTS_${role.toUpperCase()}`;
+      return [
+        [`${name}_LISTEN`, `127.0.0.1:${await freePort()}`],
+        [`${name}_ADDRESS`, undefined],
+      ] as const;
     }),
   );
-  return Object.fromEntries(addresses);
+  return Object.fromEntries(addresses.flat());
 }

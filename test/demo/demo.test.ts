@@ -39,8 +39,10 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     expect(other.report.money.invoiced).toBe(one.report.money.invoiced);
   });
 
-  test('tells it and sums it up for people', async () => {
-    const { code, stdout } = await new Program(['demo', '--orders', '2', '--bots', '1', '--time-scale', '500']).ended;
+  test('tells it and sums it up for people, whatever ports another mall was given here', async () => {
+    const others = { MALLBOTS_HUB_LISTEN: '192.0.2.1:1', MALLBOTS_KIOSK_ADDRESS: '192.0.2.1:1' };
+    const { code, stdout } = await new Program(['demo', '--orders', '2', '--bots', '1', '--time-scale', '500'], others)
+      .ended;
 
     expect(code).toBe(0);
     expect(stdout).toMatch(/orders {3}2 placed, 2 completed, 0 cancelled/);
