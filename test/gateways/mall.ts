@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
 import { type ListeningRole, readConfig } from '../../src/config.ts';
 import { newId } from '../../src/contract/ids.ts';
@@ -17,6 +18,9 @@ import { startStores } from '../../src/services/stores/service.ts';
 import { withDatabase } from '../support/database.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
+
+/** ms, on a machine that is busy with other tests. */
+const planPatienceMs = 20_000;
 
 /** Every service and both gateways for real, in process; the one thing played is the fleet, whose events a test publishes. */
 export async function startMall() {
@@ -64,7 +68,8 @@ export async function startMall() {
     database,
     /** A bot does an order's list: everything is found. */
     async shop(orderId: string): Promise<void> {
-      const { taskId, stops } = await depot.api.getList({ orderId });
+      // The depot plans an order when it hears of it, a moment after the kiosk.
+      const { taskId, stops } = await vi.waitFor(() => depot.api.getList({ orderId }), { timeout: planPatienceMs });
       const task = { taskId, orderId, kind: 'shop', attempt: 1, fence: 1, botId: 'bot-1', occurredAt: new Date() };
       const more = { correlationId: orderId, task: { id: taskId, fence: 1 } };
       await publish(draft('bots.task_started', orderId, { task }, more));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Received } from '../../src/contract/message.ts';
 import { Outcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { parseTraceparent } from '../../src/telemetry/propagation.ts';
@@ -144,7 +144,12 @@ it('hangs offer, bot and events under the span that took the task in', async () 
   await bot.acknowledged(bot.result(offer, { outcome: Outcome.SUCCEEDED }, { traceparent: botSpan }));
   await fleet.until(orderId, named('bots.task_succeeded'));
 
-  const spans = fleet.telemetry.spans().filter(({ attributes }) => attributes['mallbots.order_id'] === orderId);
+  // Heard of before the span of its sending has ended.
+  const spans = await vi.waitFor(() => {
+    const ended = fleet.telemetry.spans().filter(({ attributes }) => attributes['mallbots.order_id'] === orderId);
+    expect(ended.map(({ name }) => name)).toContain('send bots.events:bots.task_succeeded');
+    return ended;
+  });
   const one = (name: string) => spans.find((span) => span.name === name)!;
   const parentOf = (name: string) => one(name).parentSpanContext?.spanId;
   const idOf = (name: string) => one(name).spanContext().spanId;
