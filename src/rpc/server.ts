@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE, ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, service as healthService } from 'grpc-health-check';
 import { type Code, MallError } from '../contract/errors.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
@@ -20,6 +20,7 @@ import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
 import { toStatus } from './errors.ts';
 import { cannotListen } from './listen.ts';
+import { reflection } from './reflection.ts';
 
 /** Time for calls under way to end once the server drains; then they are cut. Longer than a transaction's deadline would hold up a restart. */
 const drainTimeoutMs = 5_000;
@@ -133,7 +134,7 @@ function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
 }
 
 /**
- * Listens on `listen` (`host:port`) with the services given and `grpc.health.v1.Health`.
+ * Listens on `listen` (`host:port`) with the services given, `grpc.health.v1.Health` and reflection.
  * @throws MallError FAILED_PRECONDITION when it cannot listen there, with the reason
  */
 export async function startServer(
@@ -142,7 +143,9 @@ export async function startServer(
   options: ServerOptions = {},
 ): Promise<RpcServer> {
   const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, ...options });
-  for (const { definition, implementation } of services) server.addService(readable(definition), implementation);
+  const reflected = reflection([...services.map(({ definition }) => definition), healthService]);
+  for (const { definition, implementation } of [...services, ...reflected])
+    server.addService(readable(definition), implementation);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
