@@ -107,6 +107,7 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       expect(output).toMatch(/connected to hub/);
       expect(output).toMatch(/fleet stopped/);
       expect(output).toMatch(/PostgreSQL .* embedded/);
+      expect(output).toContain('fleet.v1.Hub/Session');
     });
   });
 });
