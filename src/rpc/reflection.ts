@@ -21,28 +21,45 @@ const alpha = {
 /** `/package.Service/Method` to `package.Service`. */
 const serviceOf = (definition: ServiceDefinition): string => Object.values(definition)[0]!.path.split('/')[1]!;
 
+export interface Reflection {
+  readonly services: ReadonlyArray<{ definition: ServiceDefinition; implementation: UntypedServiceImplementation }>;
+  /** Ends the streams that are open: a tool that keeps one must not hold up a restart. */
+  end(): void;
+}
+
 /**
  * gRPC reflection, v1 and v1alpha, for a server that has these services: tools can list and call them without the protos. The descriptors
  * are loaded at the first question.
  */
-export function reflection(
-  definitions: readonly ServiceDefinition[],
-): Array<{ definition: ServiceDefinition; implementation: UntypedServiceImplementation }> {
-  const services = [...definitions, ServerReflectionService].map(serviceOf).sort();
+export function reflection(definitions: readonly ServiceDefinition[]): Reflection {
+  const names = [...definitions, ServerReflectionService].map(serviceOf).sort();
+  const calls = new Set<Call>();
   let loading: Promise<Catalogue> | undefined;
   const load = () => {
     loading ??= import('./catalogue.ts').then(({ readCatalogue }) => readCatalogue());
     return loading;
   };
-  const implementation = { serverReflectionInfo: (call: Call) => converse(call, services, load) };
-  return [ServerReflectionService, alpha].map((definition) => ({ definition, implementation }));
+  const serverReflectionInfo = (call: Call) => {
+    calls.add(call);
+    call.on('close', () => calls.delete(call));
+    converse(call, names, load);
+  };
+  return {
+    services: [ServerReflectionService, alpha].map((definition) => ({
+      definition,
+      implementation: { serverReflectionInfo },
+    })),
+    end() {
+      for (const call of calls) call.end();
+    },
+  };
 }
 
 /** One question at a time: who asks without reading the answers is not read any more. */
 function converse(call: Call, services: readonly string[], load: () => Promise<Catalogue>): void {
   const reply = async (request: ServerReflectionRequest): Promise<void> => {
     const messageResponse = answer(await load(), services, request);
-    if (call.cancelled) return;
+    if (call.cancelled || call.writableEnded) return;
     const response = ServerReflectionResponse.create({ validHost: request.host, originalRequest: request });
     if (call.write({ ...response, messageResponse })) call.resume();
     else call.once('drain', () => call.resume());

@@ -144,7 +144,7 @@ export async function startServer(
 ): Promise<RpcServer> {
   const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, ...options });
   const reflected = reflection([...services.map(({ definition }) => definition), healthService]);
-  for (const { definition, implementation } of [...services, ...reflected])
+  for (const { definition, implementation } of [...services, ...reflected.services])
     server.addService(readable(definition), implementation);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
@@ -159,6 +159,7 @@ export async function startServer(
     async drain() {
       health.setStatus('', 'NOT_SERVING');
       const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      reflected.end();
       await withDeadline('drain', drainTimeoutMs, shutdown).catch(() => server.forceShutdown());
     },
   };

@@ -163,4 +163,28 @@ describe('reflection', () => {
     expect(answers.map(({ originalRequest }) => originalRequest?.messageRequest?.value)).toEqual(names);
     expect(answers.filter(({ messageResponse }) => messageResponse?.$case === 'errorResponse')).toHaveLength(250);
   });
+
+  test('ends with OK when its server drains, however long the tool would have kept the stream', async () => {
+    const stream = client.serverReflectionInfo();
+    const status = new Promise<number>((resolve) => stream.on('status', ({ code }) => resolve(code)));
+    const answered = new Promise((resolve) => stream.once('data', resolve));
+    stream.write(ServerReflectionRequest.create({ messageRequest: { $case: 'listServices', value: '' } }));
+    await answered;
+
+    await server.drain();
+
+    expect(await status).toBe(0);
+  });
+
+  test('goes on when a tool breaks off in the middle of a question', async () => {
+    const stream = client.serverReflectionInfo();
+    const gone = new Promise((resolve) => stream.on('error', resolve));
+    stream.write(ServerReflectionRequest.create({ messageRequest: { $case: 'listServices', value: '' } }));
+    stream.cancel();
+    await gone;
+
+    const [listed] = await ask({ $case: 'listServices', value: '' });
+
+    expect(listed!.messageResponse?.$case).toBe('listServicesResponse');
+  });
 });
