@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
+import { makeDirectory } from '../kit/make-directory.ts';
 
 /** PostgreSQL refuses to run as root; this is "nobody" on every Linux, and needs no entry in /etc/passwd. */
 const nobody = { uid: 65_534, gid: 65_534 };
@@ -50,21 +51,6 @@ export function findPlace(directory: string, logger: Logger): Place {
     directory: reachable(wanted) ? wanted : substitute(wanted, logger),
     user: nobody,
   };
-}
-
-/** Not `recursive`: in a place such as /proc, where nothing can be made, Node tries that for ever. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) {
-    if (statSync(path).isDirectory()) return;
-    throw new Error(`${path} is not a directory`);
-  }
-  makeDirectory(dirname(path));
-  try {
-    mkdirSync(path);
-  } catch (error) {
-    // Another process was as fast.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
 }
 
 function unusable(directory: string, cause: Error): MallError {

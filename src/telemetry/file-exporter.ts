@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
+import { makeDirectory } from '../kit/make-directory.ts';
 
 /** Bytes after which the file becomes `<file>.1` and a new one is begun: the last tens of thousands of orders at hand, the disk never full. */
 const maxTraceFileBytes = 64 * 1024 * 1024;
@@ -44,7 +45,7 @@ export class FileSpanExporter implements SpanExporter {
       if (current?.ino === ino) renameSync(this.#file, `${this.#file}.1`);
       this.#close();
     }
-    mkdirSync(dirname(this.#file), { recursive: true });
+    makeDirectory(dirname(this.#file));
     this.#descriptor = openSync(this.#file, 'a');
     return this.#descriptor;
   }

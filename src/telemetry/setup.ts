@@ -12,6 +12,7 @@ import {
 import type { Logger } from 'pino';
 import { FileSpanExporter } from './file-exporter.ts';
 import { createLogger, type LogLevel } from './logger.ts';
+import { reported } from './reported.ts';
 
 /** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */
 export interface Telemetry {
@@ -52,7 +53,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       [ATTR_SERVICE_VERSION]: version,
       [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
     }),
-    spanProcessors: exporters(options).map(
+    spanProcessors: exporters(options, logger).map(
       (exporter) =>
         new BatchSpanProcessor({
           exporter,
@@ -77,9 +78,10 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 /** One for the process: context follows the asynchronous flow, whichever role's. */
 const contextManager = new AsyncLocalStorageContextManager().enable();
 
-function exporters({ otlpEndpoint, traceFile }: TelemetryOptions): SpanExporter[] {
+function exporters({ otlpEndpoint, traceFile }: TelemetryOptions, logger: Logger): SpanExporter[] {
+  const url = `${otlpEndpoint.replace(/\/$/, '')}/v1/traces`;
   return [
-    ...(otlpEndpoint ? [new OTLPTraceExporter({ url: `${otlpEndpoint.replace(/\/$/, '')}/v1/traces` })] : []),
-    ...(traceFile ? [new FileSpanExporter(traceFile)] : []),
+    ...(otlpEndpoint ? [reported(new OTLPTraceExporter({ url }), otlpEndpoint, logger)] : []),
+    ...(traceFile ? [reported(new FileSpanExporter(traceFile), traceFile, logger)] : []),
   ];
 }

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded.ts';
 import type { Database } from '../../src/database/port.ts';
 import { connectDatabase } from '../../src/database/postgres.ts';
+import { freePort } from '../../src/kit/free-port.ts';
 import { temporaryDirectory } from '../support/global-database.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
@@ -105,7 +106,7 @@ it('left behind on another port than the one asked for is started again there', 
   await using({ url }, write);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  const port = Number(new URL(url).port) + 1;
+  const port = await freePort();
   const taken = await start({ port });
   expect(new URL(taken.url).port).toBe(String(port));
   expect(await using(taken, readBack)).toBe(1000);
