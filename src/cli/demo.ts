@@ -2,9 +2,10 @@ import { Command, InvalidArgumentError } from 'commander';
 import { runDemo } from '../demo/demo.ts';
 import type { DemoOptions } from '../demo/options.ts';
 import { printSummary } from '../demo/summary.ts';
-import { stopSignal } from '../runtime/stop-signal.ts';
+import { startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
 import { between, whole } from './arguments.ts';
 import { maxTimeScale } from './bots.ts';
+import { exitCodes } from './exit-codes.ts';
 
 /** The seeded mall has stock for so many orders. */
 const maxOrders = 200;
@@ -48,10 +49,17 @@ Examples:
         );
       }
       const say = options.json ? (line: string) => console.error(line) : (line: string) => console.log(line);
-      const report = await runDemo(options, say, stopSignal());
-      if (options.json) console.log(JSON.stringify(report));
-      else printSummary(report, console.log);
-      if (report.violations.length > 0) process.exitCode = 1;
+      const stop = stopSignal();
+      stop.addEventListener('abort', () => {
+        say('stopping …');
+        process.exitCode = exitCodes.interrupted;
+      });
+      await startUnlessStopped(stop, async () => {
+        const report = await runDemo(options, say, stop);
+        if (options.json) console.log(JSON.stringify(report));
+        else printSummary(report, console.log);
+        if (report.violations.length > 0) process.exitCode = exitCodes.failed;
+      });
     });
 }
 

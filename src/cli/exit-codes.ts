@@ -12,6 +12,8 @@ export const exitCodes = {
   refused: 4,
   /** Nobody answered: try again. */
   unavailable: 5,
+  /** By Ctrl-C, as shells count: 128 and the number of SIGINT. */
+  interrupted: 130,
 } as const;
 
 const ofCode: Partial<Record<Code, number>> = {

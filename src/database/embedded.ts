@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import { findPlace, makePrivate, type Place } from './embedded-place.ts';
 import {
   clusterOf,
+  dismissPostmaster,
   findPostmaster,
   isAlive,
   logTail,
@@ -76,6 +77,9 @@ export async function startEmbeddedPostgres({ directory, logger, port }: Embedde
     });
   };
   watch();
+  // A second Ctrl-C or a start that failed ends this process without `stop`.
+  const dismiss = () => dismissPostmaster(place);
+  process.once('exit', dismiss);
   return {
     url: urlOf(owned.port),
     async stop() {
@@ -83,6 +87,7 @@ export async function startEmbeddedPostgres({ directory, logger, port }: Embedde
       await reviving;
       const postmaster = findPostmaster(place);
       if (postmaster) await stopPostmaster(place, postmaster);
+      process.off('exit', dismiss);
       owned.connection.destroy();
     },
   };

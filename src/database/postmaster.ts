@@ -81,6 +81,12 @@ export const surroundings = (place: Place) => ({
   env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
 });
 
+/** Asks for a fast shutdown and waits for nothing: for a process that ends now. */
+export function dismissPostmaster(place: Place): void {
+  const postmaster = findPostmaster(place);
+  if (postmaster) signalTo(postmaster.pid, 'SIGINT');
+}
+
 /** Resolves when it is gone. */
 export async function stopPostmaster(place: Place, { pid }: Postmaster): Promise<void> {
   for (const [signal, waitMs] of [

@@ -58,7 +58,8 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
         narrator.died(name, how, restartInMs);
       },
     };
-    const stage = await openStage(environment, { processes: options.processes === true, logger, events });
+    const processes = options.processes === true;
+    const stage = await openStage(environment, { processes, logger, events, signal: stop });
     let facts: Facts;
     try {
       await play(stage, options, narrator, AbortSignal.any([stop, timeout]));

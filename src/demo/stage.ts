@@ -35,13 +35,13 @@ export interface Stage {
 
 export async function openStage(
   given: Environment,
-  options: { processes: boolean; logger: Logger; events: SupervisorEvents },
+  options: { processes: boolean; logger: Logger; events: SupervisorEvents; signal?: AbortSignal },
 ): Promise<Stage> {
-  const { processes, logger, events } = options;
+  const { processes, logger, events, signal } = options;
   const environment = { ...given, ...(await freeAddresses()) };
   const config = readConfig(environment);
   const poolSize = processes ? poolSizeOfAudit : poolSizeOfAllRoles;
-  const backends = await openBackends(config, { logger, applicationName: 'mallbots demo', poolSize });
+  const backends = await openBackends(config, { logger, applicationName: 'mallbots demo', poolSize, signal });
   const supervised: Supervised[] = [];
   let bots: Supervised[] = [];
 

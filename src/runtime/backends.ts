@@ -24,7 +24,7 @@ export interface BackendOptions {
   /** Connections to PostgreSQL at most; a process with every role wants more than one with a single role. */
   readonly poolSize: number;
   /** Ends the wait for a database or broker that does not answer yet: rejects with its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A database or broker may start together with this process: tried again for this long before giving up. */

@@ -90,6 +90,14 @@ it('is in no process group of ours, where the terminal’s Ctrl-C would reach it
   expect(process.platform === 'linux' ? processGroupOf(pid) : pid).toBe(pid);
 });
 
+it('ends with a process that exits without stopping it', async () => {
+  const { child } = await startInAnotherProcess();
+  child.send('exit');
+  await once(child, 'exit');
+
+  await expect.poll(() => existsSync(pidFile()), { timeout: 20_000 }).toBe(false);
+});
+
 it('left behind by a killed process is taken over as it runs, data and all', async () => {
   const { url, child } = await startInAnotherProcess();
   await using({ url }, write);

@@ -1,3 +1,5 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { DemoReport } from '../../src/demo/report.ts';
 import { mallTimeoutMs, Program } from '../support/program.ts';
@@ -47,6 +49,19 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/orders {3}2 placed, 2 completed, 0 cancelled/);
     expect(stdout).toMatch(/checks {3}every promise kept/);
+  });
+
+  test('ends when it is interrupted, without an error and without leaving anything', async () => {
+    const program = new Program(['demo', '--orders', '8', '--bots', '1', '--time-scale', '1', '--keep']);
+    await program.line(/orders .* items for/);
+    program.child.kill('SIGINT');
+    await program.line(/stopping/);
+    const { code, stderr } = await program.ended;
+
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+    const [, directory] = await program.line(/its database and (\S+) behind/);
+    expect(existsSync(join(directory!, 'postgres/postmaster.pid'))).toBe(false);
+    rmSync(directory!, { recursive: true });
   });
 
   test('names what is wrong with an option, and its remedy', async () => {
