@@ -3,7 +3,10 @@ import type { Address, Topology } from '../contract/topology.ts';
 
 /**
  * The broker as the rest of the program sees it; `rabbitmq.ts` and `embedded.ts` implement it and one contract suite holds both.
- * Delivery is at least once; messages of one publisher to one queue arrive in the order of publishing.
+ * Delivery is at least once. A queue gets what one publisher publishes to one address, and what it publishes of one key to any address, in
+ * the order of the `publish` calls, awaited or not. Between messages that share neither there is no order: those that are published at the
+ * same moment may travel together with others of their address. Who needs one awaits the first before publishing the second, as the outbox's
+ * relay and the bots' lanes do for their keys, and consumers work on keys side by side anyway.
  */
 export interface Broker {
   /** Declares all of it, idempotently. */
@@ -44,12 +47,16 @@ export interface Unroutable {
 
 export interface Delivery {
   readonly message: Message;
+  /** It, or what travelled with it, may have been delivered before: what was acknowledged too, if its neighbours were not. */
   readonly redelivered: boolean;
   /** The way back to the broker is gone: settling does nothing, and the message is delivered again. */
   readonly lost: boolean;
-  /** Done with: never delivered again. */
+  /** Done with: not delivered again, unless something that travelled with it is. */
   ack(): void;
-  /** Not done with: delivered again, in its place in the queue as far as the broker can. */
+  /**
+   * Not done with: delivered again, in its place in the queue as far as the broker can. So is what travelled with it, once all of that is
+   * settled that is out; what is not out waits for that.
+   */
   requeue(): void;
 }
 

@@ -1,7 +1,12 @@
 import type { Logger } from 'pino';
 import type { Channel, Connection, Envelope } from 'rabbitmq-client';
+import { encodeBatch } from '../contract/batch.ts';
 import { MallError, unavailable } from '../contract/errors.ts';
+import type { Message } from '../contract/message.ts';
+import type { Address } from '../contract/topology.ts';
+import { batchEnvelopeOf, bufferOf, envelopeOf } from './envelope.ts';
 import { KeptChannel } from './kept-channel.ts';
+import { PublishTurn } from './publish-turn.ts';
 import { PublishWindow } from './publish-window.ts';
 
 export interface PublisherOptions {
@@ -12,12 +17,14 @@ export interface PublisherOptions {
 }
 
 /**
- * Confirmed publishing over one channel: what is handed over first is written first. Nothing is tried again here, since only the
- * caller knows what has to stay in order with what.
+ * Confirmed publishing over one channel. Messages that are handed over in one turn of the event loop for one address share an AMQP message
+ * and its confirm, in the order that `PublishTurn` keeps. Nothing is tried again here, since only the caller knows what has to stay in
+ * order with what.
  */
 export class RabbitPublisher {
   readonly #channel: KeptChannel;
   readonly #window: PublishWindow;
+  readonly #turn = new PublishTurn((to, messages) => this.#write(to, messages));
   #blocked = '';
 
   /** `setup` runs before publishes are taken on a new channel: the topology has to be there. */
@@ -50,23 +57,48 @@ export class RabbitPublisher {
     return this.#channel;
   }
 
-  /** @throws MallError UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED */
+  /**
+   * `to` has the broker's names.
+   * @throws MallError UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
+   */
+  publish(to: Address, message: Message): Promise<void> {
+    return this.#confirmed(message.id, () => this.#turn.add(to, message));
+  }
+
+  /** One AMQP message at once, whatever waits for the end of the turn. Throws what `publish` throws. */
   send(what: string, envelope: Envelope, body: Buffer): Promise<void> {
-    const channel = this.#channel.current;
-    if (!channel) {
-      return Promise.reject(unavailable('no connection to RabbitMQ', 'BROKER_UNREACHABLE', this.#channel.lastError));
-    }
-    if (this.#blocked) return Promise.reject(unavailable(`RabbitMQ is blocked: ${this.#blocked}`, 'BROKER_BLOCKED'));
-    return this.#window.run(what, () => channel.basicPublish(envelope, body), explain);
+    return this.#confirmed(what, (channel) => channel.basicPublish(envelope, body));
   }
 
   /** Resolves when all that was sent has settled, at the latest by the loss of the channel. */
   idle(): Promise<void> {
     return this.#window.idle();
   }
+
+  /** Begins nothing that has no chance now. */
+  #confirmed(what: string, send: (channel: Channel) => Promise<void>): Promise<void> {
+    const channel = this.#channel.current;
+    if (!channel) return Promise.reject(this.#unreachable());
+    if (this.#blocked) return Promise.reject(unavailable(`RabbitMQ is blocked: ${this.#blocked}`, 'BROKER_BLOCKED'));
+    return this.#window.run(what, () => send(channel), explain);
+  }
+
+  /** The channel may have gone since the messages were handed over. */
+  async #write(to: Address, messages: readonly Message[]): Promise<void> {
+    const channel = this.#channel.current;
+    if (!channel) throw this.#unreachable();
+    const [first] = messages;
+    if (messages.length === 1) await channel.basicPublish(envelopeOf(to, first!), bufferOf(first!.body));
+    else await channel.basicPublish(batchEnvelopeOf(to, messages), bufferOf(encodeBatch(messages)));
+  }
+
+  #unreachable(): MallError {
+    return unavailable('no connection to RabbitMQ', 'BROKER_UNREACHABLE', this.#channel.lastError);
+  }
 }
 
 function explain(what: string, error: unknown): MallError {
+  if (error instanceof MallError) return error;
   if ((error as { code?: string }).code === 'NACK') {
     return new MallError(
       'RESOURCE_EXHAUSTED',

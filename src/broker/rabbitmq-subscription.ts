@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client';
 import { withDeadline } from '../kit/deadline.ts';
 import { KeptChannel } from './kept-channel.ts';
+import { Parcel } from './parcel.ts';
 import type { Subscription } from './port.ts';
 
-/** A delivery as AMQP has it, with the three ways out. */
+/** One message of an AMQP message, as if it had come by itself, with the three ways out. */
 export interface RawDelivery {
   readonly raw: AsyncMessage;
   /** Its channel is gone: settling does nothing, and the broker delivers it again. */
@@ -17,7 +18,8 @@ export interface RawDelivery {
 export const drainDeadlineMs = 60_000;
 
 /**
- * Consumes one queue, across channels.
+ * Consumes one queue, across channels. At most `prefetch` messages are out unsettled, and as many AMQP messages are here, with up to
+ * `maxBatchMessages` in each: those that are not out yet are kept encoded.
  *
  * Draining does not cancel the consumer: RabbitMQ would make a stand-by consumer active at once, beside handlers that are still
  * at work on the same keys. New deliveries are held back unsettled instead, and when the handlers are done, closing the channel
@@ -27,7 +29,12 @@ export class QueueSubscription implements Subscription {
   readonly #queue: string;
   readonly #channel: KeptChannel;
   readonly #logger: Logger;
+  readonly #prefetch: number;
+  readonly #onDelivery: (delivery: RawDelivery) => void;
+  /** Not all handed out. */
+  #waiting: Parcel[] = [];
   readonly #unsettled = new Set<RawDelivery>();
+  #handingOut = false;
   #draining: Promise<void> | undefined;
   #settled: (() => void) | undefined;
 
@@ -41,6 +48,8 @@ export class QueueSubscription implements Subscription {
     onDelivery: (delivery: RawDelivery) => void,
   ) {
     this.#queue = queue;
+    this.#prefetch = prefetch;
+    this.#onDelivery = onDelivery;
     this.#logger = logger;
     this.#channel = new KeptChannel(connection, `consuming ${queue}`, logger, async (channel) => {
       // Passive: a declaration with other arguments than the topology's would fail, and one without would make a classic queue.
@@ -55,7 +64,7 @@ export class QueueSubscription implements Subscription {
         logger.error({ queue }, 'RabbitMQ cancelled the consumer: the queue was deleted or moved');
         void channel.close();
       });
-      await channel.basicConsume({ queue }, (raw) => this.#deliver(channel, raw, onDelivery));
+      await channel.basicConsume({ queue }, (raw) => this.#receive(channel, raw));
     });
   }
 
@@ -82,31 +91,51 @@ export class QueueSubscription implements Subscription {
     await this.#channel.close();
   }
 
-  #deliver(channel: Channel, raw: AsyncMessage, onDelivery: (delivery: RawDelivery) => void): void {
+  #receive(channel: Channel, raw: AsyncMessage): void {
     if (this.#draining || !channel.active) return;
-    const { deliveryTag } = raw;
+    this.#waiting.push(new Parcel(channel, raw));
+    this.#handOut();
+  }
+
+  #handOut(): void {
+    // A delivery may be settled inside of its own hand-out.
+    if (this.#handingOut) return;
+    this.#handingOut = true;
+    while (!this.#draining && this.#unsettled.size < this.#prefetch) {
+      const parcel = this.#waiting[0];
+      if (!parcel) break;
+      if (parcel.isEmpty) this.#waiting.shift();
+      else this.#deliver(parcel);
+    }
+    this.#handingOut = false;
+  }
+
+  #deliver(parcel: Parcel): void {
     const settle = (how: () => void) => {
       if (!this.#unsettled.delete(delivery)) return;
-      if (channel.active) how();
+      how();
       if (this.#unsettled.size === 0) this.#settled?.();
+      this.#handOut();
     };
     const delivery: RawDelivery = {
-      raw,
+      raw: parcel.take(),
       get lost() {
-        return !channel.active;
+        return parcel.lost;
       },
-      ack: () => settle(() => channel.basicAck({ deliveryTag })),
+      ack: () => settle(() => parcel.ack()),
       // While draining the channel's close returns it, in its place among the others.
-      requeue: () => settle(() => this.#draining || channel.basicNack({ deliveryTag, requeue: true })),
+      requeue: () => settle(() => this.#draining || parcel.requeue()),
     };
     this.#unsettled.add(delivery);
-    onDelivery(delivery);
+    this.#onDelivery(delivery);
   }
 
   #dropLost(): void {
+    this.#waiting = this.#waiting.filter(({ lost }) => !lost);
     for (const delivery of this.#unsettled) {
       if (delivery.lost) this.#unsettled.delete(delivery);
     }
     if (this.#unsettled.size === 0) this.#settled?.();
+    this.#handOut();
   }
 }

@@ -5,8 +5,8 @@ import { withDeadline } from '../kit/deadline.ts';
 import { openConnection } from './rabbitmq-connection.ts';
 
 /**
- * Messages an inbox may hold; beyond it publishes are refused (overflow policy reject-publish) and wait in their outboxes, which
- * are as durable and easier to look at.
+ * AMQP messages an inbox may hold, each with one message or a batch of them; beyond it publishes are refused (overflow policy
+ * reject-publish) and wait in their outboxes, which are as durable and easier to look at.
  */
 const maxQueueLength = 1_000_000;
 /**

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Channel, Connection } from 'rabbitmq-client';
 import { type Code, MallError, unavailable } from '../contract/errors.ts';
-import { fromHeaders, type Message, toHeaders } from '../contract/message.ts';
+import { fromHeaders, type Message } from '../contract/message.ts';
 import type { Address, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { rootMessage } from '../kit/root-message.ts';
@@ -141,22 +141,7 @@ class RabbitMqBroker implements Broker {
   async publish(to: Address, message: Message): Promise<void> {
     if (!this.#exchanges.has(to.exchange)) throw undeclared('exchange', to.exchange);
     requirePublishable(message);
-    const { body } = message;
-    return this.#publisher.send(
-      message.id,
-      {
-        exchange: this.#names.of(to.exchange),
-        routingKey: to.routingKey,
-        durable: true,
-        messageId: message.id,
-        correlationId: message.correlationId,
-        type: message.name,
-        timestamp: Math.floor(message.time.getTime() / 1000),
-        contentType: 'application/protobuf',
-        headers: toHeaders(message),
-      },
-      Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-    );
+    return this.#publisher.publish({ exchange: this.#names.of(to.exchange), routingKey: to.routingKey }, message);
   }
 
   async consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription> {

@@ -4,13 +4,15 @@ import { createInterface } from 'node:readline';
 import { type Channel, Connection } from 'rabbitmq-client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
+import { maxBatchMessages } from '../../src/broker/publish-turn.ts';
 import { connectRabbitMq, deleteTopology } from '../../src/broker/rabbitmq.ts';
+import { batchContentType, encodeBatch } from '../../src/contract/batch.ts';
 import { type Message, toHeaders } from '../../src/contract/message.ts';
 import { Collector } from '../support/collector.ts';
 import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { brokerContract } from './contract.ts';
-import { ids, message, numbered, testTopology, toOne, toWork } from './messages.ts';
+import { ids, message, numbered, testTopology, toNobody, toOne, toWork } from './messages.ts';
 import { RabbitMqMall } from './rabbitmq-mall.ts';
 
 describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
@@ -180,6 +182,131 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
           'mallbots-headers': '{"odd":1}',
         },
       });
+  });
+
+  test('puts what is published to one address in one turn into one AMQP message, with one confirm', async () => {
+    const broker = await mall.connect();
+    const queue = `${mall.namespace}.work`;
+    await Promise.all(numbered(maxBatchMessages + 3).map((each) => broker.publish(toWork, each)));
+    await broker.publish(toWork, message('alone'));
+    expect(await channel.queueDeclare({ queue, passive: true })).toMatchObject({ messageCount: 3 });
+    const get = () => channel.basicGet({ queue, noAck: true });
+    const batch = { type: 'mallbots.batch', contentType: batchContentType, durable: true };
+    const full = { ...batch, messageId: 'm1', headers: { 'mallbots-count': maxBatchMessages } };
+    expect(await get()).toMatchObject(full);
+    expect(await get()).toMatchObject({ ...batch, messageId: `m${maxBatchMessages + 1}` });
+    expect(await get()).toMatchObject({ messageId: 'alone', contentType: 'application/protobuf' });
+  });
+
+  test('holds the prefetch in messages, not in batches', async () => {
+    const broker = await mall.connect();
+    await Promise.all(numbered(3).map((each) => broker.publish(toOne, each)));
+    await Promise.all(numbered(3).map((each) => broker.publish(toOne, { ...each, id: `n${each.id}` })));
+    const deliveries = new Collector<Delivery>();
+    await broker.consume('one.inbox', 4, deliveries.add);
+    await deliveries.atLeast(4);
+    await broker.ping();
+    expect(ids(deliveries.items.map((each) => each.message))).toEqual(['m1', 'm2', 'm3', 'nm1']);
+    deliveries.items[1]!.ack();
+    expect((await deliveries.atLeast(5))[4]!.message.id).toBe('nm2');
+  });
+
+  test('gives a batch back when its consumer is gone, to the last message that was not acknowledged', async () => {
+    const crashing = await mall.connect();
+    const deliveries = new Collector<Delivery>();
+    await crashing.consume('one.inbox', 10, deliveries.add);
+    await Promise.all(numbered(3).map((each) => crashing.publish(toOne, each)));
+    await deliveries.atLeast(3);
+    deliveries.items[0]!.ack();
+    deliveries.items[2]!.ack();
+    await mall.crash(crashing);
+    const received = await consumeAcking(await mall.connect());
+    expect(ids(await received.atLeast(3))).toEqual(['m1', 'm2', 'm3']);
+  });
+
+  test('acknowledges a batch with its last message, and requeues it for one', async () => {
+    const broker = await mall.connect();
+    const deliveries = new Collector<Delivery>();
+    await broker.consume('one.inbox', 10, deliveries.add);
+    await Promise.all(numbered(3).map((each) => broker.publish(toOne, each)));
+    await deliveries.atLeast(3);
+    deliveries.items[0]!.requeue();
+    deliveries.items[2]!.ack();
+    deliveries.items[1]!.ack();
+    const again = (await deliveries.atLeast(6)).slice(3);
+    expect(again.map(({ message, redelivered }) => [message.id, redelivered])).toEqual([
+      ['m1', true],
+      ['m2', true],
+      ['m3', true],
+    ]);
+    for (const each of again) each.ack();
+    const unsettled = async () => (await channel.queueDelete({ queue: `${mall.namespace}.one.inbox` })).messageCount;
+    await broker.close();
+    expect(await unsettled()).toBe(0);
+  });
+
+  test('moves one malformed message of a batch aside and delivers the others', async () => {
+    const broker = await mall.connect();
+    const received = await consumeAcking(broker);
+    const odd = { ...message('odd'), name: 'orders.invented' as Message['name'] };
+    await publishBatch(encodeBatch([message('m1'), odd, message('m2')]));
+    expect(ids(await received.atLeast(2))).toEqual(['m1', 'm2']);
+    await expect
+      .poll(() => channel.basicGet({ queue: `${mall.namespace}.malformed`, noAck: true }), { timeout: 10_000 })
+      .toMatchObject({
+        messageId: 'odd',
+        contentType: 'application/protobuf',
+        body: Buffer.from('body of odd'),
+        headers: { 'mallbots-queue': 'one.inbox', 'mallbots-reason': 'message of unknown type "orders.invented"' },
+      });
+  });
+
+  test.each([
+    ['cannot be read', Buffer.from('no batch')],
+    ['is empty', Buffer.of()],
+  ])('moves a batch that %s aside as it is and goes on', async (_, body) => {
+    const broker = await mall.connect();
+    const received = await consumeAcking(broker);
+    await publishBatch(body);
+    await broker.publish(toOne, message('ours'));
+    expect(ids(await received.atLeast(1))).toEqual(['ours']);
+    await expect
+      .poll(() => channel.basicGet({ queue: `${mall.namespace}.malformed`, noAck: true }), { timeout: 10_000 })
+      .toMatchObject({ contentType: batchContentType, body });
+  });
+
+  const publishBatch = (body: Uint8Array) =>
+    channel.basicPublish(
+      { routingKey: `${mall.namespace}.one.inbox`, durable: true, contentType: batchContentType },
+      Buffer.from(body),
+    );
+
+  test('raises the alarm for every message of a batch that no queue is bound for', async () => {
+    const broker = await mall.connect();
+    const alarms = new Collector<{ id: string }>();
+    broker.onUnroutable(alarms.add);
+    await Promise.all(numbered(3).map((each) => broker.publish(toNobody, each)));
+    expect(await alarms.atLeast(3)).toEqual(['m1', 'm2', 'm3'].map((id) => ({ ...toNobody, id })));
+  });
+
+  test('fails every publish of a batch when the broker refuses it', async () => {
+    const broker = await mall.connect();
+    const queue = `${mall.namespace}.full`;
+    await channel.queueDeclare({
+      queue,
+      durable: true,
+      arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish', 'x-expires': 60_000 },
+    });
+    await channel.queueBind({ queue, exchange: `${mall.namespace}.orders.events`, routingKey: 'full' });
+    const toFull = { exchange: 'orders.events', routingKey: 'full' };
+    await broker.publish(toFull, message('m0'));
+    const settled = await Promise.allSettled(numbered(3).map((each) => broker.publish(toFull, each)));
+    const refused = {
+      status: 'rejected',
+      reason: { code: 'RESOURCE_EXHAUSTED', detail: { reason: 'PUBLISH_REFUSED' } },
+    };
+    expect(settled).toMatchObject([refused, refused, refused]);
+    await channel.queueDelete({ queue });
   });
 
   test('declares the same topology from several processes at once', async () => {
