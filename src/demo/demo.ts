@@ -8,6 +8,7 @@ import { checkTraces, orderTraces } from '../audit/traces.ts';
 import { type Config, hostEnvironment } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { pause } from '../kit/backoff.ts';
+import { rootMessage } from '../kit/root-message.ts';
 import type { SupervisorEvents } from '../runtime/supervisor.ts';
 import { createLogger, type LogLevel, logLevels } from '../telemetry/logger.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
@@ -32,12 +33,12 @@ const restPollMs = 200;
 export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal): Promise<DemoReport> {
   const startedAt = Date.now();
   const name = `mallbots_demo_${newId().slice(-12)}`;
-  const directory = mkdtempSync(join(tmpdir(), `${name}-`));
-  // The embedded PostgreSQL may run as another user, who has to get through.
-  chmodSync(directory, 0o755);
   const logger = createLogger('demo', logLevel());
   const { databaseUrl = '', amqpUrl = '' } = options;
   const scratch = await createScratch(name, { databaseUrl, amqpUrl, logger });
+  const directory = mkdtempSync(join(tmpdir(), `${name}-`));
+  // The embedded PostgreSQL may run as another user, who has to get through.
+  chmodSync(directory, 0o755);
   const environment = {
     ...hostEnvironment,
     DATABASE_URL: scratch.databaseUrl,
@@ -72,7 +73,10 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
   } finally {
     if (options.keep) narrator.say('demo', `leaves ${scratch.databaseUrl || 'its database'} and ${directory} behind`);
     else {
-      await scratch.remove();
+      // A reason to fail that is under way is not replaced by this one.
+      await scratch.remove().catch((error: unknown) => {
+        narrator.say('demo', `cannot remove ${name} from the servers (${rootMessage(error)}); remove it by hand`);
+      });
       rmSync(directory, { recursive: true, force: true });
     }
   }

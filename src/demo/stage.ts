@@ -13,6 +13,9 @@ import { type Supervised, type SupervisorEvents, supervise } from '../runtime/su
 const poolSizeOfAllRoles = 16;
 const poolSizeOfAudit = 2;
 
+/** Who watches a demo waits for a story, not for servers: they have to run already. */
+const backendPatienceMs = 5_000;
+
 /** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
 const maxBotProcesses = 8;
 
@@ -41,7 +44,13 @@ export async function openStage(
   const environment = { ...given, ...(await freeAddresses()) };
   const config = readConfig(environment);
   const poolSize = processes ? poolSizeOfAudit : poolSizeOfAllRoles;
-  const backends = await openBackends(config, { logger, applicationName: 'mallbots demo', poolSize, signal });
+  const backends = await openBackends(config, {
+    logger,
+    applicationName: 'mallbots demo',
+    poolSize,
+    signal,
+    patienceMs: backendPatienceMs,
+  });
   const supervised: Supervised[] = [];
   let bots: Supervised[] = [];
 

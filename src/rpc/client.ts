@@ -79,8 +79,9 @@ async function call(
     span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
     return response;
   } catch (thrown) {
-    const error = fromStatus(thrown as ServiceError, address);
-    const code = status[(thrown as ServiceError).code];
+    const failure = isStatus(thrown) ? thrown : closedHere(thrown);
+    const error = fromStatus(failure, address);
+    const code = status[failure.code];
     span.setAttributes({
       [ATTR_RPC_STATUS_CODE]: code,
       [ATTR_ERROR_TYPE]: code,
@@ -92,3 +93,14 @@ async function call(
     span.end();
   }
 }
+
+const isStatus = (thrown: unknown): thrown is ServiceError =>
+  typeof (thrown as Partial<ServiceError>).code === 'number';
+
+/** A client that was closed throws instead of failing the call: its owner is on its way out, and the caller may try elsewhere. */
+const closedHere = (thrown: unknown): ServiceError =>
+  Object.assign(thrown as Error, {
+    code: status.UNAVAILABLE,
+    details: (thrown as Error).message,
+    metadata: new Metadata(),
+  });

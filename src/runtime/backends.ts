@@ -23,11 +23,13 @@ export interface BackendOptions {
   readonly applicationName: string;
   /** Connections to PostgreSQL at most; a process with every role wants more than one with a single role. */
   readonly poolSize: number;
+  /** How long to try; where nobody reads the log, a short time. */
+  readonly patienceMs?: number;
   /** Ends the wait for a database or broker that does not answer yet: rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A database or broker may start together with this process: tried again for this long before giving up. */
+/** A database or broker may start together with this process: tried again for this long, when nothing else is said, before giving up. */
 const startPatienceMs = 60_000;
 const startBackoff: BackoffPolicy = { firstMs: 200, maxMs: 3_000, factor: 2 };
 
@@ -47,8 +49,8 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
   const url = config.databaseUrl || embedded!.url;
   const database = connectDatabase({ url, poolSize, applicationName, logger });
   try {
-    await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, logger, signal);
-    const broker = await openBroker(config, logger, signal);
+    await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, options);
+    const broker = await openBroker(config, options);
     broker.onUnroutable((message) => logger.error(message, 'a message that no queue is bound for'));
     return {
       database,
@@ -66,23 +68,22 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
   }
 }
 
-function openBroker({ amqpUrl, namespace }: Config, logger: Logger, signal: AbortSignal | undefined): Promise<Broker> {
+function openBroker({ amqpUrl, namespace }: Config, options: BackendOptions): Promise<Broker> {
+  const { logger } = options;
   if (!amqpUrl) return Promise.resolve(createEmbeddedBroker({ logger }));
   return reach(
     () => connectRabbitMq({ url: amqpUrl, namespace, logger }),
     `RabbitMQ at ${withoutPassword(amqpUrl)} (AMQP_URL)`,
-    logger,
-    signal,
+    options,
   );
 }
 
 async function reach<T>(
   attempt: () => Promise<T>,
   what: string,
-  logger: Logger,
-  signal: AbortSignal | undefined,
+  { logger, signal, patienceMs = startPatienceMs }: BackendOptions,
 ): Promise<T> {
-  const giveUpAt = Date.now() + startPatienceMs;
+  const giveUpAt = Date.now() + patienceMs;
   for (let failures = 1; ; failures += 1) {
     try {
       return await (signal ? unlessAborted(signal, attempt()) : attempt());

@@ -1,4 +1,5 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { DemoReport } from '../../src/demo/report.ts';
@@ -62,6 +63,16 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     const [, directory] = await program.line(/its database and (\S+) behind/);
     expect(existsSync(join(directory!, 'postgres/postmaster.pid'))).toBe(false);
     rmSync(directory!, { recursive: true });
+  });
+
+  test('says which server it cannot use, in one line, and leaves nothing behind', async () => {
+    const made = () => readdirSync(tmpdir()).filter((name) => name.startsWith('mallbots_demo_'));
+    const { code, stdout, stderr } = await new Program(['demo', '--amqp-url', 'amqp://guest:guest@127.0.0.1:1']).ended;
+
+    expect(stderr).toMatch(/^error: RabbitMQ at amqp:\/\/guest@127.0.0.1:1 .*ECONNREFUSED.*$/);
+    expect(stdout).toMatch(/demo .*cannot remove mallbots_demo_\w+ from the servers/);
+    expect(code).toBe(5);
+    expect(made().filter((name) => stdout.includes(name.split('-')[0]!))).toEqual([]);
   });
 
   test('names what is wrong with an option, and its remedy', async () => {

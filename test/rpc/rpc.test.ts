@@ -141,6 +141,17 @@ describe('a service over gRPC', () => {
     });
   });
 
+  test('fails with UNAVAILABLE once the client is closed', async () => {
+    const { server, telemetry } = await serve({});
+    const { api, close } = connectClient(StaffService, server.address, telemetry);
+    close();
+
+    await expect(api.listPickups({})).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `${server.address} cannot be reached: Channel has been shut down`,
+    });
+  });
+
   test('fails with UNAVAILABLE where another service listens', async () => {
     const { server, telemetry } = await serve({});
     const { api, close } = connectClient(StaffService, server.address, telemetry);
