@@ -25,5 +25,9 @@ export function retryAfter(
   if (retryAfterMs !== undefined) return { retryInMs: Math.round(retryAfterMs * random), reason: 'the hub drains' };
   const maxMs = code === status.ALREADY_EXISTS ? Math.min(policy.maxMs, takenIdRetryMs) : policy.maxMs;
   const retryInMs = backoffMs({ ...policy, maxMs }, Math.max(1, failures), random);
-  return { retryInMs, reason: `${statusName(code)}: ${details}` };
+  return { retryInMs, reason: `${statusName(code)}: ${rootOf(details)}` };
 }
+
+/** What the library says, without how its load balancer came to it. */
+const rootOf = (details: string): string =>
+  /Last error: (?:Error: )?(.+?)\. Resolution note/.exec(details)?.[1] ?? details;

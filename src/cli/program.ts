@@ -68,6 +68,7 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
 
 /** Runs one command line; whatever goes wrong becomes one line on standard error and an exit status that scripts can use. */
 export async function run(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', unwritable);
   try {
     await (await createProgram(argv)).parseAsync(argv);
   } catch (error) {
@@ -77,6 +78,13 @@ export async function run(argv: readonly string[]): Promise<void> {
     // Something that failed to start may have left a socket or a timer behind.
     process.exit();
   }
+}
+
+/** A reader that has seen enough (`| head`) is no failure, and no reason to stop what runs; a full disk is one. */
+function unwritable(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  console.error(`error: cannot write to standard output: ${error.message}`);
+  process.exit(exitCodes.failed);
 }
 
 const explain = (error: unknown): string =>

@@ -50,6 +50,15 @@ describe('the handshake', () => {
     expect(reasons).toEqual(Array(3).fill('ALREADY_EXISTS: another instance is connected'));
   });
 
+  it('says in few words why nobody answers', async () => {
+    // Nobody listens on port 1.
+    const { bot } = await hubAndBot(idle, { hub: '127.0.0.1:1' });
+    const reason = await new Promise<string>((resolve) => {
+      bot.on('state', (state) => state.at === 'waiting' && resolve(state.reason));
+    });
+    expect(reason).toBe('UNAVAILABLE: connect ECONNREFUSED 127.0.0.1:1');
+  });
+
   it('is tried again soon while another instance holds the bot id, however long ago that began', async () => {
     const reconnect = { firstMs: 60_000, maxMs: 60_000, factor: 1 };
     const { hub, bot } = await hubAndBot(idle, { reconnect });
