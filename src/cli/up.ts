@@ -73,11 +73,11 @@ const welcome = (
   bots: number,
   opened: boolean,
 ): string => `
-The mall is ${opened ? 'open, with new stores' : 'open again'}: ${bots} bots.
+The mall is ${opened ? 'open, with new stores' : 'open again'}: ${bots === 1 ? '1 bot' : `${bots} bots`}.
 
-  kiosk     http://${address.kiosk}/v1/products     (OpenAPI: http://${address.kiosk}/openapi.json)
-  hub       ${address.hub}     (gRPC, for robots)
-  staff     ${address.staff}     (gRPC, for the desk)
+  kiosk     http://${address.kiosk}/openapi.json (REST, for shoppers)
+  hub       ${address.hub} (gRPC, for robots)
+  staff     ${address.staff} (gRPC, for the desk)
   database  ${database}
   broker    ${amqpUrl ? 'RabbitMQ' : 'in this process'}
   traces    ${otlpEndpoint || traceFile}
@@ -85,7 +85,7 @@ The mall is ${opened ? 'open, with new stores' : 'open again'}: ${bots} bots.
 Try, in another terminal:
 
   curl -s http://${address.kiosk}/v1/products
-  npx mallbots staff pickups
+  npx mallbots staff pickups${address.staff === readConfig({}).address.staff ? '' : ` --staff ${address.staff}`}
   npx mallbots doctor
 
 Ctrl-C stops it; the data stays.`;

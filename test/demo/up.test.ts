@@ -81,7 +81,9 @@ describe('mallbots up', { timeout: mallTimeoutMs }, () => {
     expect((await program.kill('SIGTERM')).code).toBe(0);
 
     const again = await up();
-    expect(again.lines.join('\n')).toContain('The mall is open again');
+    await again.line(/Ctrl-C stops it/);
+    expect(again.lines.join('\n')).toContain('The mall is open again: 3 bots.');
+    expect(again.lines.filter((line) => line.length > 80 && !line.includes(directory))).toEqual([]);
   });
 
   test('refuses a second one beside it, and says which directory and which process', async () => {
