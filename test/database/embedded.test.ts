@@ -3,13 +3,17 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded.ts';
 import type { Database } from '../../src/database/port.ts';
 import { connectDatabase } from '../../src/database/postgres.ts';
 import { freePort } from '../../src/kit/free-port.ts';
 import { temporaryDirectory } from '../support/global-database.ts';
 import { silentLogger } from '../support/silent-logger.ts';
+
+// A start that has to recover may take its own minute on a busy disk.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let directory: string;
 let running: EmbeddedPostgres[];
