@@ -1,29 +1,65 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { amqpUrl, databaseUrl, reachable } from '../support/servers.ts';
-import type { Figure } from './figure.ts';
+import { dispatchLatency, dispatchRate } from './dispatch.ts';
+import type { Benchmark, Figure } from './figure.ts';
+import { idleBots } from './idle.ts';
 import { orderBenchmarks } from './orders.ts';
+import { progressBenchmark } from './progress.ts';
+import { reconnect } from './reconnect.ts';
 
-/** `npm run bench [-- --only NAME] [--json]`: every figure beside its raw one. Compare ratios; the machine makes the rest. */
-const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });
+/** `npm run bench [-- --only NAME] [--json] [--profile DIRECTORY]`: every figure beside its raw one. Compare ratios; the machine makes the rest. */
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+    profile: { type: 'string', default: '' },
+  },
+});
 
-const servers = { databaseUrl, amqpUrl };
-const chosen = orderBenchmarks.filter(({ name }) => !values.only || name.includes(values.only));
+const benchmarks: readonly Benchmark[] = [
+  progressBenchmark,
+  dispatchLatency,
+  dispatchRate,
+  reconnect,
+  idleBots,
+  ...orderBenchmarks,
+];
+const isWanted = (name: string) => name.includes(values.only);
+
+const chosen = benchmarks.filter(({ names }) => names.some(isWanted));
 if (chosen.length === 0) {
-  console.error(
-    `error: no figure has "${values.only}" in its name; there are: ${orderBenchmarks.map(({ name }) => name).join('; ')}`,
-  );
+  const names = benchmarks.flatMap((benchmark) => benchmark.names);
+  console.error(`error: no figure has "${values.only}" in its name; there are: ${names.join('; ')}`);
   process.exit(2);
 }
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // Whoever asks twice does not want to wait for the cleaning up.
+    if (interrupted.signal.aborted) process.exit(130);
+    console.error('interrupted: cleaning up ...');
+    interrupted.abort();
+  });
+}
+
+const servers = { databaseUrl, amqpUrl };
+const around = { servers, signal: interrupted.signal, profileDirectory: values.profile };
 const serversAnswer = (await Promise.all(Object.values(servers).map(reachable))).every(Boolean);
 const figures: Figure[] = [];
-for (const { name, needsServers, run } of chosen) {
+for (const { names, needsServers, run } of chosen) {
   if (needsServers && !serversAnswer) {
-    console.error(`${name}: left out, because ${databaseUrl} and ${amqpUrl} do not both answer`);
+    console.error(`${names.join(', ')}: left out, because ${databaseUrl} and ${amqpUrl} do not both answer`);
     continue;
   }
-  console.error(`${name} ...`);
-  figures.push(await run(servers));
+  console.error(`${names.filter(isWanted).join(', ')} ...`);
+  try {
+    figures.push(...(await run(around)).filter(({ name }) => isWanted(name)));
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    process.exit(130);
+  }
 }
 
 if (values.json) console.log(JSON.stringify(figures, null, 2));

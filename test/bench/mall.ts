@@ -32,7 +32,7 @@ export interface Load {
 
 /** A fresh mall under `load`, all roles in one process as in `mallbots up`; `look` runs when the last order has ended. */
 export async function underLoad<T>(
-  servers: Servers,
+  { servers, signal }: { servers: Servers; signal: AbortSignal },
   load: Load,
   look: (stage: Stage, elapsedMs: number) => Promise<T>,
 ): Promise<T> {
@@ -52,7 +52,7 @@ export async function underLoad<T>(
   try {
     const stage = await openStage(environment, { processes: false, logger, events: {} });
     try {
-      const elapsedMs = await serve(stage, load);
+      const elapsedMs = await serve(stage, load, signal);
       return await look(stage, elapsedMs);
     } finally {
       await stage.close();
@@ -64,9 +64,10 @@ export async function underLoad<T>(
 }
 
 /** Lets every shopper in and answers with the time from the first order to the last hand-over. */
-async function serve(stage: Stage, { orders, bots, botProcesses, timeScale, shoppers }: Load): Promise<number> {
+async function serve(stage: Stage, load: Load, interrupted: AbortSignal): Promise<number> {
   const { config } = stage;
-  const signal = AbortSignal.timeout(deadlineMs);
+  const { orders, bots, botProcesses, timeScale, shoppers } = load;
+  const signal = AbortSignal.any([interrupted, AbortSignal.timeout(deadlineMs)]);
   const mall = drawMall(seed);
   await openMall(mall, config.address.stores);
   stage.startBots({ count: bots, processCount: botProcesses, seed, timeScale, shortSkus: [] });

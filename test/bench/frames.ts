@@ -1,0 +1,63 @@
+import { newId } from '../../src/contract/ids.ts';
+import { BotFrame, type HeldTask, Hello, Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
+import { kinds } from '../../src/gen/kinds.ts';
+
+const { kind, revision, digest } = kinds.shop;
+export const shopSchema = { kind, revision, digest };
+
+export interface Assignment {
+  readonly taskId: string;
+  readonly fence: number;
+}
+
+/** What a progress says: `stop` goes to one queue of the mall (the kiosk's), `item` to four. */
+export type Step = 'stop' | 'item';
+
+const place = { storeId: newId(), stopIndex: 1 };
+const goods = { lineId: newId(), productId: newId(), storeId: newId(), quantity: 1 };
+const steps: Record<Step, ShopProgress> = {
+  stop: { step: { $case: 'stopReached', value: place } },
+  item: { step: { $case: 'itemPicked', value: goods } },
+};
+
+/** Of a span that is recorded, or of one that is not. */
+export const traceparent = (sampled: boolean): string =>
+  `00-${newId().replaceAll('-', '')}-${newId().replaceAll('-', '').slice(16)}-0${sampled ? 1 : 0}`;
+
+const encode = (body: NonNullable<BotFrame['body']>, parent = '', seq = 0): Buffer =>
+  Buffer.from(BotFrame.encode({ seq, ack: 0, traceparent: parent, body }).finish());
+
+export const helloFrame = (hello: Partial<Hello>): Buffer =>
+  encode({ $case: 'hello', value: Hello.fromPartial(hello) });
+
+export const heartbeatFrame = (heldTasks: HeldTask[]): Buffer =>
+  encode({ $case: 'heartbeat', value: { sentAt: new Date(), position: { x: 1, y: 1 }, battery: 0.5, heldTasks } });
+
+export const acceptFrame = (task: Assignment, seq: number): Buffer =>
+  encode({ $case: 'offerReply', value: { ...task, accepted: true, reason: '' } }, '', seq);
+
+export const resultFrame = (task: Assignment, seq: number): Buffer => {
+  const payload = Buffer.from(ShopResult.encode({ lines: [], walkedMetres: 1 }).finish());
+  const outcome = Outcome.SUCCEEDED;
+  const value = Result.fromPartial({ ...task, schema: shopSchema, payload, occurredAt: new Date(), outcome });
+  return encode({ $case: 'result', value }, '', seq);
+};
+
+/** The frame's bytes without its number: `numbered` adds it, so that sending costs the load generator as little as an echo does. */
+export const progressFrame = (task: Assignment, step: Step, sampled: boolean): Buffer => {
+  const payload = Buffer.from(ShopProgress.encode(steps[step]).finish());
+  const value = Progress.fromPartial({ ...task, schema: shopSchema, payload, occurredAt: new Date() });
+  return encode({ $case: 'progress', value }, traceparent(sampled));
+};
+
+/** Field 1, varint: BotFrame.seq. */
+const seqTag = 0x08;
+
+export function numbered(frame: Buffer, seq: number): Buffer {
+  const prefix = [seqTag];
+  let rest = seq;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) prefix.push((rest % 128) | 0x80);
+  prefix.push(rest);
+  return Buffer.concat([Buffer.from(prefix), frame]);
+}

@@ -1,0 +1,14 @@
+/** What a process has used and keeps. */
+export interface Usage {
+  /** Bytes; after a collection when one was asked for: what is kept, not what happens to lie around. */
+  readonly rss: number;
+  /** Of all threads since the start, ms. */
+  readonly cpuMs: number;
+}
+
+/** Of this process; it has to run with `--expose-gc`. */
+export async function usage({ collect }: { collect: boolean }): Promise<Usage> {
+  const { user, system } = process.cpuUsage();
+  if (collect) globalThis.gc!();
+  return { rss: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 };
+}
