@@ -36,6 +36,7 @@ const codecs = {
   'depot.list_stuck': codec(depot.ListStuck),
   'depot.bay_assigned': codec(depot.BayAssigned),
   'depot.task_requested': codec(depot.TaskRequested),
+  'depot.task_cancel_requested': codec(depot.TaskCancelRequested),
   'bots.task_started': codec(bots.TaskStarted),
   'bots.stop_reached': codec(bots.StopReached),
   'bots.item_picked': codec(bots.ItemPicked),
@@ -43,6 +44,8 @@ const codecs = {
   'bots.task_succeeded': codec(bots.TaskSucceeded),
   'bots.task_failed': codec(bots.TaskFailed),
   'bots.task_lost': codec(bots.TaskLost),
+  'bots.task_cancelled': codec(bots.TaskCancelled),
+  'bots.item_returned': codec(bots.ItemReturned),
 } as const;
 
 export type MessageName = keyof typeof codecs;

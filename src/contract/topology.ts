@@ -24,6 +24,11 @@ export interface Topology {
   readonly queues: readonly QueueSpec[];
 }
 
+/** Commands to the hubs; all else is an event. */
+type TaskCommand = 'depot.task_requested' | 'depot.task_cancel_requested';
+const isTaskCommand = (name: MessageName): name is TaskCommand =>
+  name === 'depot.task_requested' || name === 'depot.task_cancel_requested';
+
 const contexts = ['orders', 'stores', 'payments', 'depot', 'bots'] as const;
 
 /** Who handles which events: one quorum queue `<role>.inbox` each, bound to exactly these keys. A test compares it with the handlers. */
@@ -58,7 +63,7 @@ export const subscriptions = {
     'bots.task_lost',
   ],
   // The kiosk keeps its own catalogue and the time line that shoppers follow.
-  kiosk: messageNames.filter((name) => name !== 'depot.task_requested'),
+  kiosk: messageNames.filter((name) => !isTaskCommand(name)),
 } as const satisfies Record<string, readonly MessageName[]>;
 
 export type Subscriber = keyof typeof subscriptions;
@@ -68,7 +73,7 @@ export const inboxOf = (subscriber: Subscriber): string => `${subscriber}.inbox`
 export const hubTasks = 'hub.tasks';
 
 export function addressOf(name: MessageName): Address {
-  if (name === 'depot.task_requested') return { exchange: 'depot.tasks', routingKey: hubTasks };
+  if (isTaskCommand(name)) return { exchange: 'depot.tasks', routingKey: hubTasks };
   return { exchange: `${name.slice(0, name.indexOf('.'))}.events`, routingKey: name };
 }
 

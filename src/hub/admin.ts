@@ -15,7 +15,7 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
   async listBots({ connectedOnly }) {
     const bots = await database.query((orm) => listBots(orm, connectedOnly));
     return {
-      bots: bots.map(({ botId, hubId, epoch, isLive, lastSeenAt, x, y, battery, taskIds }) => ({
+      bots: bots.map(({ botId, sessionId, hubId, epoch, isLive, lastSeenAt, x, y, battery, taskIds }) => ({
         botId,
         hubId,
         epoch,
@@ -24,6 +24,8 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
         position: x === null || y === null ? undefined : { x, y },
         battery: battery ?? 0,
         taskIds,
+        sessionId,
+        sessionState: isLive ? 'READY' : 'EXPIRED',
       })),
     };
   },
@@ -37,7 +39,7 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
     };
     const tasks = await database.query((orm) => listTasks(orm, wanted));
     return {
-      tasks: tasks.map(({ taskId, schema, orderId, phase, attempt, fence, createdAt }) => ({
+      tasks: tasks.map(({ taskId, schema, orderId, phase, attempt, fence, createdAt, priority }) => ({
         taskId,
         kind: schema.kind,
         orderId,
@@ -46,6 +48,11 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
         fence,
         botId: 'botId' in phase ? phase.botId : '',
         createdAt,
+        priority,
+        deadline: undefined,
+        onlyBotId: '',
+        heldUntil: 'heldUntil' in phase ? phase.heldUntil : undefined,
+        reason: 'reason' in phase ? phase.reason : '',
       })),
     };
   },

@@ -1,5 +1,6 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
+import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { assign, type Candidate } from './assign.ts';
@@ -86,6 +87,7 @@ export class Dispatch {
             priority,
             deadline: undefined,
             orderId,
+            whileCutOff: WhileCutOff.CONTINUE,
           },
         },
         traceparentOf(active),

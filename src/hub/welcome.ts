@@ -32,6 +32,7 @@ export function welcomeOf(
       taskId,
       fence,
       verdict: isKept(taskId, fence) ? Verdict.CONTINUE : Verdict.ABANDON,
+      renewedFence: 0,
     })),
     envelopeMinor,
     maxFrameBytes,

@@ -97,5 +97,7 @@ function requestTask({ orderId, taskId, lines }: List, stops: readonly KnownStor
     priority: ordinaryPriority,
     maxAttempts,
     position: stops[0]!.position,
+    deadline: undefined,
+    onlyBotId: '',
   });
 }

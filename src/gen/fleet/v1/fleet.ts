@@ -33,7 +33,7 @@ export const Verdict = {
   CONTINUE: 1,
   /** ABANDON - No longer yours: stop, nothing that you report for this fence counts. */
   ABANDON: 2,
-  /** REPORT_IN_FULL - The hub lost sight of it: send the task's progress again from its start. */
+  /** REPORT_IN_FULL - The hub gave it up and gives it back, under `renewed_fence`: send the task's progress again from its start. */
   REPORT_IN_FULL: 3,
 } as const;
 
@@ -77,6 +77,52 @@ export function verdictToJSON(object: Verdict): string {
       return "VERDICT_REPORT_IN_FULL";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum Verdict");
+  }
+}
+
+export const WhileCutOff = {
+  /** UNSPECIFIED - As CONTINUE. */
+  UNSPECIFIED: 0,
+  /** CONTINUE - Go on, and report when the hub is back. */
+  CONTINUE: 1,
+  /** STOP - Stop once the lease has run out by the bot's own clock, and report the task as failed. */
+  STOP: 2,
+} as const;
+
+export type WhileCutOff = typeof WhileCutOff[keyof typeof WhileCutOff];
+
+export namespace WhileCutOff {
+  export type UNSPECIFIED = typeof WhileCutOff.UNSPECIFIED;
+  export type CONTINUE = typeof WhileCutOff.CONTINUE;
+  export type STOP = typeof WhileCutOff.STOP;
+}
+
+export function whileCutOffFromJSON(object: any): WhileCutOff {
+  switch (object) {
+    case 0:
+    case "WHILE_CUT_OFF_UNSPECIFIED":
+      return WhileCutOff.UNSPECIFIED;
+    case 1:
+    case "WHILE_CUT_OFF_CONTINUE":
+      return WhileCutOff.CONTINUE;
+    case 2:
+    case "WHILE_CUT_OFF_STOP":
+      return WhileCutOff.STOP;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WhileCutOff");
+  }
+}
+
+export function whileCutOffToJSON(object: WhileCutOff): string {
+  switch (object) {
+    case WhileCutOff.UNSPECIFIED:
+      return "WHILE_CUT_OFF_UNSPECIFIED";
+    case WhileCutOff.CONTINUE:
+      return "WHILE_CUT_OFF_CONTINUE";
+    case WhileCutOff.STOP:
+      return "WHILE_CUT_OFF_STOP";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WhileCutOff");
   }
 }
 
@@ -395,6 +441,8 @@ export interface TaskVerdict {
   taskId: string;
   fence: number;
   verdict: Verdict;
+  /** With VERDICT_REPORT_IN_FULL: the fence that replaces `fence`; everything is reported under it from here on. */
+  renewedFence: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -422,6 +470,8 @@ export interface Offer {
     | undefined;
   /** The order that the task serves, for the bot's spans and logs. */
   orderId: string;
+  /** What the bot does with the task when it has lost the hub. */
+  whileCutOff: WhileCutOff;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -609,13 +659,16 @@ export interface BotView {
   position: Position | undefined;
   battery: number;
   taskIds: string[];
+  sessionId: string;
+  /** READY, DETACHED (the stream is gone; the bot may resume until the grace is over) or EXPIRED. */
+  sessionState: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListTasksRequest {
   /** Only the tasks of this order when set. */
   orderId: string;
-  /** Only open tasks (queued, offered, leased, running). */
+  /** Only tasks that have not ended. */
   openOnly: boolean;
   /** At most this many, newest first; 0 means 100, the most is 1000. */
   limit: number;
@@ -634,8 +687,22 @@ export interface TaskView {
   state: string;
   attempt: number;
   fence: number;
+  /** Who has the task, or had it last. */
   botId: string;
   createdAt: Date | undefined;
+  priority: number;
+  /** Nobody is offered the task after this; unset when it has time. */
+  deadline:
+    | Date
+    | undefined;
+  /** The only bot that may do it; empty when any may. */
+  onlyBotId: string;
+  /** When the offer, the lease or the grace of a suspect task runs out; unset when nobody has it. */
+  heldUntil:
+    | Date
+    | undefined;
+  /** Why it failed, was given up, or is being cancelled. */
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2320,7 +2387,7 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseTaskVerdict(): TaskVerdict {
-  return { taskId: "", fence: 0, verdict: 0, _unknownFields: {} };
+  return { taskId: "", fence: 0, verdict: 0, renewedFence: 0, _unknownFields: {} };
 }
 
 export const TaskVerdict: MessageFns<TaskVerdict> = {
@@ -2333,6 +2400,9 @@ export const TaskVerdict: MessageFns<TaskVerdict> = {
     }
     if (message.verdict !== 0) {
       writer.uint32(24).int32(message.verdict);
+    }
+    if (message.renewedFence !== 0) {
+      writer.uint32(32).uint64(message.renewedFence);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2382,6 +2452,14 @@ export const TaskVerdict: MessageFns<TaskVerdict> = {
             message.verdict = reader.int32() as any;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.renewedFence = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2411,6 +2489,11 @@ export const TaskVerdict: MessageFns<TaskVerdict> = {
         : "",
       fence: isSet(object.fence) ? globalThis.Number(object.fence) : 0,
       verdict: isSet(object.verdict) ? verdictFromJSON(object.verdict) : 0,
+      renewedFence: isSet(object.renewedFence)
+        ? globalThis.Number(object.renewedFence)
+        : isSet(object.renewed_fence)
+        ? globalThis.Number(object.renewed_fence)
+        : 0,
     };
   },
 
@@ -2425,6 +2508,9 @@ export const TaskVerdict: MessageFns<TaskVerdict> = {
     if (message.verdict !== 0) {
       obj.verdict = verdictToJSON(message.verdict);
     }
+    if (message.renewedFence !== 0) {
+      obj.renewedFence = Math.round(message.renewedFence);
+    }
     return obj;
   },
 
@@ -2436,6 +2522,7 @@ export const TaskVerdict: MessageFns<TaskVerdict> = {
     message.taskId = object.taskId ?? "";
     message.fence = object.fence ?? 0;
     message.verdict = object.verdict ?? 0;
+    message.renewedFence = object.renewedFence ?? 0;
     return message;
   },
 };
@@ -2568,6 +2655,7 @@ function createBaseOffer(): Offer {
     priority: 0,
     deadline: undefined,
     orderId: "",
+    whileCutOff: 0,
     _unknownFields: {},
   };
 }
@@ -2600,6 +2688,9 @@ export const Offer: MessageFns<Offer> = {
     }
     if (message.orderId !== "") {
       writer.uint32(74).string(message.orderId);
+    }
+    if (message.whileCutOff !== 0) {
+      writer.uint32(80).int32(message.whileCutOff);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2697,6 +2788,14 @@ export const Offer: MessageFns<Offer> = {
             message.orderId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.whileCutOff = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2740,6 +2839,11 @@ export const Offer: MessageFns<Offer> = {
         : isSet(object.order_id)
         ? globalThis.String(object.order_id)
         : "",
+      whileCutOff: isSet(object.whileCutOff)
+        ? whileCutOffFromJSON(object.whileCutOff)
+        : isSet(object.while_cut_off)
+        ? whileCutOffFromJSON(object.while_cut_off)
+        : 0,
     };
   },
 
@@ -2772,6 +2876,9 @@ export const Offer: MessageFns<Offer> = {
     if (message.orderId !== "") {
       obj.orderId = message.orderId;
     }
+    if (message.whileCutOff !== 0) {
+      obj.whileCutOff = whileCutOffToJSON(message.whileCutOff);
+    }
     return obj;
   },
 
@@ -2791,6 +2898,7 @@ export const Offer: MessageFns<Offer> = {
     message.priority = object.priority ?? 0;
     message.deadline = object.deadline ?? undefined;
     message.orderId = object.orderId ?? "";
+    message.whileCutOff = object.whileCutOff ?? 0;
     return message;
   },
 };
@@ -5215,6 +5323,8 @@ function createBaseBotView(): BotView {
     position: undefined,
     battery: 0,
     taskIds: [],
+    sessionId: "",
+    sessionState: "",
     _unknownFields: {},
   };
 }
@@ -5244,6 +5354,12 @@ export const BotView: MessageFns<BotView> = {
     }
     for (const v of message.taskIds) {
       writer.uint32(66).string(v!);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(74).string(message.sessionId);
+    }
+    if (message.sessionState !== "") {
+      writer.uint32(82).string(message.sessionState);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5333,6 +5449,22 @@ export const BotView: MessageFns<BotView> = {
             message.taskIds.push(reader.string());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.sessionState = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5379,6 +5511,16 @@ export const BotView: MessageFns<BotView> = {
         : globalThis.Array.isArray(object?.task_ids)
         ? object.task_ids.map((e: any) => globalThis.String(e))
         : [],
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+      sessionState: isSet(object.sessionState)
+        ? globalThis.String(object.sessionState)
+        : isSet(object.session_state)
+        ? globalThis.String(object.session_state)
+        : "",
     };
   },
 
@@ -5408,6 +5550,12 @@ export const BotView: MessageFns<BotView> = {
     if (message.taskIds?.length) {
       obj.taskIds = message.taskIds;
     }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    if (message.sessionState !== "") {
+      obj.sessionState = message.sessionState;
+    }
     return obj;
   },
 
@@ -5426,6 +5574,8 @@ export const BotView: MessageFns<BotView> = {
       : undefined;
     message.battery = object.battery ?? 0;
     message.taskIds = object.taskIds?.map((e) => e) || [];
+    message.sessionId = object.sessionId ?? "";
+    message.sessionState = object.sessionState ?? "";
     return message;
   },
 };
@@ -5648,6 +5798,11 @@ function createBaseTaskView(): TaskView {
     fence: 0,
     botId: "",
     createdAt: undefined,
+    priority: 0,
+    deadline: undefined,
+    onlyBotId: "",
+    heldUntil: undefined,
+    reason: "",
     _unknownFields: {},
   };
 }
@@ -5677,6 +5832,21 @@ export const TaskView: MessageFns<TaskView> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(66).fork()).join();
+    }
+    if (message.priority !== 0) {
+      writer.uint32(72).int32(message.priority);
+    }
+    if (message.deadline !== undefined) {
+      Timestamp.encode(toTimestamp(message.deadline), writer.uint32(82).fork()).join();
+    }
+    if (message.onlyBotId !== "") {
+      writer.uint32(90).string(message.onlyBotId);
+    }
+    if (message.heldUntil !== undefined) {
+      Timestamp.encode(toTimestamp(message.heldUntil), writer.uint32(98).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(106).string(message.reason);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5766,6 +5936,46 @@ export const TaskView: MessageFns<TaskView> = {
             message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.deadline = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.onlyBotId = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.heldUntil = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5812,6 +6022,19 @@ export const TaskView: MessageFns<TaskView> = {
         : isSet(object.created_at)
         ? fromJsonTimestamp(object.created_at)
         : undefined,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      deadline: isSet(object.deadline) ? fromJsonTimestamp(object.deadline) : undefined,
+      onlyBotId: isSet(object.onlyBotId)
+        ? globalThis.String(object.onlyBotId)
+        : isSet(object.only_bot_id)
+        ? globalThis.String(object.only_bot_id)
+        : "",
+      heldUntil: isSet(object.heldUntil)
+        ? fromJsonTimestamp(object.heldUntil)
+        : isSet(object.held_until)
+        ? fromJsonTimestamp(object.held_until)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -5841,6 +6064,21 @@ export const TaskView: MessageFns<TaskView> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = message.createdAt.toISOString();
     }
+    if (message.priority !== 0) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.deadline !== undefined) {
+      obj.deadline = message.deadline.toISOString();
+    }
+    if (message.onlyBotId !== "") {
+      obj.onlyBotId = message.onlyBotId;
+    }
+    if (message.heldUntil !== undefined) {
+      obj.heldUntil = message.heldUntil.toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -5857,6 +6095,11 @@ export const TaskView: MessageFns<TaskView> = {
     message.fence = object.fence ?? 0;
     message.botId = object.botId ?? "";
     message.createdAt = object.createdAt ?? undefined;
+    message.priority = object.priority ?? 0;
+    message.deadline = object.deadline ?? undefined;
+    message.onlyBotId = object.onlyBotId ?? "";
+    message.heldUntil = object.heldUntil ?? undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -103,6 +103,28 @@ export interface TaskLost {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/**
+ * bots.task_cancelled: the task was ended on somebody's wish. What the bot had picked by then it still holds. task.fence is higher than that of the
+ * attempt that was under way, if one was, so that nothing of it is accepted after this event; `cancelled_fence` is that attempt's, 0 for none.
+ */
+export interface TaskCancelled {
+  task: TaskRef | undefined;
+  reason: string;
+  cancelledFence: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** bots.item_returned: goods of an attempt that came to nothing are back on the shelf of their store. */
+export interface ItemReturned {
+  task: TaskRef | undefined;
+  lineId: string;
+  productId: string;
+  storeId: string;
+  quantity: number;
+  original: Original | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBaseTaskRef(): TaskRef {
   return {
     taskId: "",
@@ -1470,6 +1492,314 @@ export const TaskLost: MessageFns<TaskLost> = {
     message.task = (object.task !== undefined && object.task !== null) ? TaskRef.fromPartial(object.task) : undefined;
     message.lostFence = object.lostFence ?? 0;
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseTaskCancelled(): TaskCancelled {
+  return { task: undefined, reason: "", cancelledFence: 0, _unknownFields: {} };
+}
+
+export const TaskCancelled: MessageFns<TaskCancelled> = {
+  encode(message: TaskCancelled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskRef.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.cancelledFence !== 0) {
+      writer.uint32(24).uint64(message.cancelledFence);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskCancelled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskCancelled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.cancelledFence = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskCancelled {
+    return {
+      task: isSet(object.task) ? TaskRef.fromJSON(object.task) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      cancelledFence: isSet(object.cancelledFence)
+        ? globalThis.Number(object.cancelledFence)
+        : isSet(object.cancelled_fence)
+        ? globalThis.Number(object.cancelled_fence)
+        : 0,
+    };
+  },
+
+  toJSON(message: TaskCancelled): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = TaskRef.toJSON(message.task);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.cancelledFence !== 0) {
+      obj.cancelledFence = Math.round(message.cancelledFence);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskCancelled>): TaskCancelled {
+    return TaskCancelled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskCancelled>): TaskCancelled {
+    const message = createBaseTaskCancelled();
+    message.task = (object.task !== undefined && object.task !== null) ? TaskRef.fromPartial(object.task) : undefined;
+    message.reason = object.reason ?? "";
+    message.cancelledFence = object.cancelledFence ?? 0;
+    return message;
+  },
+};
+
+function createBaseItemReturned(): ItemReturned {
+  return {
+    task: undefined,
+    lineId: "",
+    productId: "",
+    storeId: "",
+    quantity: 0,
+    original: undefined,
+    _unknownFields: {},
+  };
+}
+
+export const ItemReturned: MessageFns<ItemReturned> = {
+  encode(message: ItemReturned, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskRef.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message.lineId !== "") {
+      writer.uint32(18).string(message.lineId);
+    }
+    if (message.productId !== "") {
+      writer.uint32(26).string(message.productId);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(34).string(message.storeId);
+    }
+    if (message.quantity !== 0) {
+      writer.uint32(40).uint32(message.quantity);
+    }
+    if (message.original !== undefined) {
+      Original.encode(message.original, writer.uint32(50).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ItemReturned {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseItemReturned();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lineId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.productId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.quantity = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.original = Original.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ItemReturned {
+    return {
+      task: isSet(object.task) ? TaskRef.fromJSON(object.task) : undefined,
+      lineId: isSet(object.lineId)
+        ? globalThis.String(object.lineId)
+        : isSet(object.line_id)
+        ? globalThis.String(object.line_id)
+        : "",
+      productId: isSet(object.productId)
+        ? globalThis.String(object.productId)
+        : isSet(object.product_id)
+        ? globalThis.String(object.product_id)
+        : "",
+      storeId: isSet(object.storeId)
+        ? globalThis.String(object.storeId)
+        : isSet(object.store_id)
+        ? globalThis.String(object.store_id)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.Number(object.quantity) : 0,
+      original: isSet(object.original) ? Original.fromJSON(object.original) : undefined,
+    };
+  },
+
+  toJSON(message: ItemReturned): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = TaskRef.toJSON(message.task);
+    }
+    if (message.lineId !== "") {
+      obj.lineId = message.lineId;
+    }
+    if (message.productId !== "") {
+      obj.productId = message.productId;
+    }
+    if (message.storeId !== "") {
+      obj.storeId = message.storeId;
+    }
+    if (message.quantity !== 0) {
+      obj.quantity = Math.round(message.quantity);
+    }
+    if (message.original !== undefined) {
+      obj.original = Original.toJSON(message.original);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ItemReturned>): ItemReturned {
+    return ItemReturned.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ItemReturned>): ItemReturned {
+    const message = createBaseItemReturned();
+    message.task = (object.task !== undefined && object.task !== null) ? TaskRef.fromPartial(object.task) : undefined;
+    message.lineId = object.lineId ?? "";
+    message.productId = object.productId ?? "";
+    message.storeId = object.storeId ?? "";
+    message.quantity = object.quantity ?? 0;
+    message.original = (object.original !== undefined && object.original !== null)
+      ? Original.fromPartial(object.original)
+      : undefined;
     return message;
   },
 };

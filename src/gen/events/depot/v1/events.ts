@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Position, SchemaRef } from "../../../fleet/v1/fleet.ts";
+import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
 export const protobufPackage = "events.depot.v1";
 
@@ -117,7 +118,23 @@ export interface TaskRequested {
   priority: number;
   maxAttempts: number;
   /** Where the work begins, for choosing the nearest bot. */
-  position: Position | undefined;
+  position:
+    | Position
+    | undefined;
+  /** No bot is offered the task after this; it is over then, as failed. Unset: it has time. */
+  deadline:
+    | Date
+    | undefined;
+  /** Only this bot may do it, because it holds what the task is about. Empty: any bot. */
+  onlyBotId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** The command on depot.tasks: end a task that was requested before. Without effect on one that is over. */
+export interface TaskCancelRequested {
+  taskId: string;
+  orderId: string;
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -916,6 +933,8 @@ function createBaseTaskRequested(): TaskRequested {
     priority: 0,
     maxAttempts: 0,
     position: undefined,
+    deadline: undefined,
+    onlyBotId: "",
     _unknownFields: {},
   };
 }
@@ -942,6 +961,12 @@ export const TaskRequested: MessageFns<TaskRequested> = {
     }
     if (message.position !== undefined) {
       Position.encode(message.position, writer.uint32(58).fork()).join();
+    }
+    if (message.deadline !== undefined) {
+      Timestamp.encode(toTimestamp(message.deadline), writer.uint32(66).fork()).join();
+    }
+    if (message.onlyBotId !== "") {
+      writer.uint32(74).string(message.onlyBotId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1023,6 +1048,22 @@ export const TaskRequested: MessageFns<TaskRequested> = {
             message.position = Position.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.deadline = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.onlyBotId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1064,6 +1105,12 @@ export const TaskRequested: MessageFns<TaskRequested> = {
         ? globalThis.Number(object.max_attempts)
         : 0,
       position: isSet(object.position) ? Position.fromJSON(object.position) : undefined,
+      deadline: isSet(object.deadline) ? fromJsonTimestamp(object.deadline) : undefined,
+      onlyBotId: isSet(object.onlyBotId)
+        ? globalThis.String(object.onlyBotId)
+        : isSet(object.only_bot_id)
+        ? globalThis.String(object.only_bot_id)
+        : "",
     };
   },
 
@@ -1090,6 +1137,12 @@ export const TaskRequested: MessageFns<TaskRequested> = {
     if (message.position !== undefined) {
       obj.position = Position.toJSON(message.position);
     }
+    if (message.deadline !== undefined) {
+      obj.deadline = message.deadline.toISOString();
+    }
+    if (message.onlyBotId !== "") {
+      obj.onlyBotId = message.onlyBotId;
+    }
     return obj;
   },
 
@@ -1109,6 +1162,133 @@ export const TaskRequested: MessageFns<TaskRequested> = {
     message.position = (object.position !== undefined && object.position !== null)
       ? Position.fromPartial(object.position)
       : undefined;
+    message.deadline = object.deadline ?? undefined;
+    message.onlyBotId = object.onlyBotId ?? "";
+    return message;
+  },
+};
+
+function createBaseTaskCancelRequested(): TaskCancelRequested {
+  return { taskId: "", orderId: "", reason: "", _unknownFields: {} };
+}
+
+export const TaskCancelRequested: MessageFns<TaskCancelRequested> = {
+  encode(message: TaskCancelRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(18).string(message.orderId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskCancelRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskCancelRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskCancelRequested {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: TaskCancelRequested): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskCancelRequested>): TaskCancelRequested {
+    return TaskCancelRequested.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskCancelRequested>): TaskCancelRequested {
+    const message = createBaseTaskCancelRequested();
+    message.taskId = object.taskId ?? "";
+    message.orderId = object.orderId ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -1133,6 +1313,28 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = Math.trunc(date.getTime() / 1_000);
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (t.seconds || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+function fromJsonTimestamp(o: any): Date {
+  if (o instanceof globalThis.Date) {
+    return o;
+  } else if (typeof o === "string") {
+    return new globalThis.Date(o);
+  } else {
+    return fromTimestamp(Timestamp.fromJSON(o));
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
