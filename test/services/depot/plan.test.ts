@@ -55,6 +55,8 @@ describe('a plan', () => {
       priority: 0,
       maxAttempts: 5,
       position,
+      deadline: undefined,
+      onlyBotId: '',
     });
     const task = ShopTask.decode(payload);
     expect(task).toMatchObject({ orderId: 'order', depot: { x: 0, y: 0 } });
