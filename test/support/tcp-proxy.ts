@@ -1,18 +1,26 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type Flow, Wire } from './tcp-wire.ts';
+
+/** `up` is from the client to the service. */
+export type Direction = 'up' | 'down' | 'both';
 
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  readonly up: Wire;
+  readonly down: Wire;
 }
 
-/** A wire to a TCP service that can be cut, unplugged and frozen, without disturbing the service's other clients. */
+const open: Flow = { type: 'open' };
+
+/** A wire to a TCP service that can be cut, unplugged, frozen and slowed down, without disturbing the service's other clients. */
 export class TcpProxy {
   readonly #target: { host: string; port: number };
   readonly #pairs = new Set<Pair>();
+  readonly #flows = { up: open, down: open };
   #listener: Server | undefined;
   #port = 0;
-  #frozen = false;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -28,6 +36,11 @@ export class TcpProxy {
     return this.#port;
   }
 
+  /** How many there are now. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
   /** Resets every connection; new ones are taken. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
@@ -35,6 +48,14 @@ export class TcpProxy {
       server.resetAndDestroy();
     }
     this.#pairs.clear();
+  }
+
+  /** Ends every connection in good order as far as TCP goes, wherever its stream is; new ones are taken. */
+  hangUp(): void {
+    for (const { client, server } of this.#pairs) {
+      client.end();
+      server.end();
+    }
   }
 
   /** Resets every connection and refuses new ones. */
@@ -48,16 +69,24 @@ export class TcpProxy {
     await closed;
   }
 
-  /** Half-open: connections stay, and new ones are taken, but not a byte passes in either direction. */
-  blackhole(): void {
-    this.#frozen = true;
-    for (const pair of this.#pairs) freeze(pair);
+  /** Half-open: connections stay, and new ones are taken, but not a byte passes. */
+  blackhole(direction: Direction = 'both'): void {
+    this.#let({ type: 'held' }, direction);
   }
 
-  /** As in the beginning; what a blackhole held back arrives. */
+  /** Every byte arrives so much later. */
+  delay(ms: number, direction: Direction = 'both'): void {
+    this.#let({ type: 'delayed', ms }, direction);
+  }
+
+  /** On each connection no more than so many bytes pass in a second. */
+  trickle(bytesPerSecond: number, direction: Direction = 'both'): void {
+    this.#let({ type: 'trickling', bytesPerSecond }, direction);
+  }
+
+  /** As in the beginning; what was held back arrives. */
   async restore(): Promise<void> {
-    this.#frozen = false;
-    for (const pair of this.#pairs) join(pair);
+    this.#let(open, 'both');
     if (!this.#listener) await this.#listen();
   }
 
@@ -65,37 +94,34 @@ export class TcpProxy {
     await this.refuse();
   }
 
+  #let(flow: Flow, direction: Direction): void {
+    for (const way of ['up', 'down'] as const) {
+      if (direction !== 'both' && direction !== way) continue;
+      this.#flows[way] = flow;
+      for (const pair of this.#pairs) pair[way].set(flow);
+    }
+  }
+
   async #listen(): Promise<void> {
-    this.#listener = createServer((client) => this.#accept(client));
+    // Each direction ends by itself, behind what it still carries.
+    this.#listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
     this.#listener.listen(this.#port, '127.0.0.1');
     await once(this.#listener, 'listening');
     this.#port = (this.#listener.address() as AddressInfo).port;
   }
 
   #accept(client: Socket): void {
-    const pair = { client, server: connect(this.#target) };
-    this.#pairs.add(pair);
-    const end = () => {
-      this.#pairs.delete(pair);
-      pair.client.destroy();
-      pair.server.destroy();
+    const server = connect({ ...this.#target, allowHalfOpen: true });
+    const pair = {
+      client,
+      server,
+      up: new Wire(client, server, this.#flows.up),
+      down: new Wire(server, client, this.#flows.down),
     };
-    for (const socket of [pair.client, pair.server]) {
-      // What ends one side with an error is seen by the other as a close.
-      socket.on('error', end);
-      socket.on('close', () => this.#frozen || end());
+    this.#pairs.add(pair);
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on('close', () => client.destroyed && server.destroyed && this.#pairs.delete(pair));
     }
-    if (this.#frozen) freeze(pair);
-    else join(pair);
   }
-}
-
-function join({ client, server }: Pair): void {
-  client.pipe(server);
-  server.pipe(client);
-}
-
-function freeze({ client, server }: Pair): void {
-  client.unpipe(server).pause();
-  server.unpipe(client).pause();
 }
