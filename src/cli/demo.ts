@@ -28,6 +28,7 @@ export function demoCommand(): Command {
       url('amqp:', 'amqps:'),
     )
     .option('--processes', 'every role in a process of its own; needs --amqp-url')
+    .option('--hubs <n>', 'processes of the hub; more than one need --processes', whole(1, 8), 1)
     .option('--json', 'the summary as one JSON object on standard output, the story on standard error')
     .option('--keep', 'leave the database, the queues and the traces behind, and say where they are')
     .option('--timeout <s>', 'seconds after which an order that has not ended is a violation', whole(1, 86_400), 300)
@@ -42,11 +43,14 @@ Examples:
       --database-url postgres://postgres@127.0.0.1:5432/postgres \\
       --amqp-url amqp://guest:guest@127.0.0.1:5672`,
     )
-    .action(async (options: DemoOptions & { json?: boolean }, command: Command) => {
+    .action(async (options: DemoOptions & { hubs: number; json?: boolean }, command: Command) => {
       if (options.processes && !options.amqpUrl) {
         command.error(
           'error: --processes needs --amqp-url: the embedded broker lives in one process and cannot be shared',
         );
+      }
+      if (options.hubs > 1 && !options.processes) {
+        command.error('error: --hubs needs --processes: in one process there is one hub');
       }
       const say = options.json ? (line: string) => console.error(line) : (line: string) => console.log(line);
       const stop = stopSignal();

@@ -1,11 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { check, type Facts, type Violation } from '../audit/checks.ts';
-import { readSpans } from '../audit/spans.ts';
-import { readFacts } from '../audit/store.ts';
-import { checkTraces, orderTraces } from '../audit/traces.ts';
-import { type Config, hostEnvironment } from '../config.ts';
+import type { Facts } from '../audit/checks.ts';
+import { hostEnvironment } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { pause } from '../kit/backoff.ts';
 import { rootMessage } from '../kit/root-message.ts';
@@ -13,41 +7,27 @@ import type { SupervisorEvents } from '../runtime/supervisor.ts';
 import { createLogger, type LogLevel, logLevels } from '../telemetry/logger.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 import { openDesk } from './desk.ts';
-import { KioskClient } from './kiosk-client.ts';
-import { drawMall, drawOrders, type Mall } from './mall.ts';
+import { openDoors, productCount } from './doors.ts';
+import { drawOrders } from './mall.ts';
 import { Narrator, type Say } from './narrator.ts';
-import { openMall } from './open-mall.ts';
 import type { DemoOptions } from './options.ts';
-import { type DemoReport, report } from './report.ts';
-import { createScratch } from './scratch.ts';
+import { createPlace } from './place.ts';
+import type { DemoReport } from './report.ts';
 import { type ShopperPlan, shop } from './shopper.ts';
 import { openStage, type Stage } from './stage.ts';
+import { awaitRest, judge } from './verdict.ts';
 
 /** One shopper after the other at the kiosk, ms apart: a queue, and so that the story can be followed. */
 const shopperEveryMs = 60;
 /** After the last order has ended, what it set off may still be under way; what is not at rest by then is a violation. */
 const restTimeoutMs = 20_000;
-const restPollMs = 200;
 
 /** The whole demo, from an empty place to the report; everything it made is gone afterwards unless `keep`. */
 export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal): Promise<DemoReport> {
   const startedAt = Date.now();
-  const name = `mallbots_demo_${newId().slice(-12)}`;
+  const { databaseUrl, amqpUrl, processes = false, hubs = 1, bots, orders } = options;
   const logger = createLogger('demo', logLevel());
-  const { databaseUrl = '', amqpUrl = '' } = options;
-  const scratch = await createScratch(name, { databaseUrl, amqpUrl, logger });
-  const directory = mkdtempSync(join(tmpdir(), `${name}-`));
-  // The embedded PostgreSQL may run as another user, who has to get through.
-  chmodSync(directory, 0o755);
-  const environment = {
-    ...hostEnvironment,
-    DATABASE_URL: scratch.databaseUrl,
-    AMQP_URL: amqpUrl,
-    MALLBOTS_NAMESPACE: scratch.namespace,
-    MALLBOTS_DATA: directory,
-    MALLBOTS_TRACE_FILE: join(directory, 'traces.jsonl'),
-    MALLBOTS_LOG_LEVEL: logLevel(),
-  };
+  const place = await createPlace({ purpose: 'demo', databaseUrl, amqpUrl, logLevel: logLevel(), logger });
   const narrator = new Narrator(say, startedAt);
   const timeout = AbortSignal.timeout(options.timeout * 1_000);
   try {
@@ -59,25 +39,25 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
         narrator.died(name, how, restartInMs);
       },
     };
-    const processes = options.processes === true;
-    const stage = await openStage(environment, { processes, logger, events, signal: stop });
+    const stage = await openStage(place.environment, { processes, hubs, logger, events, signal: stop });
     let facts: Facts;
     try {
       await play(stage, options, narrator, AbortSignal.any([stop, timeout]));
       stop.throwIfAborted();
-      facts = await awaitRest(stage, stop);
+      facts = await awaitRest(stage.backends.database, restTimeoutMs, stop);
     } finally {
       await stage.close();
     }
-    return judge(facts, stage.config, options, { interrupted: deaths > 0, durationMs: Date.now() - startedAt });
+    const { traceFile } = stage.config;
+    return judge(facts, { orders, bots, traceFile, interrupted: deaths > 0, durationMs: Date.now() - startedAt });
   } finally {
-    if (options.keep) narrator.say('demo', `leaves ${scratch.databaseUrl || 'its database'} and ${directory} behind`);
-    else {
+    if (options.keep) {
+      narrator.say('demo', `leaves ${place.databaseUrl || 'its database'} and ${place.directory} behind`);
+    } else {
       // A reason to fail that is under way is not replaced by this one.
-      await scratch.remove().catch((error: unknown) => {
-        narrator.say('demo', `cannot remove ${name} from the servers (${rootMessage(error)}); remove it by hand`);
+      await place.remove().catch((error: unknown) => {
+        narrator.say('demo', `cannot remove ${place.name} from the servers (${rootMessage(error)}); remove it by hand`);
       });
-      rmSync(directory, { recursive: true, force: true });
     }
   }
 }
@@ -92,11 +72,7 @@ function logLevel(): LogLevel {
 async function play(stage: Stage, options: DemoOptions, narrator: Narrator, signal: AbortSignal): Promise<void> {
   const { config } = stage;
   const { seed, orders, bots, timeScale } = options;
-  const mall = drawMall(seed);
-  const { misplacedSkus } = await openMall(mall, config.address.stores);
-  stage.startBots({ count: bots, seed, timeScale, shortSkus: misplacedSkus });
-  const kiosk = new KioskClient(config.address.kiosk, signal);
-  await catalogueArrived(kiosk, mall, signal);
+  const { mall, kiosk } = await openDoors(stage, { count: bots, seed, timeScale }, signal);
   narrator.say(
     'mall',
     `opens: ${mall.stores.length} stores, ${productCount(mall)} products, ${bots} bots, ${orders} orders to come`,
@@ -134,40 +110,4 @@ async function play(stage: Stage, options: DemoOptions, narrator: Narrator, sign
     await desk.close();
     await deskTelemetry.shutdown();
   }
-}
-
-const productCount = (mall: Mall): number => mall.stores.reduce((sum, store) => sum + store.products.length, 0);
-
-/** The kiosk and Orders keep their own copies of the catalogue; shoppers come when it is there. */
-async function catalogueArrived(kiosk: KioskClient, mall: Mall, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const { products } = await kiosk.products();
-    if (products.length === productCount(mall)) return;
-    await pause(restPollMs, signal);
-  }
-}
-
-/** The facts of a mall at rest, or what they are when it does not come to rest in time. */
-async function awaitRest(stage: Stage, signal: AbortSignal): Promise<Facts> {
-  const giveUpAt = Date.now() + restTimeoutMs;
-  for (;;) {
-    const facts = await readFacts(stage.backends.database);
-    if (check(facts).length === 0 || Date.now() > giveUpAt || signal.aborted) return facts;
-    await pause(restPollMs, signal);
-  }
-}
-
-function judge(
-  facts: Facts,
-  { traceFile }: Config,
-  { bots, orders }: DemoOptions,
-  { interrupted, durationMs }: { interrupted: boolean; durationMs: number },
-): DemoReport {
-  const spans = readSpans(traceFile);
-  const violations: Violation[] = [...check(facts), ...checkTraces(facts, spans, interrupted)];
-  if (facts.orders.length !== orders) {
-    const message = `${facts.orders.length} orders are in the tables, ${orders} were to be placed`;
-    violations.push({ rule: 'every order is placed once', subject: 'orders', message });
-  }
-  return report(facts, { bots, traces: orderTraces(facts.orders, spans), violations, durationMs });
 }

@@ -10,6 +10,8 @@ export interface DemoOptions {
   readonly amqpUrl?: string;
   /** Every role in a process of its own. */
   readonly processes?: boolean;
+  /** Processes of the hub; more than one with `processes` only. */
+  readonly hubs?: number;
   /** Leaves database, queues and traces behind. */
   readonly keep?: boolean;
   /** Seconds after which an order that has not ended is a violation. */

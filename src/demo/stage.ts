@@ -30,17 +30,37 @@ export interface BotsOnStage {
 
 /** A mall that runs: its roles in this process or in processes of their own, and bots in processes of theirs. */
 export interface Stage {
+  /** Where the roles are reached; of several hubs the first. */
   readonly config: Config;
   readonly backends: Backends;
   startBots(options: BotsOnStage): void;
   close(): Promise<void>;
 }
 
-export async function openStage(
-  given: Environment,
-  options: { processes: boolean; logger: Logger; events: SupervisorEvents; signal?: AbortSignal },
-): Promise<Stage> {
-  const { processes, logger, events, signal } = options;
+/** A role's process before it starts. */
+export interface RoleProcess {
+  /** That of its role, with a number where it has several: `hub 2`. */
+  readonly name: string;
+  readonly role: ListeningRole;
+  readonly environment: Environment;
+}
+
+export interface StageOptions {
+  /** Every role in a process of its own. */
+  readonly processes: boolean;
+  /** Processes of the hub; more than one need `processes`. */
+  readonly hubs?: number;
+  /** Has the last word on a process's environment: another way to the servers, another address that the others reach it at. */
+  readonly prepare?: (process: RoleProcess) => Promise<Environment>;
+  readonly logger: Logger;
+  readonly events: SupervisorEvents;
+  /** File descriptor that the processes log to; this process's standard error when not given. */
+  readonly log?: number;
+  readonly signal?: AbortSignal;
+}
+
+export async function openStage(given: Environment, options: StageOptions): Promise<Stage> {
+  const { processes, hubs = 1, logger, events, log, signal } = options;
   const environment = { ...given, ...(await freeAddresses()) };
   const config = readConfig(environment);
   const poolSize = processes ? poolSizeOfAudit : poolSizeOfAllRoles;
@@ -52,6 +72,7 @@ export async function openStage(
     patienceMs: backendPatienceMs,
   });
   const supervised: Supervised[] = [];
+  let hubAddresses = [config.address.hub];
   let bots: Supervised[] = [];
 
   const roles: Role[] = [];
@@ -62,9 +83,17 @@ export async function openStage(
   try {
     if (processes) {
       for (const { schema, folder } of migrations) await backends.database.migrate(schema, folder);
-      const shared = { ...environment, DATABASE_URL: backends.database.url };
-      for (const name of roleNames) supervised.push(supervise(name, [name], shared, events));
-      await Promise.all(roleNames.map((name) => awaitHealth(name, config.address[name])));
+      const cast = await roleProcesses({ ...environment, DATABASE_URL: backends.database.url }, hubs, options.prepare);
+      for (const { name, role, environment } of cast)
+        supervised.push(supervise(name, [role], environment, { events, log }));
+      const reached = await Promise.all(
+        cast.map(async ({ role, environment }) => {
+          const address = readConfig(environment).address[role];
+          await awaitHealth(role, address);
+          return { role, address };
+        }),
+      );
+      hubAddresses = reached.filter(({ role }) => role === 'hub').map(({ address }) => address);
     } else {
       roles.push(...(await startEveryRole(config, backends)));
     }
@@ -82,9 +111,10 @@ export async function openStage(
       bots = Array.from({ length: processCount }, (_, index) => {
         const first = Math.floor((index * count) / processCount) + 1;
         const next = Math.floor(((index + 1) * count) / processCount) + 1;
-        const { hub } = config.address;
+        const hub = hubAddresses.join(',');
         const args = botsArguments({ hub, first, count: next - first, seed, timeScale, shortSkus });
-        return supervise(`bots ${first}${next - first > 1 ? `-${next - 1}` : ''}`, args, environment, events);
+        const name = `bots ${first}${next - first > 1 ? `-${next - 1}` : ''}`;
+        return supervise(name, args, environment, { events, log });
       });
     },
     async close() {
@@ -95,19 +125,32 @@ export async function openStage(
   };
 }
 
+/** One process a role, `hubs` of the hub, each hub after the first at a port of its own. */
+async function roleProcesses(
+  shared: Environment,
+  hubs: number,
+  prepare: StageOptions['prepare'] = async ({ environment }) => environment,
+): Promise<RoleProcess[]> {
+  const planned: RoleProcess[] = roleNames.map((role) => ({ name: role, role, environment: shared }));
+  if (hubs > 1) {
+    const several = Array.from({ length: hubs }, async (_, index): Promise<RoleProcess> => {
+      const environment = index === 0 ? shared : { ...shared, ...(await freeAddress('hub')) };
+      return { name: `hub ${index + 1}`, role: 'hub', environment };
+    });
+    planned.splice(roleNames.indexOf('hub'), 1, ...(await Promise.all(several)));
+  }
+  return Promise.all(planned.map(async (process) => ({ ...process, environment: await prepare(process) })));
+}
+
 /**
- * A free port for each role, as the variables that set it: several demos can run at once, beside a mall that is up, whose variables are
- * in this environment too.
+ * A free port for each role: several demos can run at once, beside a mall that is up, whose variables are in this environment too.
  */
 async function freeAddresses(): Promise<Environment> {
-  const addresses = await Promise.all(
-    listeningRoles.map(async (role: ListeningRole) => {
-      const name = `MALLBOTS_${role.toUpperCase()}`;
-      return [
-        [`${name}_LISTEN`, `127.0.0.1:${await freePort()}`],
-        [`${name}_ADDRESS`, undefined],
-      ] as const;
-    }),
-  );
-  return Object.fromEntries(addresses.flat());
+  return Object.assign({}, ...(await Promise.all(listeningRoles.map(freeAddress))));
+}
+
+/** A free port for the role, as the variables that set it. */
+async function freeAddress(role: ListeningRole): Promise<Environment> {
+  const name = `MALLBOTS_${role.toUpperCase()}`;
+  return { [`${name}_LISTEN`]: `127.0.0.1:${await freePort()}`, [`${name}_ADDRESS`]: undefined };
 }

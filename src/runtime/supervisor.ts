@@ -22,6 +22,12 @@ export interface SupervisorEvents {
   died?(name: string, how: string, restartInMs: number): void;
 }
 
+export interface SuperviseOptions {
+  readonly events?: SupervisorEvents;
+  /** File descriptor that the child logs to; the parent's standard error when not given. */
+  readonly log?: number | undefined;
+}
+
 /**
  * Runs `mallbots <args>` as a child process and keeps it running until `stop`. The child has an IPC channel, by which it notices that its
  * parent is gone, whatever killed it.
@@ -30,7 +36,7 @@ export function supervise(
   name: string,
   args: readonly string[],
   environment: Environment,
-  events: SupervisorEvents = {},
+  { events = {}, log }: SuperviseOptions = {},
 ): Supervised {
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
@@ -41,7 +47,7 @@ export function supervise(
       const startedAt = Date.now();
       child = spawn(process.execPath, [entryPoint, ...args], {
         env: environment as NodeJS.ProcessEnv,
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        stdio: ['ignore', 'ignore', log ?? 'inherit', 'ipc'],
         // Ctrl-C at a terminal goes to the parent alone, which then stops its children in order.
         detached: true,
       });

@@ -1,14 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { trace } from '@opentelemetry/api';
-import { hostEnvironment } from '../../src/config.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { openDesk } from '../../src/demo/desk.ts';
-import { KioskClient } from '../../src/demo/kiosk-client.ts';
-import { drawMall, drawOrders } from '../../src/demo/mall.ts';
-import { openMall } from '../../src/demo/open-mall.ts';
-import { createScratch } from '../../src/demo/scratch.ts';
+import { openDoors } from '../../src/demo/doors.ts';
+import { drawOrders } from '../../src/demo/mall.ts';
+import { createPlace } from '../../src/demo/place.ts';
 import { shop } from '../../src/demo/shopper.ts';
 import { openStage, type Stage } from '../../src/demo/stage.ts';
 import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
@@ -36,21 +31,10 @@ export async function underLoad<T>(
   load: Load,
   look: (stage: Stage, elapsedMs: number) => Promise<T>,
 ): Promise<T> {
-  const name = `mallbots_bench_${newId().slice(-12)}`;
-  const directory = mkdtempSync(join(tmpdir(), `${name}-`));
-  chmodSync(directory, 0o755);
   const logger = createLogger('bench', 'error');
-  const scratch = await createScratch(name, { ...servers, logger });
-  const environment = {
-    ...hostEnvironment,
-    DATABASE_URL: scratch.databaseUrl,
-    AMQP_URL: servers.amqpUrl,
-    MALLBOTS_NAMESPACE: scratch.namespace,
-    MALLBOTS_DATA: directory,
-    MALLBOTS_LOG_LEVEL: 'error',
-  };
+  const place = await createPlace({ purpose: 'bench', ...servers, logLevel: 'error', logger });
   try {
-    const stage = await openStage(environment, { processes: false, logger, events: {} });
+    const stage = await openStage(place.environment, { processes: false, logger, events: {} });
     try {
       const elapsedMs = await serve(stage, load, signal);
       return await look(stage, elapsedMs);
@@ -58,8 +42,7 @@ export async function underLoad<T>(
       await stage.close();
     }
   } finally {
-    await scratch.remove();
-    rmSync(directory, { recursive: true, force: true });
+    await place.remove();
   }
 }
 
@@ -68,12 +51,8 @@ async function serve(stage: Stage, load: Load, interrupted: AbortSignal): Promis
   const { config } = stage;
   const { orders, bots, botProcesses, timeScale, shoppers } = load;
   const signal = AbortSignal.any([interrupted, AbortSignal.timeout(deadlineMs)]);
-  const mall = drawMall(seed);
-  await openMall(mall, config.address.stores);
-  stage.startBots({ count: bots, processCount: botProcesses, seed, timeScale, shortSkus: [] });
-  const kiosk = new KioskClient(config.address.kiosk, signal);
-  const productCount = mall.stores.reduce((sum, store) => sum + store.products.length, 0);
-  await until(async () => (await kiosk.products()).products.length === productCount, signal);
+  const fleet = { count: bots, processCount: botProcesses, seed, timeScale, shortSkus: [] };
+  const { mall, kiosk } = await openDoors(stage, fleet, signal);
   const hub = connectClient(FleetAdminService, config.address.hub, { tracer: trace.getTracer('bench') });
   await until(async () => (await hub.api.listBots({ connectedOnly: true })).bots.length === bots, signal);
   hub.close();

@@ -16,14 +16,16 @@ async function killAndAwaitSuccessor(demo: Program, name: string): Promise<void>
 
 describeWithRabbitMq('a demo on RabbitMQ', { timeout: mallTimeoutMs }, () => {
   describeWithPostgres('and PostgreSQL', () => {
-    test('keeps every promise while each role and a bot are killed once', async () => {
+    test('keeps every promise while each role, either hub and a bot are killed once', async () => {
       const demo = new Program([
         ...['demo', '--json', '--orders', '40', '--bots', '8', '--seed', '3', '--time-scale', '20', '--processes'],
+        ...['--hubs', '2'],
         ...['--database-url', databaseUrl, '--amqp-url', amqpUrl],
       ]);
       await demo.line(/picks/);
 
-      for (const name of [...roleNames, 'bots 2']) {
+      const processes = roleNames.flatMap((name) => (name === 'hub' ? ['hub 1', 'hub 2'] : [name]));
+      for (const name of [...processes, 'bots 2']) {
         const from = demo.lines.length;
         await killAndAwaitSuccessor(demo, name);
         // Between two kills the mall gets on.

@@ -1,0 +1,40 @@
+import { check, type Facts, type Violation } from '../audit/checks.ts';
+import { readSpans } from '../audit/spans.ts';
+import { readFacts } from '../audit/store.ts';
+import { checkTraces, orderTraces } from '../audit/traces.ts';
+import type { Database } from '../database/port.ts';
+import { pause } from '../kit/backoff.ts';
+import { type DemoReport, report } from './report.ts';
+
+const restPollMs = 200;
+
+/** The facts of a mall at rest, or what they are when it does not come to rest within `patienceMs`. */
+export async function awaitRest(database: Database, patienceMs: number, signal: AbortSignal): Promise<Facts> {
+  const giveUpAt = Date.now() + patienceMs;
+  for (;;) {
+    const facts = await readFacts(database);
+    if (check(facts).length === 0 || Date.now() > giveUpAt || signal.aborted) return facts;
+    await pause(restPollMs, signal);
+  }
+}
+
+export interface Played {
+  /** Orders that shoppers placed. */
+  readonly orders: number;
+  readonly bots: number;
+  readonly traceFile: string;
+  /** A process was killed, which takes spans with it. */
+  readonly interrupted: boolean;
+  readonly durationMs: number;
+}
+
+/** Holds what the tables say and what was traced against every promise. */
+export function judge(facts: Facts, { orders, bots, traceFile, interrupted, durationMs }: Played): DemoReport {
+  const spans = readSpans(traceFile);
+  const violations: Violation[] = [...check(facts), ...checkTraces(facts, spans, interrupted)];
+  if (facts.orders.length !== orders) {
+    const message = `${facts.orders.length} orders are in the tables, ${orders} were to be placed`;
+    violations.push({ rule: 'every order is placed once', subject: 'orders', message });
+  }
+  return report(facts, { bots, traces: orderTraces(facts.orders, spans), violations, durationMs });
+}
