@@ -211,7 +211,7 @@ export class Connection implements Seat {
     if (item.seq > 0) this.#outbound.acknowledge(this.#handledSeq);
   }
 
-  async #effect(frame: BotFrame): Promise<Refusal | undefined> {
+  #effect(frame: BotFrame): Promise<Refusal | undefined> | undefined {
     if (frame.body?.$case !== 'goodbye') return this.#ports.reports.take(this, frame);
     this.#logger.info({ reason: frame.body.value.reason }, 'bot leaves');
     this.input({ type: 'goodbye' });

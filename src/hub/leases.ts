@@ -52,14 +52,20 @@ export class Leases {
     return this.#loop.stop();
   }
 
+  /** The lease under which the bot may report, as far as memory vouches for it: nothing to wait for. */
+  fresh(bot: LiveBot, taskId: string, fence: number): Held | undefined {
+    const known = bot.find(taskId);
+    const vouches = known?.isLeased && known.task.fence === fence && known.expiresAtMs > performance.now();
+    return vouches ? known : undefined;
+  }
+
   /**
-   * The lease under which the bot may report, from memory while it is fresh there. When it is not (this process was stopped, the database was
-   * away), the table is asked, and the lease is renewed or the report refused.
+   * The lease under which the bot may report where it is not `fresh` (this process was stopped, the database was away): the table is asked, and
+   * the lease is renewed or the report refused.
    */
   async verify(bot: LiveBot, taskId: string, fence: number): Promise<Held | Refusal> {
     const askedAtMs = performance.now();
     const known = bot.find(taskId);
-    if (known?.isLeased && known.task.fence === fence && known.expiresAtMs > askedAtMs) return known;
     if (known && fence < known.task.fence) return misfit(known.task, bot.botId, fence)!;
     const { botId, sessionId } = bot;
     const renewal: Renewal = { taskId, fence, botId, sessionId, running: known?.running ?? false };

@@ -33,6 +33,9 @@ type Frame = Pick<BotFrame, 'seq' | 'traceparent'>;
 /** Undefined: the effect of the frame is durable. */
 type Answer = Promise<Refusal | undefined>;
 
+const accepted: Answer = Promise.resolve(undefined);
+const refuse = (reason: Refusal['reason'], message: string): Answer => Promise.resolve({ reason, message });
+
 /** What bots say about tasks. */
 export class Reports {
   readonly #ports: ReportPorts;
@@ -45,7 +48,7 @@ export class Reports {
    * The effect of a frame of the lane. May be called again with the same frame, after it threw or after a reconnect, and then changes nothing
    * that it changed before. Throws what the broker and the database throw: the frame waits, and is tried again.
    */
-  async take(seat: Seat, frame: BotFrame): Answer {
+  take(seat: Seat, frame: BotFrame): Answer {
     const { body } = frame;
     switch (body?.$case) {
       case 'offerReply':
@@ -55,18 +58,18 @@ export class Reports {
       case 'result':
         return this.#result(seat, frame, body.value);
       case 'cancelReply':
-        return { reason: 'WRONG_STATE', message: 'body is a cancel_reply, but this hub sent no cancel' };
+        return refuse('WRONG_STATE', 'body is a cancel_reply, but this hub sent no cancel');
       case 'protocolStatus':
-        return { reason: 'WRONG_STATE', message: 'body is a protocol_status, but this hub sent no protocol_offer' };
+        return refuse('WRONG_STATE', 'body is a protocol_status, but this hub sent no protocol_offer');
       case 'hello':
       case 'goodbye':
       case 'heartbeat':
       case 'telemetry':
       case 'credit':
       case 'nack':
-        return undefined;
+        return accepted;
       case undefined:
-        return { reason: 'BODY_UNSET', message: 'body is unset, or of a minor that this hub does not speak' };
+        return refuse('BODY_UNSET', 'body is unset, or of a minor that this hub does not speak');
       default:
         return body satisfies never;
     }
@@ -100,7 +103,8 @@ export class Reports {
     const { taskId, fence, schema, payload, started } = progress;
     const flaw = flawOf(frame.seq, progress);
     if (flaw) return flaw;
-    const held = await this.#ports.leases.verify(bot, taskId, fence);
+    const { leases, publish } = this.#ports;
+    const held = leases.fresh(bot, taskId, fence) ?? (await leases.verify(bot, taskId, fence));
     if ('reason' in held) return held;
     const { task } = held;
     const translator = translatorOf(task.schema);
@@ -110,17 +114,19 @@ export class Reports {
       original: { schema: task.schema, payload },
       correlationId: task.correlationId,
     };
-    const begun = draft('bots.task_started', task.orderId, { task: reported.task }, about(task));
     const step = decoded(() => (started && payload.length === 0 ? undefined : translator.progress(payload, reported)));
     if (step.refusal) return step.refusal;
     const more = {
       causationId: task.causationId,
       traceparent: parseTraceparent(frame.traceparent) ? frame.traceparent : task.traceparent,
+      botId: bot.botId,
     };
-    if (started || !held.running)
-      await this.#ports.publish({ draft: begun, id: `${taskId}:${fence}:started`, ...more });
+    if (started || !held.running) {
+      const begun = draft('bots.task_started', task.orderId, { task: reported.task }, about(task));
+      await publish({ draft: begun, id: `${taskId}:${fence}:started`, ...more });
+    }
     held.running = true;
-    if (step.value) await this.#ports.publish({ draft: step.value, id: `${taskId}:${fence}:${frame.seq}`, ...more });
+    if (step.value) await publish({ draft: step.value, id: `${taskId}:${fence}:${frame.seq}`, ...more });
     return undefined;
   }
 

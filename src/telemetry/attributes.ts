@@ -10,7 +10,7 @@ import {
   ATTR_RPC_METHOD,
   ATTR_RPC_SYSTEM_NAME,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { decodeBody } from '../contract/events.ts';
+import { decodeBody, type MessageName } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
 import { addressOf } from '../contract/topology.ts';
 
@@ -27,20 +27,42 @@ export const ATTR_REQUEST_ID = 'mallbots.request_id';
 /** What a refusal says to programs: the `reason` of its MallError. */
 export const ATTR_REASON = 'mallbots.reason';
 
-/** Name and attributes of a span that sends a message, by the messaging conventions for RabbitMQ. */
-export function sending(message: Message): { name: string; attributes: Attributes } {
-  return operation('send', [], message);
+/**
+ * Name and attributes of a span that sends a message, by the messaging conventions for RabbitMQ. `botId` is given by who knows the bot that an
+ * event is about: without it, the body of an event of the hub is decoded to find out.
+ */
+export function sending(message: Message, botId?: string): { name: string; attributes: Attributes } {
+  return operation('send', '', message, botId);
 }
 
 /** Name and attributes of a span that processes a message from `queue`, by the messaging conventions for RabbitMQ. */
 export function processing(message: Message, queue: string): { name: string; attributes: Attributes } {
-  return operation('process', [queue], message);
+  return operation('process', queue, message);
 }
 
-function operation(type: 'send' | 'process', queue: string[], message: Message) {
-  const { exchange, routingKey } = addressOf(message.name);
+interface Route {
+  readonly spanName: string;
+  readonly destination: string;
+  readonly routingKey: string;
+}
+
+/** By kind of operation, message name and queue: made once each, since every report of a bot needs one. */
+const routes = new Map<string, Route>();
+
+function routeOf(type: 'send' | 'process', name: MessageName, queue: string): Route {
+  const key = `${type} ${name} ${queue}`;
+  const known = routes.get(key);
+  if (known) return known;
+  const { exchange, routingKey } = addressOf(name);
   // The queue of a direct exchange is its routing key, and is named once.
-  const destination = [...new Set([exchange, routingKey, ...queue])].join(':');
+  const destination = [...new Set([exchange, routingKey, queue])].filter(Boolean).join(':');
+  const route = { spanName: `${type} ${destination}`, destination, routingKey };
+  routes.set(key, route);
+  return route;
+}
+
+function operation(type: 'send' | 'process', queue: string, message: Message, botId?: string) {
+  const { spanName, destination, routingKey } = routeOf(type, message.name, queue);
   const attributes: Attributes = {
     [ATTR_MESSAGING_SYSTEM_NAME]: 'rabbitmq',
     [ATTR_MESSAGING_OPERATION_NAME]: type,
@@ -49,31 +71,36 @@ function operation(type: 'send' | 'process', queue: string[], message: Message) 
     [ATTR_RABBITMQ_DESTINATION_ROUTING_KEY]: routingKey,
     [ATTR_MESSAGING_MESSAGE_ID]: message.id,
     [ATTR_MESSAGING_MESSAGE_CONVERSATION_ID]: message.correlationId,
-    ...aboutMessage(message),
   };
-  return { name: `${type} ${destination}`, attributes };
+  return { name: spanName, attributes: describe(message, attributes, botId) };
 }
 
 /** What a message is about, as far as it says. */
-export const aboutMessage = (message: Message): Attributes => ({
-  [ATTR_CORRELATION_ID]: message.correlationId,
-  ...(isAboutOrder(message) && { [ATTR_ORDER_ID]: message.correlationId }),
-  ...(message.task && { [ATTR_TASK_ID]: message.task.id, [ATTR_FENCE]: message.task.fence }),
-  ...botOf(message),
-});
+export const aboutMessage = (message: Message): Attributes => describe(message, {});
+
+function describe(message: Message, attributes: Attributes, botId = botOf(message)): Attributes {
+  const { correlationId, task } = message;
+  attributes[ATTR_CORRELATION_ID] = correlationId;
+  if (isAboutOrder(message)) attributes[ATTR_ORDER_ID] = correlationId;
+  if (task) {
+    attributes[ATTR_TASK_ID] = task.id;
+    attributes[ATTR_FENCE] = task.fence;
+  }
+  if (botId) attributes[ATTR_BOT_ID] = botId;
+  return attributes;
+}
 
 /** Stores speaks of products and stores, and where that has to do with an order, it correlates with the order. */
 const isAboutOrder = ({ name, key, correlationId }: Message): boolean =>
   !name.startsWith('stores.') || correlationId !== key;
 
 /** The bot that an event of the hub is about. What cannot be decoded is for its handler to complain about. */
-function botOf({ name, body }: Message): Attributes {
-  if (!name.startsWith('bots.')) return {};
+function botOf({ name, body }: Message): string {
+  if (!name.startsWith('bots.')) return '';
   try {
-    const botId = (decodeBody(name, body) as { task?: { botId: string } }).task?.botId;
-    return botId ? { [ATTR_BOT_ID]: botId } : {};
+    return (decodeBody(name, body) as { task?: { botId: string } }).task?.botId ?? '';
   } catch {
-    return {};
+    return '';
   }
 }
 

@@ -34,9 +34,12 @@ export function contextOf(traceparent: string | undefined): Context {
 /** What to send along: the active span as a traceparent, or an empty string outside of any span. */
 export function traceparentOf(from: Context = context.active()): string {
   const spanContext = trace.getSpanContext(from);
-  if (!spanContext || !isSpanContextValid(spanContext)) return '';
-  return `00-${spanContext.traceId}-${spanContext.spanId}-${spanContext.traceFlags.toString(16).padStart(2, '0')}`;
+  return spanContext && isSpanContextValid(spanContext) ? formatTraceparent(spanContext) : '';
 }
+
+/** A valid span context as a traceparent. */
+export const formatTraceparent = ({ traceId, spanId, traceFlags }: SpanContext): string =>
+  `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 
 /** For what is asked several times a second and tells nobody anything: a parent that is not sampled, which keeps every role from recording it. */
 export function unsampled(): Context {
