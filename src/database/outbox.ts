@@ -10,8 +10,17 @@ export interface Outbox {
   readonly source: string;
   /** Messages that are published if, and only if, `tx` commits; those of one key in the order given. The active span is their sender. */
   add(tx: Transaction, drafts: readonly Draft[], causationId: string): Promise<void>;
+  /** As `add`, of several senders in one statement. */
+  addAll(tx: Transaction, letters: readonly Letter[]): Promise<void>;
   /** Tells of commits in this process that added messages. Returns what takes the listener off again. */
   onAdded(listener: () => void): () => void;
+}
+
+export interface Letter {
+  readonly draft: Draft;
+  readonly causationId: string;
+  /** Of its sender's span; empty for none. */
+  readonly traceparent: string;
 }
 
 /**
@@ -22,10 +31,17 @@ export function createOutbox({ tables, source }: { tables: Pick<PlumbingTables, 
   const listeners = new Set<() => void>();
   return {
     source,
-    async add(tx, drafts, causationId) {
-      if (drafts.length === 0) return;
-      const stamp = { source, time: new Date(), causationId, traceparent: traceparentOf() };
-      const rows = drafts.map((draft) => toRow(seal(draft, { ...stamp, id: newId() })));
+    add(tx, drafts, causationId) {
+      const traceparent = traceparentOf();
+      return this.addAll(
+        tx,
+        drafts.map((draft) => ({ draft, causationId, traceparent })),
+      );
+    },
+    async addAll(tx, letters) {
+      if (letters.length === 0) return;
+      const time = new Date();
+      const rows = letters.map(({ draft, ...sender }) => toRow(seal(draft, { ...sender, source, time, id: newId() })));
       await tx.orm.insert(tables.outbox).values(rows);
       tx.afterCommit(() => {
         for (const listener of listeners) listener();

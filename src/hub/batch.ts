@@ -1,6 +1,6 @@
 /**
- * Group commit: what is added while a flush is under way waits and goes into the next one together, so that under load many share one
- * transaction and alone each goes at once. One flush at a time; each item settles as its flush does.
+ * Group commit: what is added while all flushes that may run are under way waits and goes into the next one together, so that under load many
+ * share one transaction and alone each goes at once. Each item settles as its flush does.
  */
 export class Batch<T, R> {
   readonly #flush: (items: readonly T[]) => Promise<readonly R[]>;
@@ -10,22 +10,28 @@ export class Batch<T, R> {
     readonly resolve: (result: R) => void;
     readonly reject: (error: unknown) => void;
   }> = [];
-  #flushing: Promise<void> | undefined;
+  readonly #maxFlushes: number;
+  #flushes = 0;
 
-  /** `flush` answers with one result for each item, in their order. The callers bound what waits: one each. */
-  constructor(maxItems: number, flush: (items: readonly T[]) => Promise<readonly R[]>) {
+  /**
+   * `flush` answers with one result for each item, in their order. The callers bound what waits: one each. With more than one flush at a
+   * time, an item may overtake those before it.
+   */
+  constructor(maxItems: number, flush: (items: readonly T[]) => Promise<readonly R[]>, maxFlushes = 1) {
     this.#maxItems = maxItems;
     this.#flush = flush;
+    this.#maxFlushes = maxFlushes;
   }
 
   add(item: T): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      this.#flushing ??= this.#run();
+      if (this.#flushes < this.#maxFlushes) void this.#run();
     });
   }
 
   async #run(): Promise<void> {
+    this.#flushes += 1;
     // What arrives in the same turn of the event loop, as frames of one socket read do, shares the first flush.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
@@ -39,6 +45,6 @@ export class Batch<T, R> {
         for (const { reject } of taken) reject(error);
       }
     }
-    this.#flushing = undefined;
+    this.#flushes -= 1;
   }
 }

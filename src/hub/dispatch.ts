@@ -5,7 +5,8 @@ import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { assign, type Candidate } from './assign.ts';
 import type { Ledger } from './ledger.ts';
-import { dispatchPollMs, type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
+import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retryBackoff } from './limits.ts';
+import type { LiveBot } from './live-bot.ts';
 import type { Roster, Seat } from './roster.ts';
 import type { Task } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
@@ -18,13 +19,21 @@ export interface DispatchPorts {
   readonly logger: Logger;
 }
 
+/** Who gets which of the tasks given. */
+export type Choose = (tasks: readonly Task[]) => ReadonlyArray<{ readonly task: Task; readonly botId: string }>;
+
 /**
- * Brings queued tasks to the bots of this hub: woken by new tasks and by bots that have room, with a slow poll behind it. Takes no more
- * than its bots can take, so that the rest stays for other hubs.
+ * Brings tasks to the bots of this hub, in one of two ways. A new task for which a bot is willing is offered in the transaction that takes it
+ * into the table (`place`): nothing else stands between the broker and the bot. What finds no bot waits in the table, and the loop brings it:
+ * woken by tasks and by bots that have room, with a slow poll behind it. While tasks wait, new ones go behind them. Takes no more than its
+ * bots can take, so that the rest stays for other hubs.
  */
 export class Dispatch {
   readonly #ports: DispatchPorts;
   readonly #loop: Loop;
+  /** Tasks may be waiting that bots of this hub could take. */
+  #backlog = true;
+  #look: NodeJS.Timeout | undefined;
 
   constructor(ports: DispatchPorts) {
     this.#ports = ports;
@@ -39,12 +48,63 @@ export class Dispatch {
     this.#loop.start();
   }
 
-  wake(): void {
+  /** Tasks wait in the table. */
+  tasksWait(): void {
+    this.#backlog = true;
     this.#loop.wake();
   }
 
+  /** A bot has room for another task. */
+  botIsWilling(): void {
+    if (this.#backlog) this.#loop.wake();
+    else this.#look ??= setTimeout(() => this.#lookAgain(), idleLookMs);
+  }
+
   stop(): Promise<void> {
+    clearTimeout(this.#look);
     return this.#loop.stop();
+  }
+
+  /**
+   * Runs `give` with a choice among the bots that are willing now, and sends the offers that it comes to. Bots that are chosen have no room
+   * for others until then. `give` may choose again, where a transaction is tried again: the last choice counts.
+   */
+  async place(give: (choose: Choose) => Promise<readonly Task[]>): Promise<readonly Task[]> {
+    const { roster } = this.#ports;
+    let reserved: Array<{ readonly taskId: string; readonly bot: LiveBot }> = [];
+    const release = () => {
+      for (const { taskId, bot } of reserved) bot.release(taskId);
+      reserved = [];
+    };
+    const choose: Choose = (tasks) => {
+      release();
+      const pairs = assign(tasks, candidates(roster, performance.now()));
+      for (const { task, botId } of pairs) {
+        const bot = roster.find(botId)?.bot;
+        if (!bot) continue;
+        bot.reserve(task);
+        reserved.push({ taskId: task.taskId, bot });
+      }
+      return pairs;
+    };
+    try {
+      const offered = await give(choose);
+      for (const task of offered) this.#offer(task);
+      return offered;
+    } finally {
+      release();
+    }
+  }
+
+  /** Takes new tasks in by `give`, with a choice of bots for them; without, while older tasks wait. */
+  async placeNew(give: (choose: Choose) => Promise<readonly Task[]>): Promise<void> {
+    if (this.#backlog) await give(() => []);
+    else await this.place(give);
+  }
+
+  #lookAgain(): void {
+    this.#look = undefined;
+    this.#loop.wake();
   }
 
   /** True when there may be more to offer. */
@@ -52,13 +112,27 @@ export class Dispatch {
     const { roster, ledger } = this.#ports;
     const willing = candidates(roster, performance.now());
     if (willing.length === 0) return false;
+    // Who says so while this looks is not overheard.
+    this.#backlog = false;
     const digests = [...new Set(willing.flatMap(({ digests }) => [...digests]))];
     // Tasks that these bots shun may stand at the head of the queue: look past them.
     const shunned = new Set(willing.flatMap(({ shunned }) => [...shunned])).size;
     const limit = Math.min(maxTasksPerTransaction, free(willing) + shunned);
-    const offered = await ledger.offer(digests, limit, (tasks) => assign(tasks, willing));
-    for (const task of offered) this.#offer(task);
-    return offered.length > 0 && offered.length >= limit - shunned;
+    let found = 0;
+    try {
+      const offered = await this.place((choose) =>
+        ledger.offer(digests, limit, (tasks) => {
+          found = tasks.length;
+          return choose(tasks);
+        }),
+      );
+      const isMore = offered.length > 0 && offered.length >= limit - shunned;
+      this.#backlog ||= isMore || found > offered.length;
+      return isMore;
+    } catch (error) {
+      this.#backlog = true;
+      throw error;
+    }
   }
 
   #offer(task: Task): void {
@@ -106,9 +180,20 @@ export class Dispatch {
 }
 
 function candidates(roster: Roster, nowMs: number): Candidate[] {
-  const open = [...roster.seats].filter((seat) => seat.takesOffers);
-  return open.map(({ bot }) => bot.candidate(nowMs)).filter((candidate) => free([candidate]) > 0);
+  const willing: Candidate[] = [];
+  for (const { takesOffers, bot } of roster.seats) {
+    if (!takesOffers) continue;
+    const candidate = bot.candidate(nowMs);
+    if (roomOf(candidate) > 0) willing.push(candidate);
+  }
+  return willing;
+}
+
+function roomOf({ free }: Candidate): number {
+  let room = 0;
+  for (const slots of free.values()) room += slots;
+  return room;
 }
 
 const free = (candidates: readonly Candidate[]): number =>
-  candidates.reduce((sum, { free }) => sum + [...free.values()].reduce((slots, n) => slots + n, 0), 0);
+  candidates.reduce((sum, candidate) => sum + roomOf(candidate), 0);

@@ -41,12 +41,12 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
   const roster = new Roster();
   const onQueued = () => {
-    dispatch.wake();
+    dispatch.tasksWait();
     control.tellQueued();
   };
   const ledger = new Ledger({ database, outbox, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, times, tracer, logger });
-  const onWilling = () => dispatch.wake();
+  const onWilling = () => dispatch.botIsWilling();
   const leases = new Leases({ database, roster, ledger, times, logger });
   const publish = publisher({ broker, tracer });
   const reports = new Reports({ ledger, leases, publish, times, tracer, logger, onWilling });
@@ -54,7 +54,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     database,
     logger,
     hubId,
-    onQueued: () => dispatch.wake(),
+    onQueued: () => dispatch.tasksWait(),
     onSuperseded: (botId, epoch) => roster.supersede(botId, epoch),
   });
   const ports: ConnectionPorts = {
@@ -94,7 +94,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   );
   leases.start();
   dispatch.start();
-  const ingest = await startIngest({ broker, ledger, tracer, logger });
+  const ingest = await startIngest({ broker, ledger, dispatch, tracer, logger });
 
   /** Asks the bots to go and ends the streams of those that stay. */
   async function sendAway(): Promise<void> {

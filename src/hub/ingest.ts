@@ -12,14 +12,16 @@ import { backoffMs, pause } from '../kit/backoff.ts';
 import { ATTR_TASK_ID, processing } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
+import type { Dispatch } from './dispatch.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Changed, Ledger } from './ledger.ts';
-import { defaultMaxAttempts, ingestPrefetch, mostAttempts, retryBackoff } from './limits.ts';
+import { defaultMaxAttempts, ingestPrefetch, maxIngestFlushes, mostAttempts, retryBackoff } from './limits.ts';
 import { poison, type Task } from './task.ts';
 
 export interface IngestPorts {
   readonly broker: Broker;
   readonly ledger: Ledger;
+  readonly dispatch: Dispatch;
   readonly tracer: Tracer;
   readonly logger: Logger;
 }
@@ -28,12 +30,14 @@ export interface IngestPorts {
  * Takes tasks from the broker into the table, and acknowledges them when they are committed: those that wait at the same moment in one
  * transaction. While the database is away they wait here, unacknowledged. What nobody could ever do is stored as POISON, and Depot is told.
  */
-export async function startIngest({ broker, ledger, tracer, logger }: IngestPorts): Promise<Subscription> {
+export async function startIngest({ broker, ledger, dispatch, tracer, logger }: IngestPorts): Promise<Subscription> {
   const stopping = new AbortController();
-  const batch = new Batch<Changed, undefined>(ingestPrefetch, async (added) => {
-    await ledger.ingest(added);
+  const stores = (added: readonly Changed[]) => dispatch.placeNew((choose) => ledger.ingest(added, choose));
+  const storesAll = async (added: readonly Changed[]) => {
+    await stores(added);
     return added.map(() => undefined);
-  });
+  };
+  const batch = new Batch(ingestPrefetch, storesAll, maxIngestFlushes);
 
   async function take(delivery: Delivery): Promise<void> {
     const { message } = delivery;
@@ -60,7 +64,7 @@ export async function startIngest({ broker, ledger, tracer, logger }: IngestPort
       try {
         // Alone after the first time: whatever is wrong with this one must not hold up its neighbours.
         if (attempt === 1) await batch.add(added);
-        else await ledger.ingest([added]);
+        else await stores([added]);
         return true;
       } catch (error) {
         const waitMs = backoffMs(retryBackoff, attempt, Math.random());

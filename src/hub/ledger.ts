@@ -1,11 +1,11 @@
-import { context } from '@opentelemetry/api';
 import { MallError } from '../contract/errors.ts';
 import type { Outbox } from '../database/outbox.ts';
 import type { Database, Orm, Transaction } from '../database/port.ts';
-import { contextOf, parseTraceparent } from '../telemetry/propagation.ts';
+import { parseTraceparent } from '../telemetry/propagation.ts';
 import { admitBot } from './admission.ts';
 import { Batch } from './batch.ts';
 import { claimBot, lockBot } from './bot-store.ts';
+import type { Choose } from './dispatch.ts';
 import type { Introduction } from './hello.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
 import { type Decision, decideTask, type Task, type TaskInput } from './task.ts';
@@ -58,26 +58,31 @@ export class Ledger {
     return this.#inputs.add({ taskId, input, traceparent });
   }
 
-  /** New tasks; those that are POISON from the start come with the event that says so. Known ids change nothing. */
-  async ingest(added: readonly Changed[]): Promise<void> {
-    await this.#ports.database.transaction(async (tx) => {
-      const inserted = await insertTasks(
-        tx.orm,
-        added.map(({ task }) => task),
+  /**
+   * New tasks, those that `choose` finds a bot for offered to it at once; answers with these. Tasks that are POISON from the start come with the
+   * event that says so. Known ids change nothing.
+   */
+  async ingest(added: readonly Changed[], choose: Choose): Promise<Task[]> {
+    const { database, times, onQueued } = this.#ports;
+    const inserted = await database.transaction(async (tx) => {
+      const queued = added.flatMap(({ task }) => (task.phase.state === 'QUEUED' ? [task] : []));
+      const offers = new Map(choose(queued).map(({ task, botId }) => [task.taskId, this.#offered(task, botId)]));
+      const tasks = added.map(({ task }) => offers.get(task.taskId) ?? task);
+      const inserted = await insertTasks(tx.orm, tasks, times.offerMs);
+      const ids = new Set(inserted.map(({ taskId }) => taskId));
+      const news = added.filter(({ task }) => ids.has(task.taskId));
+      await this.#publish(
+        tx,
+        news.map((decision) => ({ decision, traceparent: decision.task.traceparent })),
       );
-      for (const decision of added) {
-        if (inserted.has(decision.task.taskId)) await this.#publish(tx, decision, decision.task.traceparent);
-      }
+      return inserted;
     });
-    this.#ports.onQueued();
+    if (inserted.some(({ phase }) => phase.state === 'QUEUED')) onQueued();
+    return inserted.filter(({ phase }) => phase.state === 'OFFERED');
   }
 
   /** Offers up to `limit` queued tasks to the bots that `choose` names, and answers with those offered. */
-  async offer(
-    digests: readonly string[],
-    limit: number,
-    choose: (tasks: readonly Task[]) => ReadonlyArray<{ task: Task; botId: string }>,
-  ): Promise<Task[]> {
+  async offer(digests: readonly string[], limit: number, choose: Choose): Promise<Task[]> {
     return this.#ports.database.transaction(async ({ orm }) => {
       const { now, tasks } = await lockQueued(orm, digests, limit);
       const offered = choose(tasks).map(
@@ -165,6 +170,11 @@ export class Ledger {
     return decisions;
   }
 
+  /** The statement that inserts the task puts the database's clock in the place of this one. */
+  #offered(task: Task, botId: string): Task {
+    return (this.#decide(task, { type: 'offered', botId }, new Date()) as Changed).task;
+  }
+
   #decide(task: Task | undefined, input: TaskInput, now: Date): Decision {
     return decideTask(task, input, now, this.#ports.times);
   }
@@ -174,13 +184,15 @@ export class Ledger {
       tx.orm,
       changes.map(({ decision }) => decision),
     );
-    for (const { decision, traceparent } of changes) await this.#publish(tx, decision, traceparent);
+    await this.#publish(tx, changes);
   }
 
-  async #publish(tx: Transaction, { task, events }: Changed, traceparent: string): Promise<void> {
-    if (events.length === 0) return;
-    const parent = contextOf(parseTraceparent(traceparent) ? traceparent : task.traceparent);
-    await context.with(parent, () => this.#ports.outbox.add(tx, events, task.causationId));
+  async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
+    const letters = changes.flatMap(({ decision: { task, events }, traceparent }) => {
+      const sender = parseTraceparent(traceparent) ? traceparent : task.traceparent;
+      return events.map((draft) => ({ draft, causationId: task.causationId, traceparent: sender }));
+    });
+    await this.#ports.outbox.addAll(tx, letters);
   }
 }
 

@@ -35,11 +35,23 @@ export const drainRetryAfterMs = 2_000;
 /** Tasks offered, or leases expired, in one transaction: 64 rows take about 5 ms. */
 export const maxTasksPerTransaction = 64;
 
+/**
+ * Transactions at once that take tasks in: with one, a task waits for half of another's on average, and more than a few only take
+ * connections from what bots report.
+ */
+export const maxIngestFlushes = 3;
+
 /** Unacknowledged tasks from the broker: as many as one insert takes. */
 export const ingestPrefetch = 256;
 
 /** The poll behind the notifications; a lost one costs at most this. */
 export const dispatchPollMs = 1_000;
+
+/**
+ * How long a bot's wish for work may wait while no task is known to: who finishes a task is willing again, and several hundred of them a second
+ * would have the queue searched as often, for nothing. ms
+ */
+export const idleLookMs = 25;
 
 /** Requeued and ingested tasks within this time share one notification to the other hubs: NOTIFY serialises commits. */
 export const notifyDebounceMs = 20;

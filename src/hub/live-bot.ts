@@ -27,6 +27,10 @@ export class LiveBot {
   readonly #credits: Map<string, number>;
   readonly #held = new Map<string, Held>();
   readonly #shunned = new Map<string, number>();
+  /** Kinds of tasks that are being given to the bot, by task: they take credit until it is known what became of them. */
+  readonly #reserved = new Map<string, string>();
+  /** As it was computed last; undefined when something has changed since. A hub asks ten thousand bots at each turn of its dispatch. */
+  #candidate: Candidate | undefined;
   #position: Position | undefined;
   #battery: number | undefined;
   #hasBeaten = false;
@@ -53,19 +57,34 @@ export class LiveBot {
 
   /** Newest position and charge; what the frame leaves out stays. */
   locate(position: Position | undefined, battery?: number): void {
+    this.#candidate = undefined;
     this.#position = position ?? this.#position;
     this.#battery = battery ?? this.#battery;
   }
 
   setCredit(kind: string, amount: number): void {
+    this.#candidate = undefined;
     this.#credits.set(kind, amount);
   }
 
+  /** The task is about to be offered: `offered` or `release` follows. */
+  reserve({ taskId, schema }: Pick<Task, 'taskId' | 'schema'>): void {
+    this.#candidate = undefined;
+    this.#reserved.set(taskId, schema.kind);
+  }
+
+  release(taskId: string): void {
+    this.#candidate = undefined;
+    this.#reserved.delete(taskId);
+  }
+
   offered(task: Task, expiresAtMs: number): void {
+    this.release(task.taskId);
     this.#held.set(task.taskId, { task, isLeased: false, expiresAtMs, running: false, named: false });
   }
 
   leased(task: Task, expiresAtMs: number): Held {
+    this.#candidate = undefined;
     const running = this.#held.get(task.taskId)?.running ?? task.phase.state === 'RUNNING';
     const held: Held = { task, isLeased: true, expiresAtMs, running, named: false };
     this.#held.set(task.taskId, held);
@@ -74,10 +93,12 @@ export class LiveBot {
 
   /** False when the bot has the task under another fence, or not at all. */
   drop(taskId: string, fence: number): boolean {
+    this.#candidate = undefined;
     return this.#held.get(taskId)?.task.fence === fence && this.#held.delete(taskId);
   }
 
   shun(taskId: string, untilMs: number): void {
+    this.#candidate = undefined;
     this.#shunned.set(taskId, untilMs);
   }
 
@@ -118,18 +139,28 @@ export class LiveBot {
   forgetUnanswered(nowMs: number, shunUntilMs: number): void {
     for (const { task, isLeased, expiresAtMs } of this.held) {
       if (isLeased || expiresAtMs > nowMs) continue;
-      this.#held.delete(task.taskId);
+      this.drop(task.taskId, task.fence);
       this.shun(task.taskId, shunUntilMs);
     }
   }
 
   candidate(nowMs: number): Candidate {
-    for (const [taskId, untilMs] of this.#shunned) if (untilMs <= nowMs) this.#shunned.delete(taskId);
-    const has = (kind: string) => this.held.filter(({ task }) => task.schema.kind === kind).length;
+    for (const [taskId, untilMs] of this.#shunned) {
+      if (untilMs > nowMs) continue;
+      this.#candidate = undefined;
+      this.#shunned.delete(taskId);
+    }
+    this.#candidate ??= this.#asCandidate();
+    return this.#candidate;
+  }
+
+  #asCandidate(): Candidate {
+    const kinds = [...this.held.map(({ task }) => task.schema.kind), ...this.#reserved.values()];
+    const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
     return {
       botId: this.botId,
       position: this.#position,
-      load: this.#held.size,
+      load: kinds.length,
       free: new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))])),
       digests: this.digests,
       shunned: new Set(this.#shunned.keys()),

@@ -15,14 +15,23 @@ interface Read {
 const clock = sql<Date>`now()`.mapWith(tasks.createdAt);
 const columns = { ...getTableColumns(tasks), now: clock };
 
-/** Adds what is new; answers with the ids of those, so that a redelivered task has no second effect. */
-export async function insertTasks(orm: Orm, added: readonly Task[]): Promise<Set<string>> {
+/**
+ * Adds what is new, and answers with it, so that a redelivered task has no second effect. What is offered already is so for `offerMs` from the
+ * database's now on.
+ */
+export async function insertTasks(orm: Orm, added: readonly Task[], offerMs: number): Promise<Task[]> {
+  const offeredUntil = sql`now() + make_interval(secs => ${offerMs / 1000})`;
   const rows = await orm
     .insert(tasks)
-    .values(added.map(toRow))
+    .values(added.map(toRow).map((row) => (row.state === 'OFFERED' ? { ...row, heldUntil: offeredUntil } : row)))
     .onConflictDoNothing({ target: tasks.taskId })
-    .returning({ taskId: tasks.taskId });
-  return new Set(rows.map(({ taskId }) => taskId));
+    .returning({ taskId: tasks.taskId, heldUntil: tasks.heldUntil });
+  const heldUntil = new Map(rows.map((row) => [row.taskId, row.heldUntil]));
+  return added.flatMap((task) => {
+    const until = heldUntil.get(task.taskId);
+    if (until === undefined) return [];
+    return until && 'heldUntil' in task.phase ? { ...task, phase: { ...task.phase, heldUntil: until } } : task;
+  });
 }
 
 /** Locked in the order of their ids, so that two hubs do not wait for each other. */
