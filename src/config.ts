@@ -42,7 +42,26 @@ const variables = {
   hubLeaseMs: 'MALLBOTS_HUB_LEASE_MS',
 } as const;
 
-const leaseRange = 'give 500 to 600000 milliseconds';
+/** `maxStreams` of the hub's limits is `MALLBOTS_HUB_MAX_STREAMS`. */
+const hubVariable = (limit: string) => `MALLBOTS_HUB_${limit.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+const variableOf = ([key, limit]: readonly PropertyKey[]) =>
+  key === 'hubLimits' ? hubVariable(String(limit)) : variables[key as keyof typeof variables];
+
+const whole = (least: number, most: number, unit: string) => {
+  const range = `give ${least} to ${most} ${unit}`;
+  return z.coerce.number(range).int(range).min(least, range).max(most, range);
+};
+
+/** What one hub takes: the range of each limit. Its default, with the reason, is in `src/hub/limits.ts`. */
+const hubLimits = {
+  maxStreams: whole(1, 1_000_000, 'streams'),
+  maxFrameBytes: whole(16_384, 16_777_216, 'bytes'),
+  maxUnacknowledged: whole(1, 65_536, 'frames'),
+  maxQueuedFrames: whole(16, 65_536, 'frames'),
+  framesPerSecond: whole(1, 1_000_000, 'frames a second'),
+  helloDeadlineMs: whole(100, 600_000, 'milliseconds'),
+  keepaliveMs: whole(100, 600_000, 'milliseconds'),
+};
 
 const schema = z.object({
   /** Empty: the program starts its own PostgreSQL. */
@@ -66,12 +85,8 @@ const schema = z.object({
   traceFile: z.string().optional(),
   logLevel: z.enum(logLevels, `give one of ${logLevels.join(', ')}`).default('info'),
   /** How long a bot keeps its tasks without a heartbeat; the other times of the hub follow from it. Shorter than 500 ms, a busy machine loses leases. */
-  hubLeaseMs: z.coerce
-    .number('give milliseconds')
-    .int('give whole milliseconds')
-    .min(500, leaseRange)
-    .max(600_000, leaseRange)
-    .default(10_000),
+  hubLeaseMs: whole(500, 600_000, 'milliseconds').default(10_000),
+  hubLimits: z.object(hubLimits).partial().readonly(),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -85,17 +100,17 @@ export class ConfigError extends Error {}
 const withoutPassword = (text = ''): string => text.replace(/:[^:@/]+@/, ':…@');
 
 /**
- * The environment as a frozen, typed object: the variables above, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
+ * The environment as a frozen, typed object: the variables above, `MALLBOTS_HUB_<LIMIT>` for each of `hubLimits`, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
  * @throws ConfigError with one message that lists every mistake
  */
 export function readConfig(environment: Environment = hostEnvironment): Config {
   const mistakes: string[] = [];
-  const given = Object.fromEntries(
-    Object.entries(variables).map(([key, name]) => [key, environment[name] || undefined]),
-  );
-  const parsed = schema.safeParse(given);
+  const given = (names: ReadonlyArray<readonly [string, string]>) =>
+    Object.fromEntries(names.flatMap(([key, name]) => (environment[name] ? [[key, environment[name]]] : [])));
+  const limits = Object.keys(hubLimits).map((limit) => [limit, hubVariable(limit)] as const);
+  const parsed = schema.safeParse({ ...given(Object.entries(variables)), hubLimits: given(limits) });
   for (const issue of parsed.error?.issues ?? []) {
-    const name = variables[issue.path[0] as keyof typeof variables];
+    const name = variableOf(issue.path);
     mistakes.push(`${name} is "${withoutPassword(environment[name])}": ${issue.message}`);
   }
   const endpoint = (role: ListeningRole, use: 'LISTEN' | 'ADDRESS', fallback: string): string => {

@@ -65,4 +65,19 @@ describe('the configuration', () => {
   test('says the range of a number', () => {
     expect(() => readConfig({ MALLBOTS_HUB_LEASE_MS: '5' })).toThrow('is "5": give 500 to 600000 milliseconds');
   });
+
+  test("takes the hub's limits that are given, and leaves the others to the hub", () => {
+    const { hubLimits } = readConfig({ MALLBOTS_HUB_MAX_STREAMS: '12', MALLBOTS_HUB_FRAMES_PER_SECOND: '' });
+
+    expect(hubLimits).toEqual({ maxStreams: 12 });
+    expect(Object.isFrozen(hubLimits)).toBe(true);
+  });
+
+  test.each([
+    ['MALLBOTS_HUB_MAX_STREAMS', '0', 'give 1 to 1000000 streams'],
+    ['MALLBOTS_HUB_FRAMES_PER_SECOND', 'many', 'give 1 to 1000000 frames a second'],
+    ['MALLBOTS_HUB_MAX_FRAME_BYTES', '20000.5', 'give 16384 to 16777216 bytes'],
+  ])('refuses %s=%s', (name, value, remedy) => {
+    expect(() => readConfig({ [name]: value })).toThrow(`${name} is "${value}": ${remedy}`);
+  });
 });

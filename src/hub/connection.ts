@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { BotFrame, Hello } from '../gen/fleet/v1/fleet.ts';
+import { TokenBucket } from '../kit/token-bucket.ts';
 import { toStatus } from '../rpc/errors.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
@@ -14,10 +15,10 @@ import type { Admitted, Ledger } from './ledger.ts';
 import {
   drainDeadlineMs,
   drainRetryAfterMs,
-  frameBurst,
-  framesPerSecond,
+  frameBurstSeconds,
+  type HubLimits,
   type HubTimes,
-  helloDeadlineMs,
+  pendingSlack,
 } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
 import { type Call, Outbound } from './outbound.ts';
@@ -26,7 +27,6 @@ import type { Reports } from './reports.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
 import { decideSession, type SessionEffect, type SessionInput, type SessionState } from './session.ts';
 import { isSignal, takeSignal } from './signals.ts';
-import { TokenBucket } from './token-bucket.ts';
 import { durationOf, welcomeOf } from './welcome.ts';
 
 export interface ConnectionPorts {
@@ -35,6 +35,7 @@ export interface ConnectionPorts {
   readonly roster: Roster;
   readonly reports: Reports;
   readonly times: HubTimes;
+  readonly limits: HubLimits;
   readonly logger: Logger;
   readonly onWilling: () => void;
   /** The bot had a session on another hub. */
@@ -51,7 +52,7 @@ export class Connection implements Seat {
   readonly #ports: ConnectionPorts;
   readonly #outbound: Outbound;
   readonly #lane: Lane<BotFrame | 'end'>;
-  readonly #bucket = new TokenBucket(frameBurst, framesPerSecond, performance.now());
+  readonly #bucket: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
   readonly #close = Promise.withResolvers<void>();
   #logger: Logger;
@@ -66,15 +67,18 @@ export class Connection implements Seat {
     this.#ports = ports;
     this.#logger = ports.logger.child({ peer: call.getPeer() });
     this.closed = this.#close.promise.then(() => this.#detaching);
-    this.#outbound = new Outbound(call, () => this.input({ type: 'overflowed' }));
+    const { framesPerSecond, maxUnacknowledged, helloDeadlineMs } = ports.limits;
+    this.#bucket = new TokenBucket(framesPerSecond * frameBurstSeconds, framesPerSecond, performance.now());
+    this.#outbound = new Outbound(call, ports.limits, () => this.input({ type: 'overflowed' }));
     this.#lane = new Lane({
       handle: (item) => this.#handle(item),
       onFailure: (error) => this.input({ type: 'failed', error }),
+      maxItems: maxUnacknowledged + pendingSlack,
       onFull: () => call.pause(),
       onRoom: () => call.resume(),
       logger: this.#logger,
     });
-    this.#helloTimer = setTimeout(() => this.input({ type: 'overdue' }), helloDeadlineMs);
+    this.#helloTimer = setTimeout(() => this.input({ type: 'overdue', afterMs: helloDeadlineMs }), helloDeadlineMs);
     call.on('data', (frame) => this.#receive(frame));
     call.on('end', () => (this.#bot ? this.#lane.push('end') : this.input({ type: 'halfClosed' })));
     for (const event of ['cancelled', 'error', 'close']) call.on(event, () => this.input({ type: 'gone' }));
@@ -137,7 +141,8 @@ export class Connection implements Seat {
   #receive(frame: IncomingFrame): void {
     const nowMs = performance.now();
     if (this.#bot) this.#bot.heardAtMs = nowMs;
-    if (!this.#bucket.take(nowMs)) this.input({ type: 'flooded' });
+    if (!this.#bucket.take(nowMs))
+      this.input({ type: 'flooded', what: 'frames', perSecond: this.#ports.limits.framesPerSecond });
     else if (isMalformed(frame)) this.input({ type: 'frame', malformed: frame.malformed }, frame);
     else if (frame.body?.$case === 'hello') this.input({ type: 'hello' }, frame);
     else this.input({ type: 'frame' }, frame);
@@ -164,10 +169,10 @@ export class Connection implements Seat {
   }
 
   #open(): void {
-    const { hubId, times, roster, onSuperseding, onWilling } = this.#ports;
+    const { hubId, times, limits, roster, onSuperseding, onWilling } = this.#ports;
     const { introduction, admitted } = this.#admission!;
     const { sessionId } = this.bot;
-    this.send({ $case: 'welcome', value: welcomeOf(introduction, admitted, { sessionId, hubId }, times) }, '');
+    this.send({ $case: 'welcome', value: welcomeOf(introduction, admitted, { sessionId, hubId }, times, limits) }, '');
     if (admitted.supersededOn !== undefined && admitted.supersededOn !== hubId) onSuperseding(this.bot);
     this.#logger.info({ kept: admitted.kept.length, held: introduction.held.length }, 'bot connected');
     roster.add(this);

@@ -18,7 +18,7 @@ import { hubDefinition } from './envelope.ts';
 import { startIngest } from './ingest.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
-import { drainDeadlineMs, hubTimes, maxStreams, serverOptions } from './limits.ts';
+import { drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
 import type { Call } from './outbound.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
@@ -31,6 +31,7 @@ const schema = 'hub';
 export async function startHub({ config, database, broker, telemetry }: RoleContext): Promise<Role> {
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
+  const limits = hubLimits(config.hubLimits);
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ hub: hubId });
   await database.migrate(schema, migrationsOf(schema));
@@ -63,6 +64,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     roster,
     reports,
     times,
+    limits,
     logger,
     onWilling,
     onSuperseding: ({ botId, epoch }) => control.tellSuperseded(botId, epoch),
@@ -72,8 +74,10 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const connections = new Set<Connection>();
   let isDraining = false;
   const session = (call: Call) => {
-    if (isDraining || connections.size >= maxStreams) {
-      const why = isDraining ? 'this hub goes away' : `this hub has ${maxStreams} streams, which is all it takes`;
+    if (isDraining || connections.size >= limits.maxStreams) {
+      const why = isDraining
+        ? 'this hub goes away'
+        : `this hub has ${limits.maxStreams} streams, which is all it takes`;
       call.emit('error', toStatus(unavailable(`${why}; connect again`, isDraining ? 'HUB_DRAINING' : 'HUB_FULL')));
       return;
     }
@@ -90,7 +94,12 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
         implementation: implement(FleetAdminService, fleetAdmin(database), telemetry),
       },
     ],
-    serverOptions,
+    {
+      'grpc.keepalive_time_ms': limits.keepaliveMs,
+      'grpc.keepalive_timeout_ms': limits.keepaliveMs,
+      'grpc.max_receive_message_length': limits.maxFrameBytes,
+      'grpc.max_concurrent_streams': limits.maxStreams,
+    },
   );
   leases.start();
   dispatch.start();

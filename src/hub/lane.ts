@@ -1,12 +1,14 @@
 import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import { backoffMs, pause } from '../kit/backoff.ts';
-import { maxPendingFrames, retryBackoff } from './limits.ts';
+import { retryBackoff } from './limits.ts';
 
 export interface LaneOptions<T> {
   /** The effect of an item. What it throws while the broker or the database is away is tried again, anything else ends the lane. */
   readonly handle: (item: T) => Promise<void>;
   readonly onFailure: (error: MallError) => void;
+  /** Items that wait before there are to be no more for now, until half of them is handled. */
+  readonly maxItems: number;
   /** No more items for now; and again. */
   readonly onFull: () => void;
   readonly onRoom: () => void;
@@ -31,7 +33,7 @@ export class Lane<T> {
 
   push(item: T): void {
     this.#items.push(item);
-    if (!this.#isFull && this.#items.length >= maxPendingFrames) {
+    if (!this.#isFull && this.#items.length >= this.#options.maxItems) {
       this.#isFull = true;
       this.#options.onFull();
     }
@@ -49,7 +51,7 @@ export class Lane<T> {
     for (let item = this.#items[0]; item !== undefined; item = this.#items[0]) {
       if (!(await this.#untilHandled(item))) break;
       this.#items.shift();
-      if (this.#isFull && this.#items.length <= maxPendingFrames / 2) {
+      if (this.#isFull && this.#items.length <= this.#options.maxItems / 2) {
         this.#isFull = false;
         this.#options.onRoom();
       }

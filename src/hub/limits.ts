@@ -1,30 +1,36 @@
-import type { ServerOptions } from '@grpc/grpc-js';
+import type { Config } from '../config.ts';
 import type { BackoffPolicy } from '../kit/backoff.ts';
 
-/** Largest frame in bytes: a task of a few hundred items is a tenth of it. */
-export const maxFrameBytes = 256 * 1024;
+/** What an operator may set; `src/config.ts` has the variables and their ranges. */
+export type HubLimits = Readonly<Required<Config['hubLimits']>>;
 
-/** Reliable frames that a bot may have unacknowledged; told in Welcome. Several shopping tours' worth. */
-export const maxUnacknowledged = 256;
+export const defaultLimits: HubLimits = {
+  /** Streams on one hub, those in the handshake included. About 60 kB each. */
+  maxStreams: 20_000,
+  /** Largest frame in bytes: a task of a few hundred items is a tenth of it. Told in Welcome. */
+  maxFrameBytes: 256 * 1024,
+  /** Reliable frames that a bot may have unacknowledged; told in Welcome. Several shopping tours' worth. */
+  maxUnacknowledged: 256,
+  /** Frames down that wait for one slow bot. Policy when full: lossy ones go first, then the stream (RESOURCE_EXHAUSTED). */
+  maxQueuedFrames: 256,
+  /** What one bot may send: a walking robot says a few frames a second. */
+  framesPerSecond: 1_000,
+  /** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
+  helloDeadlineMs: 5_000,
+  /** A bot that is silent so long is pinged, and gone when it does not answer for as long again; grpc-js's default is never. */
+  keepaliveMs: 2_000,
+};
+
+export const hubLimits = (given: Config['hubLimits']): HubLimits => Object.freeze({ ...defaultLimits, ...given });
+
+/** Above what a bot may send in a second: a reconnect resends all that is unacknowledged at once. Seconds' worth of frames. */
+export const frameBurstSeconds = 2;
 
 /**
- * Reliable frames of one bot that wait here before its stream is no longer read. Above `maxUnacknowledged`, so that only a bot that breaks
- * the agreement is held back, together with its heartbeats.
+ * Reliable frames of one bot that wait here before its stream is no longer read, above `maxUnacknowledged`: only a bot that breaks the
+ * agreement is held back, together with its heartbeats.
  */
-export const maxPendingFrames = maxUnacknowledged + 64;
-
-/** Frames down that wait for one slow bot. Policy when full: lossy ones go first, then the stream (RESOURCE_EXHAUSTED). */
-export const maxQueuedFrames = 256;
-
-/** What one bot may send: a walking robot says a few frames a second, a reconnect resends `maxUnacknowledged` at once. Frames, frames/s. */
-export const frameBurst = 2_000;
-export const framesPerSecond = 1_000;
-
-/** Streams on one hub, those in the handshake included. About 60 kB each. */
-export const maxStreams = 20_000;
-
-/** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
-export const helloDeadlineMs = 5_000;
+export const pendingSlack = 64;
 
 /** From SIGTERM until streams are ended: time for what is on the wire to be made durable and acknowledged. */
 export const drainDeadlineMs = 3_000;
@@ -63,14 +69,6 @@ export const retryBackoff: BackoffPolicy = { firstMs: 50, maxMs: 2_000, factor: 
 export const defaultMaxAttempts = 3;
 /** More than a fleet has bots to try would be a loop. */
 export const mostAttempts = 100;
-
-/** Frozen or vanished peers are found after 4 s; grpc-js's default is never. */
-export const serverOptions: ServerOptions = {
-  'grpc.keepalive_time_ms': 2_000,
-  'grpc.keepalive_timeout_ms': 2_000,
-  'grpc.max_receive_message_length': maxFrameBytes,
-  'grpc.max_concurrent_streams': maxStreams,
-};
 
 /** Everything that follows from the one duration that an operator chooses. All in ms. */
 export interface HubTimes {

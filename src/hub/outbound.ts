@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { HubFrame } from '../gen/fleet/v1/fleet.ts';
 import type { IncomingFrame } from './envelope.ts';
-import { maxQueuedFrames } from './limits.ts';
+import type { HubLimits } from './limits.ts';
 import type { HubBody } from './roster.ts';
 
 export type Call = ServerDuplexStream<IncomingFrame, HubFrame>;
@@ -21,6 +21,7 @@ const isLossy = ({ $case }: HubBody) => $case === 'nack' || $case === 'credit';
  */
 export class Outbound {
   readonly #call: Call;
+  readonly #maxQueuedFrames: number;
   readonly #onOverflow: () => void;
   #queue: Queued[] = [];
   #writable = true;
@@ -30,8 +31,9 @@ export class Outbound {
   #ackSent = 0;
   #ackScheduled = false;
 
-  constructor(call: Call, onOverflow: () => void) {
+  constructor(call: Call, { maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, onOverflow: () => void) {
     this.#call = call;
+    this.#maxQueuedFrames = maxQueuedFrames;
     this.#onOverflow = onOverflow;
     call.on('drain', () => {
       this.#writable = true;
@@ -42,7 +44,7 @@ export class Outbound {
   /** False when the frame was not taken: the stream is over. */
   send(body: HubBody, traceparent: string): boolean {
     if (this.#closed) return false;
-    if (this.#queue.length >= maxQueuedFrames && !this.#dropLossy()) {
+    if (this.#queue.length >= this.#maxQueuedFrames && !this.#dropLossy()) {
       if (isLossy(body)) return true;
       this.#onOverflow();
       return false;

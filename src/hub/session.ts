@@ -1,5 +1,4 @@
 import { MallError, unavailable } from '../contract/errors.ts';
-import { framesPerSecond, helloDeadlineMs } from './limits.ts';
 
 /**
  * One stream of a bot. What outlives it is in the database: a bot whose stream ended is detached, its leases run on, and it comes back with the
@@ -30,9 +29,10 @@ export type SessionInput =
   /** The hub goes away; `drained` ends what is left. */
   | { readonly type: 'drain' }
   | { readonly type: 'drained' }
-  | { readonly type: 'overdue' }
+  | { readonly type: 'overdue'; readonly afterMs: number }
   | { readonly type: 'superseded'; readonly epoch: number }
-  | { readonly type: 'flooded' }
+  /** The bot sends more, or has more refused, than agreed. */
+  | { readonly type: 'flooded'; readonly what: 'frames' | 'refused frames'; readonly perSecond: number }
   /** The bot does not read what it is sent. */
   | { readonly type: 'overflowed' }
   | { readonly type: 'silent'; readonly forMs: number }
@@ -87,15 +87,17 @@ export function decideSession(state: SessionState, input: SessionInput): Session
       return close(state, undefined);
     case 'overdue':
       return state === 'HELLO_WAIT'
-        ? close(state, broken(`no hello within ${helloDeadlineMs} ms; say hello first`))
+        ? close(state, broken(`no hello within ${input.afterMs} ms; say hello first`))
         : stay(state);
     case 'refused':
     case 'failed':
       return close(state, input.error);
     case 'superseded':
       return close(state, superseded(input.epoch));
-    case 'flooded':
-      return close(state, exhausted('FRAME_RATE_EXCEEDED', `more than ${framesPerSecond} frames a second; send fewer`));
+    case 'flooded': {
+      const reason = input.what === 'frames' ? 'FRAME_RATE_EXCEEDED' : 'REFUSAL_RATE_EXCEEDED';
+      return close(state, exhausted(reason, `more than ${input.perSecond} ${input.what} a second; send fewer`));
+    }
     case 'overflowed':
       return close(state, exhausted('CONSUMER_TOO_SLOW', 'frames to this bot are not read; read faster'));
     case 'silent':

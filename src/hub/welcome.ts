@@ -2,7 +2,7 @@ import { Verdict, type Welcome } from '../gen/fleet/v1/fleet.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import { envelopeMinor, type Introduction } from './hello.ts';
 import type { Admitted } from './ledger.ts';
-import { type HubTimes, maxFrameBytes, maxUnacknowledged } from './limits.ts';
+import type { HubLimits, HubTimes } from './limits.ts';
 
 export const durationOf = (ms: number): Duration => ({
   seconds: Math.floor(ms / 1_000),
@@ -18,6 +18,7 @@ export function welcomeOf(
   { epoch, kept }: Admitted,
   session: { sessionId: string; hubId: string },
   { heartbeatMs, leaseMs }: HubTimes,
+  { maxFrameBytes, maxUnacknowledged }: HubLimits,
 ): Welcome {
   const isKept = (taskId: string, fence: number) => kept.some((task) => task.taskId === taskId && task.fence === fence);
   return {

@@ -4,12 +4,14 @@ import { unavailable } from '../../src/contract/errors.ts';
 import type { HubFrame } from '../../src/gen/fleet/v1/fleet.ts';
 import { Batch } from '../../src/hub/batch.ts';
 import { Lane } from '../../src/hub/lane.ts';
-import { maxPendingFrames, maxQueuedFrames } from '../../src/hub/limits.ts';
+import { defaultLimits } from '../../src/hub/limits.ts';
 import { type Call, Outbound } from '../../src/hub/outbound.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import type { HubBody } from '../../src/hub/roster.ts';
-import { TokenBucket } from '../../src/hub/token-bucket.ts';
+import { TokenBucket } from '../../src/kit/token-bucket.ts';
 import { silentLogger } from '../support/silent-logger.ts';
+
+const { maxQueuedFrames } = defaultLimits;
 
 /** A stream whose reader takes `room` frames and then stops, until `read` is called. */
 class SlowStream extends EventEmitter {
@@ -41,7 +43,7 @@ describe('the outbound queue', () => {
   const open = (room: number) => {
     const stream = new SlowStream(room);
     let overflows = 0;
-    const outbound = new Outbound(stream as unknown as Call, () => {
+    const outbound = new Outbound(stream as unknown as Call, defaultLimits, () => {
       overflows += 1;
     });
     return { stream, outbound, overflows: () => overflows };
@@ -105,6 +107,7 @@ describe('a lane', () => {
         if (item === 'second') finished.resolve();
       },
       onFailure: (error) => finished.reject(error),
+      maxItems: 100,
       onFull: () => undefined,
       onRoom: () => undefined,
       logger: silentLogger,
@@ -120,6 +123,7 @@ describe('a lane', () => {
     const lane = new Lane<number>({
       handle: () => Promise.reject(new TypeError('a bug')),
       onFailure: (error) => failure.resolve(error.code),
+      maxItems: 100,
       onFull: () => undefined,
       onRoom: () => undefined,
       logger: silentLogger,
@@ -135,15 +139,16 @@ describe('a lane', () => {
     const lane = new Lane<number>({
       handle: () => gate.promise,
       onFailure: () => undefined,
+      maxItems: 100,
       onFull: () => {
         isFull = true;
       },
       onRoom: () => events.emit('room'),
       logger: silentLogger,
     });
-    for (let n = 1; n < maxPendingFrames; n++) lane.push(n);
+    for (let n = 1; n < 100; n++) lane.push(n);
     expect(isFull).toBe(false);
-    lane.push(maxPendingFrames);
+    lane.push(100);
     expect(isFull).toBe(true);
     const room = once(events, 'room');
     gate.resolve();
@@ -188,4 +193,6 @@ it('a token bucket lets a burst through at once and its rate in the long run', (
   expect(taken(99, 1)).toHaveLength(0);
   expect(taken(200, 5)).toHaveLength(2);
   expect(taken(60_000, 9)).toHaveLength(3);
+  expect(bucket.take(60_200, { cost: 2, reserve: 1 })).toBe(false);
+  expect(bucket.take(60_200, { cost: 2 })).toBe(true);
 });

@@ -12,12 +12,12 @@ export class TokenBucket {
     this.#filledAtMs = nowMs;
   }
 
-  /** False when there is too much. */
-  take(nowMs: number): boolean {
+  /** Takes `cost` and leaves at least `reserve` behind; false, and nothing is taken, when that is too much. */
+  take(nowMs: number, { cost = 1, reserve = 0 } = {}): boolean {
     this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#filledAtMs) * this.#perMs);
     this.#filledAtMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < cost + reserve) return false;
+    this.#tokens -= cost;
     return true;
   }
 }
