@@ -29,9 +29,10 @@ const messageColumns = () => ({
  *     export const orders = ordersSchema.table('orders', { ... });
  *
  * and may import only drizzle, this file and columns.ts (and others that do): drizzle-kit loads it. Then
- * `node src/database/generate-migrations.ts orders` writes the migration.
+ * `node src/database/generate-migrations.ts orders` writes the migration. `waitsForTasks`: the role asks whether all is published that it
+ * has said of a task.
  */
-export function plumbing(schema: PgSchema) {
+export function plumbing(schema: PgSchema, { waitsForTasks = false } = {}) {
   return {
     /** Messages that were decided on and committed with their cause; the relay publishes them. */
     outbox: schema.table(
@@ -45,6 +46,7 @@ export function plumbing(schema: PgSchema) {
         // What the relay polls: as small as the backlog, however long the published rows are kept.
         index('outbox_unpublished').on(t.id).where(sql`published_at is null`),
         index('outbox_published').on(t.publishedAt).where(sql`published_at is not null`),
+        ...(waitsForTasks ? [index('outbox_unpublished_by_task').on(t.taskId).where(sql`published_at is null`)] : []),
       ],
     ),
     /** Ids of the messages taken in: what is here is never handled again. */

@@ -39,21 +39,23 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
     };
     const tasks = await database.query((orm) => listTasks(orm, wanted));
     return {
-      tasks: tasks.map(({ taskId, schema, orderId, phase, attempt, fence, createdAt, priority }) => ({
-        taskId,
-        kind: schema.kind,
-        orderId,
-        state: phase.state,
-        attempt,
-        fence,
-        botId: 'botId' in phase ? phase.botId : '',
-        createdAt,
-        priority,
-        deadline: undefined,
-        onlyBotId: '',
-        heldUntil: 'heldUntil' in phase ? phase.heldUntil : undefined,
-        reason: 'reason' in phase ? phase.reason : '',
-      })),
+      tasks: tasks.map(
+        ({ taskId, schema, orderId, phase, attempt, fence, createdAt, priority, deadline, onlyBotId }) => ({
+          taskId,
+          kind: schema.kind,
+          orderId,
+          state: phase.state,
+          attempt,
+          fence,
+          botId: 'botId' in phase ? phase.botId : '',
+          createdAt,
+          priority,
+          deadline,
+          onlyBotId,
+          heldUntil: 'heldUntil' in phase ? phase.heldUntil : undefined,
+          reason: 'reason' in phase ? phase.reason : '',
+        }),
+      ),
     };
   },
 });

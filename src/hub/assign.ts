@@ -18,6 +18,8 @@ export interface Assignable {
   readonly taskId: string;
   readonly schema: SchemaRef;
   readonly position: Position | undefined;
+  /** The only bot that may have it; empty for any. */
+  readonly onlyBotId: string;
 }
 
 export interface Pair<T extends Assignable> {
@@ -29,14 +31,15 @@ export interface Pair<T extends Assignable> {
 const unknownMetres = 10_000;
 
 /**
- * Who does what: each task, in the order given, goes to the nearest candidate that serves its kind and holds its digest; of equals to the
+ * Who does what: each task, in the order given, goes to the nearest candidate that may have it, serves its kind and holds its digest; of equals to the
  * one with less to do, then by name, so that the same input gives the same answer. Tasks that nobody can take are left out.
  */
 export function assign<T extends Assignable>(tasks: readonly T[], candidates: readonly Candidate[]): Pair<T>[] {
   const given = new Map<string, { total: number; byKind: Map<string, number> }>();
   const givenTo = (botId: string) => given.get(botId) ?? { total: 0, byKind: new Map<string, number>() };
   const load = (bot: Candidate) => bot.load + givenTo(bot.botId).total;
-  const canTake = (bot: Candidate, { taskId, schema }: T) =>
+  const canTake = (bot: Candidate, { taskId, schema, onlyBotId }: T) =>
+    (onlyBotId === '' || onlyBotId === bot.botId) &&
     (bot.free.get(schema.kind) ?? 0) > (givenTo(bot.botId).byKind.get(schema.kind) ?? 0) &&
     bot.digests.has(schema.digest) &&
     !bot.shunned.has(taskId);

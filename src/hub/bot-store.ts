@@ -1,7 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
-import { bots, tasks } from './store.ts';
+import { bots, isHeld, tasks } from './store.ts';
 
 export type BotRow = typeof bots.$inferSelect;
 
@@ -96,7 +96,7 @@ export async function listBots(orm: Orm, connectedOnly: boolean): Promise<BotLis
       isLive: sql<boolean>`${isLive}`,
       taskIds: sql<string[]>`to_json(array(
         select t.task_id from ${tasks} t
-        where t.bot_id = ${bots.botId} and t.state in ('OFFERED', 'LEASED', 'RUNNING') order by t.task_id))`,
+        where t.bot_id = ${bots.botId} and ${isHeld} order by t.task_id))`,
     })
     .from(bots)
     .where(connectedOnly ? isLive : undefined)

@@ -114,6 +114,7 @@ export class Dispatch {
     if (willing.length === 0) return false;
     // Who says so while this looks is not overheard.
     this.#backlog = false;
+    const botIds = willing.map(({ botId }) => botId);
     const digests = [...new Set(willing.flatMap(({ digests }) => [...digests]))];
     // Tasks that these bots shun may stand at the head of the queue: look past them.
     const shunned = new Set(willing.flatMap(({ shunned }) => [...shunned])).size;
@@ -121,7 +122,7 @@ export class Dispatch {
     let found = 0;
     try {
       const offered = await this.place((choose) =>
-        ledger.offer(digests, limit, (tasks) => {
+        ledger.offer({ botIds, digests }, limit, (tasks) => {
           found = tasks.length;
           return choose(tasks);
         }),
@@ -139,7 +140,7 @@ export class Dispatch {
     if (task.phase.state !== 'OFFERED') return;
     const { roster, ledger, times, tracer, logger } = this.#ports;
     const { botId, heldUntil } = task.phase;
-    const { taskId, orderId, fence, attempt, schema, priority } = task;
+    const { taskId, orderId, fence, attempt, schema, priority, deadline } = task;
     const seat: Seat | undefined = roster.find(botId);
     const parent = contextOf(task.traceparent);
     const attributes = taskAttributes(task, { botId, sessionId: seat?.bot.sessionId ?? '' });
@@ -159,7 +160,7 @@ export class Dispatch {
             payload,
             replyBy: heldUntil,
             priority,
-            deadline: undefined,
+            deadline,
             orderId,
             whileCutOff: WhileCutOff.CONTINUE,
           },

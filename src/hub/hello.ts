@@ -3,7 +3,7 @@ import { requireId } from '../contract/ids.ts';
 import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet.ts';
 
 /** Also part of span attributes, log lines and file names. */
-const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const kindPattern = /^[a-z][a-z0-9_.]{0,63}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */

@@ -8,8 +8,9 @@ import { claimBot, lockBot } from './bot-store.ts';
 import type { Choose } from './dispatch.ts';
 import type { Introduction } from './hello.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
+import { lockQueued, type Takers } from './queue-store.ts';
 import { type Decision, decideTask, type Task, type TaskInput } from './task.ts';
-import { insertTasks, lockExpired, lockQueued, lockTasks, lockTasksOf, saveTasks } from './task-store.ts';
+import { insertTasks, lockExpired, lockTasks, lockTasksOf, saveTasks } from './task-store.ts';
 
 export type Changed = Extract<Decision, { verdict: 'changed' }>;
 
@@ -65,7 +66,9 @@ export class Ledger {
   async ingest(added: readonly Changed[], choose: Choose): Promise<Task[]> {
     const { database, times, onQueued } = this.#ports;
     const inserted = await database.transaction(async (tx) => {
-      const queued = added.flatMap(({ task }) => (task.phase.state === 'QUEUED' ? [task] : []));
+      const now = new Date();
+      const isOfferable = ({ phase, deadline }: Task) => phase.state === 'QUEUED' && (!deadline || deadline > now);
+      const queued = added.map(({ task }) => task).filter(isOfferable);
       const offers = new Map(choose(queued).map(({ task, botId }) => [task.taskId, this.#offered(task, botId)]));
       const tasks = added.map(({ task }) => offers.get(task.taskId) ?? task);
       const inserted = await insertTasks(tx.orm, tasks, times.offerMs);
@@ -81,10 +84,10 @@ export class Ledger {
     return inserted.filter(({ phase }) => phase.state === 'OFFERED');
   }
 
-  /** Offers up to `limit` queued tasks to the bots that `choose` names, and answers with those offered. */
-  async offer(digests: readonly string[], limit: number, choose: Choose): Promise<Task[]> {
+  /** Offers queued tasks that `takers` can take to the bots that `choose` names, and answers with those; looks at up to `limit` of each head. */
+  async offer(takers: Takers, limit: number, choose: Choose): Promise<Task[]> {
     return this.#ports.database.transaction(async ({ orm }) => {
-      const { now, tasks } = await lockQueued(orm, digests, limit);
+      const { now, tasks } = await lockQueued(orm, takers, limit);
       const offered = choose(tasks).map(
         ({ task, botId }) => this.#decide(task, { type: 'offered', botId }, now) as Changed,
       );

@@ -70,6 +70,12 @@ export const defaultMaxAttempts = 3;
 /** More than a fleet has bots to try would be a loop. */
 export const mostAttempts = 100;
 
+/** Waiting time that one point of priority is worth: a task is at most so much ahead of those a point below it. */
+export const priorityWorthMs = 60_000;
+
+/** Either way of 0, so that the most urgent task is ahead of the least urgent one by less than 7 hours: that is the longest that anything starves. */
+export const mostPriority = 200;
+
 /** Everything that follows from the one duration that an operator chooses. All in ms. */
 export interface HubTimes {
   /** How long a bot keeps its tasks, and its session its bot id, without a heartbeat. */

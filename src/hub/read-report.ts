@@ -12,6 +12,8 @@ const maxReasonChars = 500;
 const firstInstant = new Date('0001-01-01T00:00:00Z');
 const lastInstant = new Date('9999-12-31T23:59:59.999Z');
 
+export const isInstant = (at: Date): boolean => at >= firstInstant && at <= lastInstant;
+
 /** What could be read, or why it could not be. */
 export type Reading<T> = { readonly refusal: Refusal } | { readonly refusal?: undefined; readonly value: T };
 
@@ -28,7 +30,7 @@ export function flawOf(
   if (!isId(taskId)) return invalid(`task_id is ${quoted(taskId)}; repeat the id of the offer`);
   if (fence < 1) return invalid(`fence is ${fence}; repeat the fence of the offer`);
   if (seq < 1) return invalid(`seq is ${seq}; number this frame, it must not be lost`);
-  if (occurredAt && !(occurredAt >= firstInstant && occurredAt <= lastInstant)) {
+  if (occurredAt && !isInstant(occurredAt)) {
     return invalid('occurred_at is out of range; give an instant of the years 1 to 9999');
   }
   return undefined;

@@ -2,11 +2,11 @@ import { desc, sql } from 'drizzle-orm';
 import { boolean, doublePrecision, index, integer, pgSchema, text } from 'drizzle-orm/pg-core';
 import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
-import { taskStates } from './task-states.ts';
+import { heldStates, taskStates } from './task-states.ts';
 
 export const hubSchema = pgSchema('hub');
 /** The hub consumes no events: of the plumbing it has what its relay works with. */
-export const { outbox, inbox } = plumbing(hubSchema);
+export const { outbox, inbox } = plumbing(hubSchema, { waitsForTasks: true });
 
 /** One row for each bot that ever said Hello; `session_id` is the newest stream's, on whichever hub. */
 export const bots = hubSchema.table('bots', {
@@ -25,6 +25,9 @@ export const bots = hubSchema.table('bots', {
   battery: doublePrecision('battery'),
 });
 
+/** Literal, so that a query which says the same uses the indexes: with parameters PostgreSQL could not. */
+export const isHeld = sql.raw(`state in (${heldStates.map((state) => `'${state}'`).join(', ')})`);
+
 export const tasks = hubSchema.table(
   'tasks',
   {
@@ -35,6 +38,12 @@ export const tasks = hubSchema.table(
     digest: text('digest').notNull(),
     payload: bytea('payload').notNull(),
     priority: integer('priority').notNull(),
+    /** Place in the queue, ms: see `rankOf`. */
+    rank: int53('rank').notNull(),
+    /** Nobody is offered the task from then on. */
+    deadline: instant('deadline'),
+    /** The only bot that may have it; empty, and not null, for any: one index then serves both. */
+    onlyBotId: text('only_bot_id').notNull().default(''),
     maxAttempts: integer('max_attempts').notNull(),
     x: doublePrecision('x'),
     y: doublePrecision('y'),
@@ -47,17 +56,25 @@ export const tasks = hubSchema.table(
     fence: int53('fence').notNull(),
     /** Who has the task, or had it last. */
     botId: text('bot_id'),
-    /** When the offer or the lease runs out. */
+    /** Of the session under which the bot has it. */
+    epoch: int53('epoch'),
+    /** When the offer, the lease or the grace runs out. */
     heldUntil: instant('held_until'),
+    /** Of a suspect task: its bot had begun. Of one that is being cancelled: its bot goes on, past the point of return. */
+    running: boolean('running'),
+    /** Who lost the attempt before this one, and may have it back under `lost_fence`. */
+    lostBotId: text('lost_bot_id'),
+    lostFence: int53('lost_fence'),
     notBefore: instant('not_before'),
     finishedAt: instant('finished_at'),
     reason: text('reason'),
   },
   (t) => [
-    // Dispatch reads the head of this one: as small as the backlog, and in its order.
-    index('tasks_queued').on(desc(t.priority), t.createdAt).where(sql`state = 'QUEUED'`),
-    index('tasks_held_until').on(t.heldUntil).where(sql`state in ('OFFERED', 'LEASED', 'RUNNING')`),
-    index('tasks_held_by').on(t.botId).where(sql`state in ('OFFERED', 'LEASED', 'RUNNING')`),
+    // Dispatch reads heads of this one, one for each digest and bot: as small as the backlog, and in its order.
+    index('tasks_queued').on(t.onlyBotId, t.digest, t.rank).where(sql`state = 'QUEUED'`),
+    index('tasks_overdue').on(t.deadline).where(sql`state = 'QUEUED' and deadline is not null`),
+    index('tasks_held_until').on(t.heldUntil).where(isHeld),
+    index('tasks_held_by').on(t.botId).where(isHeld),
     index('tasks_by_order').on(t.orderId),
     index('tasks_newest').on(desc(t.createdAt)),
   ],

@@ -1,4 +1,4 @@
-/** States in which somebody has the task. */
-export const heldStates = ['OFFERED', 'LEASED', 'RUNNING'] as const;
-const finalStates = ['SUCCEEDED', 'FAILED', 'POISON'] as const;
+/** States in which somebody has the task, and loses it when its time is over. */
+export const heldStates = ['OFFERED', 'LEASED', 'RUNNING', 'SUSPECT', 'CANCELLING'] as const;
+const finalStates = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'POISON'] as const;
 export const taskStates = ['QUEUED', ...heldStates, ...finalStates] as const;

@@ -1,18 +1,19 @@
 import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
-import { bots, outbox, tasks } from './store.ts';
+import { rankOf } from './rank.ts';
+import { bots, isHeld, tasks } from './store.ts';
 import type { Phase, Task } from './task.ts';
 import { heldStates } from './task-states.ts';
 
 type Row = typeof tasks.$inferSelect;
 
 /** Rows, and the database's clock when their transaction began. */
-interface Read {
+export interface Read {
   readonly now: Date;
   readonly tasks: Task[];
 }
 
-const clock = sql<Date>`now()`.mapWith(tasks.createdAt);
+export const clock = sql<Date>`now()`.mapWith(tasks.createdAt);
 const columns = { ...getTableColumns(tasks), now: clock };
 
 /**
@@ -43,30 +44,6 @@ export async function lockTasks(orm: Orm, taskIds: readonly string[]): Promise<R
       .where(inArray(tasks.taskId, [...taskIds]))
       .orderBy(asc(tasks.taskId))
       .for('update'),
-  );
-}
-
-/**
- * The head of the queue as far as it is written in one of `digests`; tasks that another hub has in hand are passed over. So are those whose
- * bots.task_lost has not left the outbox: what the next bot says is published directly and has a higher fence, so if it came first,
- * every consumer would refuse the loss as stale and never take back what the lost attempt had picked.
- */
-export async function lockQueued(orm: Orm, digests: readonly string[], limit: number): Promise<Read> {
-  return read(
-    await orm
-      .select(columns)
-      .from(tasks)
-      .where(
-        and(
-          eq(tasks.state, sql`'QUEUED'`),
-          inArray(tasks.digest, [...digests]),
-          lte(tasks.notBefore, sql`now()`),
-          sql`not exists (select from ${outbox} o where o.task_id = ${tasks.taskId} and o.published_at is null)`,
-        ),
-      )
-      .orderBy(desc(tasks.priority), asc(tasks.createdAt))
-      .limit(limit)
-      .for('update', { skipLocked: true }),
   );
 }
 
@@ -166,10 +143,7 @@ export async function listTasks(
   return rows.map(toTask);
 }
 
-// Literal, as in the index: a parameter would keep PostgreSQL from using it.
-const isHeld = sql`${tasks.state} in ('OFFERED', 'LEASED', 'RUNNING')`;
-
-function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
+export function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
   return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
 }
 
@@ -179,11 +153,14 @@ function toRow({ schema, position, phase, ...task }: Task): typeof tasks.$inferI
     kind: schema.kind,
     revision: schema.revision,
     digest: schema.digest,
+    rank: rankOf(task),
+    deadline: task.deadline ?? null,
     x: position?.x ?? null,
     y: position?.y ?? null,
     state: phase.state,
     botId: 'botId' in phase ? phase.botId : null,
     heldUntil: 'heldUntil' in phase ? phase.heldUntil : null,
+    running: 'running' in phase ? phase.running : null,
     notBefore: 'notBefore' in phase ? phase.notBefore : null,
     finishedAt: 'finishedAt' in phase ? phase.finishedAt : null,
     reason: 'reason' in phase ? phase.reason : null,
@@ -198,6 +175,8 @@ function toTask(row: Row): Task {
     schema: { kind, revision, digest },
     payload: row.payload,
     priority: row.priority,
+    deadline: row.deadline ?? undefined,
+    onlyBotId: row.onlyBotId,
     maxAttempts: row.maxAttempts,
     position: x === null || y === null ? undefined : { x, y },
     traceparent: row.traceparent,
@@ -220,9 +199,14 @@ function toPhase(row: Row): Phase {
     case 'LEASED':
     case 'RUNNING':
       return { state: row.state, botId, heldUntil: row.heldUntil! };
+    case 'SUSPECT':
+      return { state: row.state, botId, heldUntil: row.heldUntil!, running: row.running! };
+    case 'CANCELLING':
+      return { state: row.state, botId, heldUntil: row.heldUntil!, running: row.running!, reason: row.reason! };
     case 'SUCCEEDED':
       return { state: row.state, botId, finishedAt: row.finishedAt! };
     case 'FAILED':
+    case 'CANCELLED':
     case 'POISON':
       return { state: row.state, botId, finishedAt: row.finishedAt!, reason: row.reason! };
     default:

@@ -10,6 +10,10 @@ export interface TaskSpec {
   readonly schema: SchemaRef;
   readonly payload: Uint8Array;
   readonly priority: number;
+  /** Nobody is offered the task from then on. */
+  readonly deadline: Date | undefined;
+  /** The only bot that may have it; empty for any. */
+  readonly onlyBotId: string;
   readonly maxAttempts: number;
   readonly position: Position | undefined;
   readonly traceparent: string;
@@ -21,9 +25,19 @@ export interface TaskSpec {
 export type Phase =
   | { readonly state: 'QUEUED'; readonly notBefore: Date }
   | { readonly state: 'OFFERED' | 'LEASED' | 'RUNNING'; readonly botId: string; readonly heldUntil: Date }
+  /** The lease ran out, and its bot may still come back: `running` when it had begun. */
+  | { readonly state: 'SUSPECT'; readonly botId: string; readonly heldUntil: Date; readonly running: boolean }
+  /** The bot is told to stop; `running` when it said that it cannot, and its result follows. */
+  | {
+      readonly state: 'CANCELLING';
+      readonly botId: string;
+      readonly heldUntil: Date;
+      readonly running: boolean;
+      readonly reason: string;
+    }
   | { readonly state: 'SUCCEEDED'; readonly botId: string; readonly finishedAt: Date }
   | {
-      readonly state: 'FAILED' | 'POISON';
+      readonly state: 'FAILED' | 'CANCELLED' | 'POISON';
       readonly botId: string;
       readonly finishedAt: Date;
       readonly reason: string;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { assign, type Candidate } from '../../src/hub/assign.ts';
 
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
-const task = (taskId: string, x = 0) => ({ taskId, schema, position: { x, y: 0 } });
+const task = (taskId: string, x = 0) => ({ taskId, schema, position: { x, y: 0 }, onlyBotId: '' });
 const bot = (botId: string, x: number, more: Partial<Candidate> = {}): Candidate => ({
   botId,
   position: { x, y: 0 },
@@ -39,6 +39,12 @@ describe('tasks are assigned', () => {
     expect(pairs([task('a')], [bot('other', 0, { free: new Map([['dance', 1]]) })])).toEqual([]);
     expect(pairs([task('a')], [bot('old', 0, { digests: new Set(['sha256:zero']) })])).toEqual([]);
     expect(pairs([task('a'), task('b')], [bot('picky', 0, { shunned: new Set(['a']) })])).toEqual(['b→picky']);
+  });
+
+  it('to the one bot that may have it, however far, and to nobody else', () => {
+    const pinned = { ...task('a'), onlyBotId: 'far' };
+    expect(pairs([pinned], [bot('near', 0), bot('far', 500)])).toEqual(['a→far']);
+    expect(pairs([pinned], [bot('near', 0)])).toEqual([]);
   });
 
   it('never beyond the room of a bot, never twice, and never held back while somebody has room', () => {

@@ -14,6 +14,8 @@ const queued: Task = {
   schema,
   payload: new Uint8Array(),
   priority: 0,
+  deadline: undefined,
+  onlyBotId: '',
   maxAttempts: 3,
   position: undefined,
   traceparent: '',

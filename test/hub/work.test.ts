@@ -75,6 +75,45 @@ it('gives a task to the nearest bot with room', async () => {
   expect((await far.lease()).taskId).toBe(second.taskId);
 });
 
+it('offers a task that only one bot may have to that bot alone, also when others are nearer and have room', async () => {
+  const near = fleet.bot({ position: { x: 0, y: 0 } });
+  await near.welcomed();
+  const deadline = new Date(Date.now() + 3_600_000);
+  const pinned = await fleet.request({ position: { x: 0, y: 0 }, onlyBotId: 'holder', deadline });
+  // Behind it in the queue, and not held up by it.
+  const other = await fleet.request({ position: { x: 0, y: 0 } });
+  expect((await near.lease()).taskId).toBe(other.taskId);
+  const holder = fleet.bot({ botId: 'holder', position: { x: 90, y: 0 } });
+  await holder.welcomed();
+  expect((await holder.next('offer')).value).toMatchObject({ taskId: pinned.taskId, deadline });
+  const { tasks } = await fleet.admin.listTasks({ orderId: pinned.orderId, openOnly: true, limit: 0 });
+  expect(tasks).toMatchObject([{ onlyBotId: 'holder', deadline }]);
+});
+
+it('does not offer a task whose deadline has passed', async () => {
+  const late = await fleet.request({ deadline: new Date(Date.now() - 1_000) });
+  const inTime = await fleet.request();
+  const bot = fleet.bot();
+  await bot.welcomed();
+  expect((await bot.lease()).taskId).toBe(inTime.taskId);
+  const { tasks } = await fleet.admin.listTasks({ orderId: late.orderId, openOnly: false, limit: 0 });
+  expect(tasks).toMatchObject([{ fence: 0, attempt: 1 }]);
+});
+
+it('takes the more urgent task first, and of equals the older one', async () => {
+  const ids = [];
+  for (const priority of [0, 5, 5, -1]) ids.push((await fleet.request({ priority })).taskId);
+  const bot = fleet.bot({ credits: [{ kind: 'shop', amount: 1 }] });
+  await bot.welcomed();
+  const taken = [];
+  for (let n = 0; n < ids.length; n++) {
+    const task = await bot.lease();
+    taken.push(task.taskId);
+    await bot.acknowledged(bot.result(task, { outcome: Outcome.SUCCEEDED }));
+  }
+  expect(taken).toEqual([ids[1], ids[2], ids[0], ids[3]]);
+});
+
 it('asks another bot when one declines, under a higher fence and in the same attempt', async () => {
   const lazy = fleet.bot({ position: { x: 0, y: 0 } });
   await lazy.welcomed();
@@ -116,6 +155,9 @@ it.each([
   ['an unknown digest', { schema: { kind: 'shop', revision: 9, digest: 'sha256:none' } }, 'schema is kind "shop"'],
   ['an unknown kind', { schema: { kind: 'dance', revision: 1, digest: 'sha256:none' } }, 'schema is kind "dance"'],
   ['a malformed id', { taskId: 'seven' }, 'task_id is "seven"'],
+  ['an impossible priority', { priority: 201 }, 'priority is 201'],
+  ['an impossible deadline', { deadline: new Date('+012000-01-01T00:00:00Z') }, 'deadline is out of range'],
+  ['an impossible bot', { onlyBotId: 'the red one' }, 'only_bot_id is "the red one"'],
 ])('stores a task with %s as poison and tells Depot', async (_, task, reason) => {
   const { orderId } = await fleet.request(task);
   const failed = await fleet.until(orderId, named('bots.task_failed'));

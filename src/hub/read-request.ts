@@ -1,0 +1,71 @@
+import { quoted } from '../contract/errors.ts';
+import { isId } from '../contract/ids.ts';
+import { type Message, open } from '../contract/message.ts';
+import type { TaskRequested } from '../gen/events/depot/v1/events.ts';
+import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
+import { botIdPattern } from './hello.ts';
+import { translatorOf } from './kinds/kind.ts';
+import type { Changed } from './ledger.ts';
+import { defaultMaxAttempts, mostAttempts, mostPriority } from './limits.ts';
+import { isInstant } from './read-report.ts';
+import { poison, type Task } from './task.ts';
+
+const unknownSchema: SchemaRef = { kind: '', revision: 0, digest: '' };
+
+/** The task that a message asks for; POISON when no bot could ever do it. */
+export function readTask(message: Message, traceparent: string, now: Date): Changed {
+  const { id: messageId, key, correlationId } = message;
+  const asked = readBody(message);
+  const task: Task = {
+    taskId: asked.body?.taskId ?? message.task?.id ?? messageId,
+    orderId: asked.body?.orderId ?? key,
+    schema: asked.body?.schema ?? unknownSchema,
+    payload: asked.body?.payload ?? new Uint8Array(),
+    priority: asked.body?.priority ?? 0,
+    deadline: asked.body?.deadline,
+    onlyBotId: asked.body?.onlyBotId ?? '',
+    maxAttempts: Math.min(asked.body?.maxAttempts || defaultMaxAttempts, mostAttempts),
+    position: asked.body?.position,
+    traceparent,
+    correlationId,
+    causationId: messageId,
+    createdAt: now,
+    attempt: 1,
+    fence: 0,
+    phase: { state: 'QUEUED', notBefore: now },
+  };
+  return asked.flaw ? poison(task, '', asked.flaw, now) : { verdict: 'changed', task, events: [] };
+}
+
+/** The body as far as its fields can be used, and what is wrong with it. */
+function readBody(message: Message): { body: TaskRequested | undefined; flaw: string | undefined } {
+  const refuse = (flaw: string, body?: TaskRequested) => ({ body, flaw });
+  if (message.name !== 'depot.task_requested') return refuse(`${message.name} is no task`);
+  let body: TaskRequested;
+  try {
+    body = open({ ...message, name: message.name }).body;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+  const { taskId, orderId, schema, position, priority, deadline, onlyBotId } = body;
+  if (!isId(taskId)) return refuse(`task_id is ${quoted(taskId)}; give a UUID`);
+  if (!isId(orderId)) return refuse(`order_id is ${quoted(orderId)}; give a UUID`);
+  if (!schema || !translatorOf(schema)) {
+    const asked = `kind ${quoted(schema?.kind ?? '')} with digest ${quoted(schema?.digest ?? '')}`;
+    // Not stored: text that nobody has checked.
+    return refuse(`schema is ${asked}, which this hub does not know`, { ...body, schema: unknownSchema });
+  }
+  if (position && !(Number.isFinite(position.x) && Number.isFinite(position.y))) {
+    return refuse(`position is ${quoted(position)}; give metres`, { ...body, position: undefined });
+  }
+  if (Math.abs(priority) > mostPriority) {
+    return refuse(`priority is ${priority}; give -${mostPriority} to ${mostPriority}`, { ...body, priority: 0 });
+  }
+  if (deadline && !isInstant(deadline)) {
+    return refuse('deadline is out of range; give an instant of the years 1 to 9999', { ...body, deadline: undefined });
+  }
+  if (onlyBotId !== '' && !botIdPattern.test(onlyBotId)) {
+    return refuse(`only_bot_id is ${quoted(onlyBotId)}; repeat the bot_id of its hello`, { ...body, onlyBotId: '' });
+  }
+  return { body, flaw: undefined };
+}
