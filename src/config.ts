@@ -18,6 +18,9 @@ export const listeningRoles = Object.keys(ports) as ListeningRole[];
 /** Until a credential names a bot, nothing listens to the outside unless told to. */
 const defaultHost = '127.0.0.1';
 
+/** Between two exports of metrics, ms: the standard's default to a collector; to a file so often that who looks sees what happens now. */
+const defaultMetricIntervalMs = { collector: 60_000, file: 10_000 } as const;
+
 export type Config = Readonly<Required<z.infer<typeof schema>>> & {
   /** `host:port` that a role listens on. */
   readonly listen: Readonly<Record<ListeningRole, string>>;
@@ -38,6 +41,8 @@ const variables = {
   dataDirectory: 'MALLBOTS_DATA',
   otlpEndpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
   traceFile: 'MALLBOTS_TRACE_FILE',
+  metricsFile: 'MALLBOTS_METRICS_FILE',
+  metricIntervalMs: 'OTEL_METRIC_EXPORT_INTERVAL',
   logLevel: 'MALLBOTS_LOG_LEVEL',
   hubLeaseMs: 'MALLBOTS_HUB_LEASE_MS',
 } as const;
@@ -83,6 +88,10 @@ const schema = z.object({
     .default(''),
   /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
   traceFile: z.string().optional(),
+  /** The same for metrics. */
+  metricsFile: z.string().optional(),
+  /** Shorter than 100 ms, collecting would cost more than what is measured. */
+  metricIntervalMs: whole(100, 3_600_000, 'milliseconds').optional(),
   logLevel: z.enum(logLevels, `give one of ${logLevels.join(', ')}`).default('info'),
   /** How long a bot keeps its tasks without a heartbeat; the other times of the hub follow from it. Shorter than 500 ms, a busy machine loses leases. */
   hubLeaseMs: whole(500, 600_000, 'milliseconds').default(10_000),
@@ -127,6 +136,11 @@ export function readConfig(environment: Environment = hostEnvironment): Config {
     throw new ConfigError(`the configuration has mistakes:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`);
   }
   const { otlpEndpoint, dataDirectory } = parsed.data;
-  const traceFile = parsed.data.traceFile ?? (otlpEndpoint ? '' : join(dataDirectory, 'traces.jsonl'));
-  return Object.freeze({ ...parsed.data, traceFile, listen, address });
+  const fileIn = (name: string) => (otlpEndpoint ? '' : join(dataDirectory, name));
+  const {
+    traceFile = fileIn('traces.jsonl'),
+    metricsFile = fileIn('metrics.jsonl'),
+    metricIntervalMs = defaultMetricIntervalMs[otlpEndpoint ? 'collector' : 'file'],
+  } = parsed.data;
+  return Object.freeze({ ...parsed.data, traceFile, metricsFile, metricIntervalMs, listen, address });
 }

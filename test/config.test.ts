@@ -26,11 +26,23 @@ describe('the configuration', () => {
     expect(config.listen.orders).toBe('127.0.0.1:7002');
   });
 
-  test('writes no trace file beside a collector, unless one is named', () => {
+  test('writes no files of traces and metrics beside a collector, unless they are named', () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+    const named = { MALLBOTS_TRACE_FILE: 'here.jsonl', MALLBOTS_METRICS_FILE: 'there.jsonl' };
+
+    expect(readConfig(endpoint)).toMatchObject({ traceFile: '', metricsFile: '' });
+    expect(readConfig({ ...endpoint, ...named })).toMatchObject({
+      traceFile: 'here.jsonl',
+      metricsFile: 'there.jsonl',
+    });
+  });
+
+  test('exports metrics to a collector as often as the standard says, to a file more often, or as told', () => {
     const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
 
-    expect(readConfig(endpoint).traceFile).toBe('');
-    expect(readConfig({ ...endpoint, MALLBOTS_TRACE_FILE: 'here.jsonl' }).traceFile).toBe('here.jsonl');
+    expect(readConfig(endpoint).metricIntervalMs).toBe(60_000);
+    expect(readConfig({})).toMatchObject({ metricsFile: '.mallbots/metrics.jsonl', metricIntervalMs: 10_000 });
+    expect(readConfig({ ...endpoint, OTEL_METRIC_EXPORT_INTERVAL: '500' }).metricIntervalMs).toBe(500);
   });
 
   test('lists every mistake at once, each with its variable, its value and what to give', () => {

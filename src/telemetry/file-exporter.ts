@@ -1,28 +1,32 @@
 import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
-import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
+import type { ISerializer } from '@opentelemetry/otlp-transformer';
 import { makeDirectory } from '../kit/make-directory.ts';
 
-/** Bytes after which the file becomes `<file>.1` and a new one is begun: the last tens of thousands of orders at hand, the disk never full. */
-const maxTraceFileBytes = 64 * 1024 * 1024;
+/**
+ * Bytes after which the file becomes `<file>.1` and a new one is begun: the traces of the last tens of thousands of orders at hand, the metrics
+ * of half a day, the disk never full.
+ */
+const maxFileBytes = 64 * 1024 * 1024;
 
 /**
- * Appends spans to a local file: one OTLP `ExportTraceServiceRequest` in JSON a line, the format of the collector's file exporter. Several
+ * Appends spans or metrics to a local file: one OTLP export request in JSON a line, the format of the collector's file exporter. Several
  * processes may share the file: each batch is one appending write.
  */
-export class FileSpanExporter implements SpanExporter {
+export class FileExporter<T> {
   readonly #file: string;
+  readonly #serializer: Pick<ISerializer<T, unknown>, 'serializeRequest'>;
   #descriptor: number | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, serializer: Pick<ISerializer<T, unknown>, 'serializeRequest'>) {
     this.#file = file;
+    this.#serializer = serializer;
   }
 
-  export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
+  export(batch: T, done: (result: ExportResult) => void): void {
     try {
-      const request = JsonTraceSerializer.serializeRequest(spans);
+      const request = this.#serializer.serializeRequest(batch);
       if (request) writeSync(this.#open(), Buffer.concat([request, Buffer.from('\n')]));
       done({ code: ExportResultCode.SUCCESS });
     } catch (error) {
@@ -41,7 +45,7 @@ export class FileSpanExporter implements SpanExporter {
     if (this.#descriptor !== undefined) {
       const { size, ino } = fstatSync(this.#descriptor);
       const current = statSync(this.#file, { throwIfNoEntry: false });
-      if (current?.ino === ino && size < maxTraceFileBytes) return this.#descriptor;
+      if (current?.ino === ino && size < maxFileBytes) return this.#descriptor;
       if (current?.ino === ino) renameSync(this.#file, `${this.#file}.1`);
       this.#close();
     }

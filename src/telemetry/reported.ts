@@ -1,22 +1,33 @@
-import { ExportResultCode } from '@opentelemetry/core';
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { Logger } from 'pino';
 import { rootMessage } from '../kit/root-message.ts';
 
-/** `exporter`, with a line in the log when spans begin to get lost and when they arrive again: the SDK drops them without a word. */
-export function reported(exporter: SpanExporter, where: string, logger: Logger): SpanExporter {
+/** What exporters of spans and of metrics have in common. */
+export interface Exporter<T> {
+  export(batch: T, done: (result: ExportResult) => void): void;
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** `exporter`, with a line in the log when `what` begins to get lost and when it arrives again: the SDK drops it without a word. */
+export function reported<T>(
+  exporter: Exporter<T>,
+  what: 'traces' | 'metrics',
+  where: string,
+  logger: Logger,
+): Exporter<T> {
   let isFailing = false;
   return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
+    export(batch, done) {
+      exporter.export(batch, (result) => {
         const failed = result.code === ExportResultCode.FAILED;
-        if (failed && !isFailing) logger.warn({ where, reason: rootMessage(result.error) }, 'traces get lost');
-        if (!failed && isFailing) logger.warn({ where }, 'traces arrive again');
+        if (failed && !isFailing) logger.warn({ where, reason: rootMessage(result.error) }, `${what} get lost`);
+        if (!failed && isFailing) logger.warn({ where }, `${what} arrive again`);
         isFailing = failed;
         done(result);
       });
     },
     shutdown: () => exporter.shutdown(),
-    forceFlush: async () => exporter.forceFlush?.(),
+    forceFlush: () => exporter.forceFlush(),
   };
 }

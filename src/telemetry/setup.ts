@@ -1,6 +1,7 @@
-import { context, type Tracer } from '@opentelemetry/api';
+import { context, type Meter, type Tracer } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import {
@@ -10,23 +11,23 @@ import {
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions/incubating';
 import type { Logger } from 'pino';
-import { FileSpanExporter } from './file-exporter.ts';
+import { FileExporter } from './file-exporter.ts';
 import { createLogger, type LogLevel } from './logger.ts';
+import { createMetrics, type MetricsOptions } from './metrics.ts';
 import { reported } from './reported.ts';
 
 /** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */
 export interface Telemetry {
   readonly tracer: Tracer;
+  readonly meter: Meter;
   readonly logger: Logger;
   /** Exports what is waiting; gives up after `shutdownTimeoutMs`. Never throws. */
   shutdown(): Promise<void>;
 }
 
-export interface TelemetryOptions {
+export interface TelemetryOptions extends MetricsOptions {
   /** Becomes `service.name`: `orders`, `hub`, `bot` ... */
   readonly role: string;
-  /** OTLP over HTTP, for example http://127.0.0.1:4318; empty: none. */
-  readonly otlpEndpoint: string;
   /** OTLP JSON lines; empty: none. */
   readonly traceFile: string;
   readonly logLevel: LogLevel;
@@ -46,13 +47,15 @@ const version = '0.1.0';
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   context.setGlobalContextManager(contextManager);
   const logger = createLogger(options.role, options.logLevel);
+  const resource = resourceFromAttributes({
+    [ATTR_SERVICE_NAME]: options.role,
+    [ATTR_SERVICE_NAMESPACE]: 'mallbots',
+    [ATTR_SERVICE_VERSION]: version,
+    [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
+  });
+  const metrics = createMetrics(options, 'mallbots', resource, logger);
   const provider = new TracerProvider({
-    resource: resourceFromAttributes({
-      [ATTR_SERVICE_NAME]: options.role,
-      [ATTR_SERVICE_NAMESPACE]: 'mallbots',
-      [ATTR_SERVICE_VERSION]: version,
-      [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
-    }),
+    resource,
     spanProcessors: exporters(options, logger).map(
       (exporter) =>
         new BatchSpanProcessor({
@@ -65,12 +68,14 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   });
   return {
     tracer: provider.getTracer('mallbots', version),
+    meter: metrics.meter,
     logger,
     async shutdown() {
       const giveUp = new Promise<void>((resolve) => setTimeout(resolve, shutdownTimeoutMs).unref());
-      await Promise.race([provider.shutdown(), giveUp]).catch((error: unknown) => {
-        logger.warn({ err: error }, 'the last spans could not be exported');
-      });
+      const lost = (what: string) => (error: unknown) =>
+        logger.warn({ err: error }, `the last ${what} could not be exported`);
+      const exported = [provider.shutdown().catch(lost('spans')), metrics.shutdown().catch(lost('metrics'))];
+      await Promise.race([Promise.all(exported), giveUp]);
     },
   };
 }
@@ -81,7 +86,7 @@ const contextManager = new AsyncLocalStorageContextManager().enable();
 function exporters({ otlpEndpoint, traceFile }: TelemetryOptions, logger: Logger): SpanExporter[] {
   const url = `${otlpEndpoint.replace(/\/$/, '')}/v1/traces`;
   return [
-    ...(otlpEndpoint ? [reported(new OTLPTraceExporter({ url }), otlpEndpoint, logger)] : []),
-    ...(traceFile ? [reported(new FileSpanExporter(traceFile), traceFile, logger)] : []),
+    ...(otlpEndpoint ? [reported(new OTLPTraceExporter({ url }), 'traces', otlpEndpoint, logger)] : []),
+    ...(traceFile ? [reported(new FileExporter(traceFile, JsonTraceSerializer), 'traces', traceFile, logger)] : []),
   ];
 }

@@ -22,7 +22,15 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const telemetryOf = (role: string) =>
-  createTelemetry({ role, traceFile, otlpEndpoint: '', logLevel: 'silent', instanceId: role });
+  createTelemetry({
+    metricsFile: '',
+    metricIntervalMs: 60_000,
+    role,
+    traceFile,
+    otlpEndpoint: '',
+    logLevel: 'silent',
+    instanceId: role,
+  });
 
 describe('the local trace file', () => {
   test('says of each span where it belongs, whose it is and what it is about', async () => {

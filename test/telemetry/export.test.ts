@@ -14,7 +14,15 @@ beforeEach(async () => {
 afterEach(() => collector[Symbol.asyncDispose]());
 
 const telemetryOf = (role: string, otlpEndpoint = collector.endpoint) =>
-  createTelemetry({ role, otlpEndpoint, traceFile: '', logLevel: 'silent', instanceId: `${role}-1` });
+  createTelemetry({
+    metricsFile: '',
+    metricIntervalMs: 60_000,
+    role,
+    otlpEndpoint,
+    traceFile: '',
+    logLevel: 'silent',
+    instanceId: `${role}-1`,
+  });
 
 describe('spans for a collector', () => {
   test('arrive over OTLP/HTTP as they were recorded, under the service of their role', async () => {

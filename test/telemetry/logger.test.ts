@@ -10,7 +10,7 @@ function logged(body: string): Array<Record<string, unknown>> {
     import { context, trace } from '@opentelemetry/api';
     import { contextOf } from '${source('propagation.ts')}';
     import { createTelemetry } from '${source('setup.ts')}';
-    const options = { role: 'hub', otlpEndpoint: '', traceFile: '', logLevel: 'info', instanceId: 'hub-1' };
+    const options = { role: 'hub', otlpEndpoint: '', traceFile: '', metricsFile: '', metricIntervalMs: 60_000, logLevel: 'info', instanceId: 'hub-1' };
     const { tracer, logger } = createTelemetry(options);
     ${body}`;
   const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {

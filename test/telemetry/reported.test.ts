@@ -1,7 +1,8 @@
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
+import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { FileSpanExporter } from '../../src/telemetry/file-exporter.ts';
+import { FileExporter } from '../../src/telemetry/file-exporter.ts';
 import { reported } from '../../src/telemetry/reported.ts';
 
 function logging() {
@@ -20,7 +21,8 @@ test('says once that traces get lost and why, and once that they arrive again', 
     { code: ExportResultCode.SUCCESS },
   ];
   const exporter = reported(
-    { export: (_spans, done) => done(results.shift()!), shutdown: async () => undefined },
+    { export: (_spans, done) => done(results.shift()!), forceFlush: async () => {}, shutdown: async () => {} },
+    'traces',
     'http://collector:4318',
     logger,
   );
@@ -38,7 +40,7 @@ test('says where a trace file cannot be written, even where making a directory n
   const { lines, logger } = logging();
   const file = '/proc/mallbots/traces.jsonl';
 
-  reported(new FileSpanExporter(file), file, logger).export([], () => undefined);
+  reported(new FileExporter(file, JsonTraceSerializer), 'traces', file, logger).export([], () => undefined);
 
   expect(lines).toMatchObject([{ msg: 'traces get lost', where: file, reason: expect.stringContaining('ENOENT') }]);
 });
