@@ -15,7 +15,7 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
   async listBots({ connectedOnly }) {
     const bots = await database.query((orm) => listBots(orm, connectedOnly));
     return {
-      bots: bots.map(({ botId, sessionId, hubId, epoch, isLive, lastSeenAt, x, y, battery, taskIds }) => ({
+      bots: bots.map(({ botId, sessionId, hubId, epoch, isLive, isCurrent, lastSeenAt, x, y, battery, taskIds }) => ({
         botId,
         hubId,
         epoch,
@@ -25,7 +25,7 @@ export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
         battery: battery ?? 0,
         taskIds,
         sessionId,
-        sessionState: isLive ? 'READY' : 'EXPIRED',
+        sessionState: isLive ? 'READY' : isCurrent ? 'DETACHED' : 'EXPIRED',
       })),
     };
   },

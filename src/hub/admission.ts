@@ -2,23 +2,34 @@ import { MallError } from '../contract/errors.ts';
 import type { BotRow } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 
+export interface Admission {
+  /** The hub of the stream that this one ends. */
+  readonly supersededOn: string | undefined;
+  /** The session that the bot has goes on; else a new one begins. */
+  readonly continues: boolean;
+}
+
 /**
- * Whether a stream may become its bot's session, given what is known of the bot at the database's `now`.
+ * Whether a stream may become its bot's newest, given what is known of the bot and the database's `now`.
  *
- * | known bot is                    | same instance                 | other instance |
- * |---------------------------------|-------------------------------|----------------|
- * | unknown, detached, or expired   | admitted                      | admitted       |
- * | connected, session not expired  | admitted, ends the old stream | refused        |
+ * | known bot is                     | same instance with the newest token   | same instance                       | other instance |
+ * |----------------------------------|---------------------------------------|-------------------------------------|----------------|
+ * | unknown, or its session expired  | new session                           | new session                         | new session    |
+ * | detached                         | its session goes on                   | new session                         | new session    |
+ * | connected                        | its session goes on, old stream ends  | new session, ends the old stream    | refused        |
  *
  * @throws MallError ALREADY_EXISTS naming the bot id and when to try again
  */
 export function admitBot(
-  known: Pick<BotRow, 'instanceId' | 'connected' | 'sessionExpiresAt' | 'hubId'> | undefined,
+  known: (Pick<BotRow, 'instanceId' | 'connected' | 'sessionExpiresAt' | 'hubId'> & { readonly now: Date }) | undefined,
   { botId, instanceId }: Pick<Introduction, 'botId' | 'instanceId'>,
-  now: Date | undefined,
-): { supersededOn: string | undefined } {
-  if (!known || !now || !known.connected || known.sessionExpiresAt <= now) return { supersededOn: undefined };
-  if (known.instanceId === instanceId) return { supersededOn: known.hubId };
+  hasNewestToken: boolean,
+): Admission {
+  if (!known || known.sessionExpiresAt <= known.now) return { supersededOn: undefined, continues: false };
+  if (known.instanceId === instanceId) {
+    return { supersededOn: known.connected ? known.hubId : undefined, continues: hasNewestToken };
+  }
+  if (!known.connected) return { supersededOn: undefined, continues: false };
   const remedy = `stop the other instance, or try again after ${known.sessionExpiresAt.toISOString()}`;
   throw new MallError(
     'ALREADY_EXISTS',

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { and, asc, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
 import { bots, isHeld, tasks } from './store.ts';
@@ -7,14 +7,18 @@ export type BotRow = typeof bots.$inferSelect;
 
 const clock = sql<Date>`now()`.mapWith(bots.lastSeenAt);
 
-/** The bot as it is known, with the database's clock; undefined for one that never said Hello. */
-export async function lockBot(orm: Orm, botId: string): Promise<(BotRow & { now: Date }) | undefined> {
-  const [row] = await orm
+/**
+ * The bots as they are known, with the database's clock; those that never said Hello are missing. Locked in the order of their ids, as
+ * everywhere, so that two hubs do not wait for each other.
+ */
+export async function lockBots(orm: Orm, botIds: readonly string[]): Promise<Map<string, BotRow & { now: Date }>> {
+  const rows = await orm
     .select({ ...getTableColumns(bots), now: clock })
     .from(bots)
-    .where(eq(bots.botId, botId))
+    .where(inArray(bots.botId, [...botIds]))
+    .orderBy(asc(bots.botId))
     .for('update');
-  return row;
+  return new Map(rows.map((row) => [row.botId, row]));
 }
 
 export interface Claim {
@@ -22,78 +26,113 @@ export interface Claim {
   readonly instanceId: string;
   readonly bootCount: number;
   readonly sessionId: string;
+  readonly resumeDigest: Uint8Array;
   readonly hubId: string;
   readonly position: Position | undefined;
-  /** The epoch that `lockBot` saw; 0 when it saw nothing. */
+  /** The epoch that `lockBots` saw; 0 when it saw nothing. */
   readonly knownEpoch: number;
 }
 
-/** Makes the session the bot's newest and answers with its epoch; undefined when another one came first, which only a new bot's can. */
-export async function claimBot(orm: Orm, claim: Claim, leaseMs: number): Promise<number | undefined> {
-  const { botId, knownEpoch, position, ...session } = claim;
-  const changed = {
-    ...session,
-    connected: true,
-    sessionExpiresAt: sql`now() + make_interval(secs => ${leaseMs / 1000})`,
-    lastSeenAt: sql`now()`,
-    ...(position && { x: position.x, y: position.y }),
-  };
-  const [row] = await orm
-    .insert(bots)
-    .values({ ...changed, botId, epoch: 1 })
-    .onConflictDoUpdate({
-      target: bots.botId,
-      set: { ...changed, epoch: sql`${bots.epoch} + 1` },
-      setWhere: eq(bots.epoch, knownEpoch),
-    })
-    .returning({ epoch: bots.epoch });
-  return row?.epoch;
+/**
+ * Makes these sessions their bots' newest and answers with the epochs by bot id. One is missing when another hub came first, which only a new
+ * bot's can.
+ */
+export async function claimBots(orm: Orm, claims: readonly Claim[], leaseMs: number): Promise<Map<string, number>> {
+  const rows = claims
+    .toSorted((a, b) => (a.botId < b.botId ? -1 : 1))
+    .map(({ position, resumeDigest, ...claim }) => ({
+      ...claim,
+      ...position,
+      resumeDigest: Buffer.from(resumeDigest).toString('hex'),
+    }));
+  const claimed = await orm.execute<{ bot_id: string; epoch: string }>(sql`
+    insert into ${bots} as b (bot_id, instance_id, boot_count, epoch, session_id, resume_digest, hub_id, connected,
+      session_expires_at, last_seen_at, x, y)
+    select c."botId", c."instanceId", c."bootCount", c."knownEpoch" + 1, c."sessionId", decode(c."resumeDigest", 'hex'),
+      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y
+    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c("botId" text, "instanceId" text, "bootCount" bigint,
+      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8)
+    on conflict (bot_id) do update set
+      instance_id = excluded.instance_id, boot_count = excluded.boot_count, epoch = excluded.epoch,
+      session_id = excluded.session_id, resume_digest = excluded.resume_digest, hub_id = excluded.hub_id,
+      connected = true, session_expires_at = excluded.session_expires_at, last_seen_at = excluded.last_seen_at,
+      x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y)
+    where b.epoch = excluded.epoch - 1
+    returning bot_id, epoch`);
+  return new Map(claimed.map(({ bot_id, epoch }) => [bot_id, Number(epoch)]));
 }
 
-/** A session that is still the bot's newest has ended: the bot id is free at once. */
+/** What a stream is known by in the tables: once its bot has a stream with a higher epoch, nothing that it brings counts. */
+export interface StreamKey {
+  readonly botId: string;
+  readonly epoch: number;
+}
+
+/** The newest epoch of each of these bots. */
+export async function epochsOf(orm: Orm, botIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await orm
+    .select({ botId: bots.botId, epoch: bots.epoch })
+    .from(bots)
+    .where(inArray(bots.botId, [...botIds]));
+  return new Map(rows.map(({ botId, epoch }) => [botId, epoch]));
+}
+
+/** Streams that are still their bot's newest have ended: the bot id is free at once, and the session can be resumed for `graceMs`. */
 export async function detachBots(
   orm: Orm,
-  ended: ReadonlyArray<{ readonly botId: string; readonly sessionId: string }>,
+  ended: ReadonlyArray<StreamKey & { readonly graceMs: number }>,
 ): Promise<void> {
   await orm.execute(sql`
-    update ${bots} b set connected = false, session_expires_at = now()
-    from jsonb_to_recordset(${JSON.stringify(ended)}::text::jsonb) as e("botId" text, "sessionId" text)
-    where b.bot_id = e."botId" and b.session_id = e."sessionId"`);
+    with ended as (
+      select b.bot_id, e."graceMs" from ${bots} b
+      join jsonb_to_recordset(${JSON.stringify(ended)}::text::jsonb) as e("botId" text, epoch bigint, "graceMs" float8)
+        on b.bot_id = e."botId" and b.epoch = e.epoch
+      order by b.bot_id for update of b
+    )
+    update ${bots} b set connected = false, session_expires_at = now() + make_interval(secs => ended."graceMs" / 1000)
+    from ended where b.bot_id = ended.bot_id`);
 }
 
 /** The newest of what a bot said about itself. */
-export interface Beat {
-  readonly botId: string;
-  readonly sessionId: string;
+export interface Beat extends StreamKey {
   readonly position: Position | undefined;
   /** 0 to 1. */
   readonly battery: number | undefined;
 }
 
-/** Keeps sessions for `leaseMs`, and answers with the ids of those that are still their bot's newest. */
+/** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is still their newest. */
 export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<Set<string>> {
-  const rows = beats.map(({ botId, sessionId, position, battery }) => ({ botId, sessionId, ...position, battery }));
-  const renewed = await orm.execute<{ session_id: string }>(sql`
+  const rows = beats.map(({ botId, epoch, position, battery }) => ({ botId, epoch, ...position, battery }));
+  const renewed = await orm.execute<{ bot_id: string }>(sql`
+    with beats as (
+      select s.* from ${bots} b
+      join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+        as s("botId" text, epoch bigint, x float8, y float8, battery float8) on b.bot_id = s."botId" and b.epoch = s.epoch
+      order by b.bot_id for update of b
+    )
     update ${bots} b set
       session_expires_at = now() + make_interval(secs => ${leaseMs / 1000}), last_seen_at = now(),
       x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery)
-    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-      as s("botId" text, "sessionId" text, x float8, y float8, battery float8)
-    where b.bot_id = s."botId" and b.session_id = s."sessionId" returning b.session_id`);
-  return new Set(renewed.map(({ session_id }) => session_id));
+    from beats s where b.bot_id = s."botId" returning b.bot_id`);
+  return new Set(renewed.map(({ bot_id }) => bot_id));
 }
 
 export interface BotListing extends BotRow {
+  /** Connected, and whoever says so lives. */
   readonly isLive: boolean;
+  /** The session has not expired. */
+  readonly isCurrent: boolean;
   readonly taskIds: string[];
 }
 
 export async function listBots(orm: Orm, connectedOnly: boolean): Promise<BotListing[]> {
-  const isLive = and(bots.connected, gt(bots.sessionExpiresAt, sql`now()`));
+  const isCurrent = gt(bots.sessionExpiresAt, sql`now()`);
+  const isLive = and(bots.connected, isCurrent);
   return orm
     .select({
       ...getTableColumns(bots),
       isLive: sql<boolean>`${isLive}`,
+      isCurrent: sql<boolean>`${isCurrent}`,
       taskIds: sql<string[]>`to_json(array(
         select t.task_id from ${tasks} t
         where t.bot_id = ${bots.botId} and ${isHeld} order by t.task_id))`,

@@ -12,6 +12,8 @@ const maxDigests = 64;
 /** Tasks that one bot holds at once, of all kinds. */
 const maxHeldTasks = 64;
 const maxFeatures = 64;
+/** Tokens are ours and shorter. */
+const maxTokenBytes = 64;
 /** The minor of fleet.v1 that this hub speaks. */
 export const envelopeMinor = 0;
 
@@ -20,6 +22,10 @@ export interface Introduction {
   readonly botId: string;
   readonly instanceId: string;
   readonly bootCount: number;
+  /** Empty when the bot has none. */
+  readonly resumeToken: Uint8Array;
+  /** The newest hub frame that the bot has seen. */
+  readonly lastHubSeq: number;
   readonly kinds: ReadonlySet<string>;
   /** Tasks that the bot may hold at once, by kind; only kinds that it serves. */
   readonly credits: ReadonlyMap<string, number>;
@@ -30,7 +36,7 @@ export interface Introduction {
 
 /** @throws MallError INVALID_ARGUMENT naming the first field at fault */
 export function readHello(hello: Hello): Introduction {
-  const { botId, bootCount, envelope, kinds, credits, heldTasks, position } = hello;
+  const { botId, bootCount, resumeToken, lastHubSeq, envelope, kinds, credits, heldTasks, position } = hello;
   if (!botIdPattern.test(botId)) {
     throw invalid(
       'hello.bot_id',
@@ -40,6 +46,10 @@ export function readHello(hello: Hello): Introduction {
     );
   }
   const instanceId = requireId('hello.instance_id', hello.instanceId, 'give a UUID drawn when the bot process starts');
+  if (resumeToken.length > maxTokenBytes) {
+    const remedy = 'repeat the one of the last welcome, or leave it empty';
+    throw invalid('hello.resume_token', `${resumeToken.length} bytes`, 'TOO_LONG', remedy);
+  }
   if (envelope && envelope.minMinor > envelopeMinor) {
     const remedy = `this hub speaks minor ${envelopeMinor} of fleet.v1; accept it or find a newer hub`;
     throw invalid('hello.envelope.min_minor', envelope.minMinor, 'ENVELOPE_TOO_NEW', remedy);
@@ -59,6 +69,8 @@ export function readHello(hello: Hello): Introduction {
     botId,
     instanceId,
     bootCount,
+    resumeToken,
+    lastHubSeq,
     kinds: served,
     credits: new Map(
       credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, served)]),

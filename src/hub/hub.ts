@@ -10,6 +10,8 @@ import type { Role, RoleContext } from '../role/role.ts';
 import { toStatus } from '../rpc/errors.ts';
 import { implement, startServer } from '../rpc/server.ts';
 import { fleetAdmin } from './admin.ts';
+import { Admissions } from './admissions.ts';
+import type { BotSession } from './bot-session.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
 import { startControl } from './control.ts';
 import { detacher } from './detach.ts';
@@ -40,12 +42,13 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const tables = { outbox: outboxTable, inbox };
   const outbox = createOutbox({ tables, source });
   const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
-  const roster = new Roster();
+  const roster = new Roster<BotSession>(limits.maxStreams);
   const onQueued = () => {
     dispatch.tasksWait();
     control.tellQueued();
   };
-  const ledger = new Ledger({ database, outbox, times, hubId, onQueued });
+  const ledger = new Ledger({ database, outbox, times, onQueued });
+  const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, times, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
   const leases = new Leases({ database, roster, ledger, times, logger });
@@ -60,7 +63,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   });
   const ports: ConnectionPorts = {
     hubId,
-    ledger,
+    admissions,
     roster,
     reports,
     times,
@@ -110,12 +113,13 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     isDraining = true;
     const streams = [...connections];
     const gone = Promise.all(streams.map(({ closed }) => closed));
-    for (const connection of streams) connection.input({ type: 'drain' });
+    for (const { session } of streams) session.input({ type: 'drain' });
     const left = new AbortController();
     await Promise.race([gone, pause(drainDeadlineMs, left.signal)]);
     left.abort();
-    for (const connection of streams) connection.input({ type: 'drained' });
+    for (const { session } of [...streams]) session.input({ type: 'drained' });
     await gone;
+    for (const session of [...roster.detached]) session.input({ type: 'drained' });
   }
 
   return {

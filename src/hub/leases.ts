@@ -67,8 +67,8 @@ export class Leases {
     const askedAtMs = performance.now();
     const known = bot.find(taskId);
     if (known && fence < known.task.fence) return misfit(known.task, bot.botId, fence)!;
-    const { botId, sessionId } = bot;
-    const renewal: Renewal = { taskId, fence, botId, sessionId, running: known?.running ?? false };
+    const { botId, epoch } = bot;
+    const renewal: Renewal = { taskId, fence, botId, epoch, running: known?.running ?? false };
     const { leaseMs } = this.#ports.times;
     const { isKept, task } = await this.#ports.database.query(async (orm) => ({
       isKept: (await renewLeases(orm, [renewal], leaseMs)).has(taskId),
@@ -128,9 +128,9 @@ export class Leases {
         ),
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Set<string>(),
       }));
-      for (const { seat, renewals } of taken) {
+      for (const { seat, beat, renewals } of taken) {
         // The notification of the hub that has the bot now was lost; the table has not forgotten.
-        if (!sessions.has(seat.bot.sessionId)) seat.input({ type: 'superseded', epoch: seat.bot.epoch + 1 });
+        if (!sessions.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });
         for (const { taskId, fence } of renewals) {
           const held = seat.bot.find(taskId);
           if (held?.task.fence !== fence) continue;

@@ -1,16 +1,13 @@
-import { MallError } from '../contract/errors.ts';
 import type { Outbox } from '../database/outbox.ts';
 import type { Database, Orm, Transaction } from '../database/port.ts';
 import { parseTraceparent } from '../telemetry/propagation.ts';
-import { admitBot } from './admission.ts';
 import { Batch } from './batch.ts';
-import { claimBot, lockBot } from './bot-store.ts';
+import { epochsOf, type StreamKey } from './bot-store.ts';
 import type { Choose } from './dispatch.ts';
-import type { Introduction } from './hello.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
 import { lockQueued, type Takers } from './queue-store.ts';
 import { type Decision, decideTask, type Task, type TaskInput } from './task.ts';
-import { insertTasks, lockExpired, lockTasks, lockTasksOf, saveTasks } from './task-store.ts';
+import { insertTasks, lockExpired, lockTasks, saveTasks } from './task-store.ts';
 
 export type Changed = Extract<Decision, { verdict: 'changed' }>;
 
@@ -24,17 +21,8 @@ export interface LedgerPorts {
   readonly database: Database;
   readonly outbox: Outbox;
   readonly times: HubTimes;
-  readonly hubId: string;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
-}
-
-export interface Admitted {
-  readonly epoch: number;
-  /** The hub of the stream that this one ends. */
-  readonly supersededOn: string | undefined;
-  /** What the bot said it holds and does. */
-  readonly kept: readonly Task[];
 }
 
 interface Entry {
@@ -42,6 +30,8 @@ interface Entry {
   readonly input: TaskInput;
   /** Of the span that the input's events belong to. */
   readonly traceparent: string;
+  /** The stream that brought it, where one did. */
+  readonly stream: StreamKey | undefined;
 }
 
 /** The task table: every change is a decision of `decideTask`, under the row's lock, and commits with its events. */
@@ -54,9 +44,12 @@ export class Ledger {
     this.#inputs = new Batch(maxTasksPerTransaction, (entries) => this.#applyAll(entries));
   }
 
-  /** Resolves when the decision is durable. Inputs that wait at the same moment share a transaction. */
-  apply(taskId: string, input: TaskInput, traceparent: string): Promise<Decision> {
-    return this.#inputs.add({ taskId, input, traceparent });
+  /**
+   * Resolves when the decision is durable. Inputs that wait at the same moment share a transaction. What came on a `stream` is refused when the
+   * bot has a newer one, on whichever hub.
+   */
+  apply(taskId: string, input: TaskInput, traceparent: string, stream?: StreamKey): Promise<Decision> {
+    return this.#inputs.add({ taskId, input, traceparent, stream });
   }
 
   /**
@@ -89,7 +82,7 @@ export class Ledger {
     return this.#ports.database.transaction(async ({ orm }) => {
       const { now, tasks } = await lockQueued(orm, takers, limit);
       const offered = choose(tasks).map(
-        ({ task, botId }) => this.#decide(task, { type: 'offered', botId }, now) as Changed,
+        ({ task, botId }) => this.decide(task, { type: 'offered', botId }, now) as Changed,
       );
       await save(orm, offered);
       return offered.map(({ task }) => task);
@@ -102,9 +95,9 @@ export class Ledger {
       const { now, tasks } = await lockExpired(tx.orm, maxTasksPerTransaction);
       const ended = tasks.map((before) => ({
         before,
-        decision: this.#decide(before, { type: 'expired' }, now) as Changed,
+        decision: this.decide(before, { type: 'expired' }, now) as Changed,
       }));
-      await this.#commit(
+      await this.commit(
         tx,
         ended.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
       );
@@ -114,58 +107,39 @@ export class Ledger {
     return transitions;
   }
 
-  /**
-   * Makes `sessionId` the bot's session. Tasks that the bot holds and still has are kept; those that it has by the table but does not hold are lost.
-   * @throws MallError ALREADY_EXISTS when another live instance has the bot id
-   */
-  async admit(introduction: Introduction, sessionId: string): Promise<Admitted> {
-    const { database, hubId, times } = this.#ports;
-    const { botId, instanceId, bootCount, position, held } = introduction;
-    const admitted = await database.transaction(async (tx) => {
-      const known = await lockBot(tx.orm, botId);
-      const { supersededOn } = admitBot(known, introduction, known?.now);
-      const knownEpoch = known?.epoch ?? 0;
-      const claim = { botId, instanceId, bootCount, sessionId, hubId, position, knownEpoch };
-      const epoch = await claimBot(tx.orm, claim, times.leaseMs);
-      if (epoch === undefined) {
-        throw new MallError('ABORTED', `another stream of bot "${botId}" came first; connect again`, {
-          reason: 'SUPERSEDED',
-          field: 'hello.bot_id',
-          value: botId,
-        });
-      }
-      const { now, tasks } = await lockTasksOf(tx.orm, botId);
-      const decisions = tasks.map((task) => {
-        const fence = held.find(({ taskId }) => taskId === task.taskId)?.fence;
-        const resumed = fence === undefined ? undefined : this.#decide(task, { type: 'resumed', botId, fence }, now);
-        if (resumed?.verdict === 'changed') return { decision: resumed, kept: true };
-        const reason = 'the bot came back without it';
-        return { decision: this.#decide(task, { type: 'dropped', botId, reason }, now) as Changed, kept: false };
-      });
-      await this.#commit(
-        tx,
-        decisions.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
-      );
-      const kept = decisions.filter(({ kept }) => kept).map(({ decision }) => decision.task);
-      return { epoch, supersededOn, kept, anyQueued: kept.length < decisions.length };
-    });
-    if (admitted.anyQueued) this.#ports.onQueued();
-    return admitted;
+  /** What the table says of `task` after `input`; it is written by `commit`. */
+  decide(task: Task | undefined, input: TaskInput, now: Date): Decision {
+    return decideTask(task, input, now, this.#ports.times);
+  }
+
+  /** Writes decisions about tasks that `tx` has locked, and their events with them. */
+  async commit(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
+    await save(
+      tx.orm,
+      changes.map(({ decision }) => decision),
+    );
+    await this.#publish(tx, changes);
   }
 
   async #applyAll(entries: readonly Entry[]): Promise<readonly Decision[]> {
     const decisions = await this.#ports.database.transaction(async (tx) => {
-      const { now, tasks } = await lockTasks(tx.orm, [...new Set(entries.map(({ taskId }) => taskId))]);
+      const streams = entries.flatMap(({ stream }) => stream ?? []);
+      // Both are under way at once; the epochs are read when the rows are locked, so that an admission is seen as soon as it is committed.
+      const [{ now, tasks }, epochs] = await Promise.all([
+        lockTasks(tx.orm, [...new Set(entries.map(({ taskId }) => taskId))]),
+        streams.length > 0 ? epochsOf(tx.orm, [...new Set(streams.map(({ botId }) => botId))]) : new Map(),
+      ]);
       const current = new Map(tasks.map((task) => [task.taskId, task]));
-      const made = entries.map(({ taskId, input, traceparent }) => {
-        const decision = this.#decide(current.get(taskId), input, now);
+      const made = entries.map(({ taskId, input, traceparent, stream }) => {
+        const isOutdated = stream !== undefined && epochs.get(stream.botId) !== stream.epoch;
+        const decision = isOutdated ? outdated(stream) : this.decide(current.get(taskId), input, now);
         if (decision.verdict === 'changed') current.set(taskId, decision.task);
         return { decision, traceparent };
       });
       const changed = made.filter(
         (entry): entry is typeof entry & { decision: Changed } => entry.decision.verdict === 'changed',
       );
-      await this.#commit(tx, changed);
+      await this.commit(tx, changed);
       return made.map(({ decision }) => decision);
     });
     const isQueued = (decision: Decision) => decision.verdict === 'changed' && decision.task.phase.state === 'QUEUED';
@@ -175,19 +149,7 @@ export class Ledger {
 
   /** The statement that inserts the task puts the database's clock in the place of this one. */
   #offered(task: Task, botId: string): Task {
-    return (this.#decide(task, { type: 'offered', botId }, new Date()) as Changed).task;
-  }
-
-  #decide(task: Task | undefined, input: TaskInput, now: Date): Decision {
-    return decideTask(task, input, now, this.#ports.times);
-  }
-
-  async #commit(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
-    await save(
-      tx.orm,
-      changes.map(({ decision }) => decision),
-    );
-    await this.#publish(tx, changes);
+    return (this.decide(task, { type: 'offered', botId }, new Date()) as Changed).task;
   }
 
   async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
@@ -198,6 +160,12 @@ export class Ledger {
     await this.#ports.outbox.addAll(tx, letters);
   }
 }
+
+const outdated = ({ botId, epoch }: StreamKey): Decision => ({
+  verdict: 'refused',
+  reason: 'WRONG_STATE',
+  message: `bot "${botId}" has a newer stream than this one of epoch ${epoch}; go on with that`,
+});
 
 /** The last decision about a task counts. */
 async function save(orm: Orm, decisions: readonly Changed[]): Promise<void> {

@@ -32,6 +32,12 @@ export const frameBurstSeconds = 2;
  */
 export const pendingSlack = 64;
 
+/**
+ * Frames down that are kept until a bot acknowledges them, to be sent again when it resumes: a lease and a cancel for each task that it may
+ * hold. Policy when full: the oldest goes, and a bot that has not seen it starts with its full state instead.
+ */
+export const maxRetainedFrames = 128;
+
 /** From SIGTERM until streams are ended: time for what is on the wire to be made durable and acknowledged. */
 export const drainDeadlineMs = 3_000;
 
@@ -46,6 +52,9 @@ export const maxTasksPerTransaction = 64;
  * connections from what bots report.
  */
 export const maxIngestFlushes = 3;
+
+/** Hellos answered in one transaction: a fleet that comes back at once fills it, 256 bots with a task each take about 40 ms. */
+export const maxAdmissionsPerTransaction = 256;
 
 /** Unacknowledged tasks from the broker: as many as one insert takes. */
 export const ingestPrefetch = 256;
@@ -84,6 +93,11 @@ export interface HubTimes {
   readonly heartbeatMs: number;
   /** Heartbeats are gathered this long and renew in one statement; half a heartbeat, so that a lease is renewed before the next one. */
   readonly tickMs: number;
+  /**
+   * How long a session waits for its bot after its stream: as long as the tasks of a bot that vanished may still be its own, twice over, so that
+   * one that finds its task taken away still resumes. What comes later starts with its full state, which costs a resend.
+   */
+  readonly graceMs: number;
   /** How long a bot may think about an offer. */
   readonly offerMs: number;
   /** A bot that declined or overslept an offer is not asked again for that task so long. */
@@ -96,6 +110,7 @@ export const hubTimes = (leaseMs: number): HubTimes => ({
   leaseMs,
   heartbeatMs: leaseMs / 5,
   tickMs: leaseMs / 10,
+  graceMs: leaseMs * 2,
   offerMs: leaseMs / 2,
   declinePauseMs: leaseMs / 5,
   retryPauseMs: leaseMs / 10,

@@ -117,12 +117,12 @@ export class LiveBot {
   takeBeat(): { beat: Beat; renewals: Renewal[] } | undefined {
     if (!this.#hasBeaten) return undefined;
     this.#hasBeaten = false;
-    const { botId, sessionId } = this;
+    const { botId, epoch } = this;
     const named = this.held.filter((held) => held.named && held.isLeased);
     for (const held of named) held.named = false;
     return {
-      beat: { botId, sessionId, position: this.#position, battery: this.#battery },
-      renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, sessionId, running })),
+      beat: { botId, epoch, position: this.#position, battery: this.#battery },
+      renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, epoch, running })),
     };
   }
 

@@ -1,62 +1,140 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { HubFrame } from '../gen/fleet/v1/fleet.ts';
 import type { IncomingFrame } from './envelope.ts';
-import type { HubLimits } from './limits.ts';
+import { type HubLimits, maxRetainedFrames } from './limits.ts';
 import type { HubBody } from './roster.ts';
 
 export type Call = ServerDuplexStream<IncomingFrame, HubFrame>;
 
+/** A frame that is to be written; the ack is added then. */
 interface Queued {
+  /** 0 for what has no number. */
+  readonly seq: number;
   readonly body: HubBody;
   readonly traceparent: string;
 }
 
-/** What the bot can do without: the next one makes up for it, or the bot says the same again and hears it again. */
-const isLossy = ({ $case }: HubBody) => $case === 'nack' || $case === 'credit';
+/**
+ * What becomes of a frame that does not arrive.
+ *
+ * | | |
+ * |---|---|
+ * | lossy | nothing: the next one makes up for it, or the bot says the same again and hears it again |
+ * | once | it belongs to its stream: an offer is withdrawn with that, a welcome and a drain are about it |
+ * | retained | it is sent again on the next stream of the session, until the bot acknowledges it |
+ */
+function fateOf(body: HubBody): 'lossy' | 'once' | 'retained' {
+  switch (body.$case) {
+    case 'credit':
+    case 'acknowledgement':
+      return 'lossy';
+    case 'nack':
+      // The frame that it refuses is acknowledged with it, so the bot does not send that again.
+      return body.value.seq > 0 ? 'retained' : 'lossy';
+    case 'welcome':
+    case 'offer':
+    case 'drain':
+      return 'once';
+    case 'lease':
+    case 'cancel':
+    case 'protocolOffer':
+      return 'retained';
+    default:
+      return body satisfies never;
+  }
+}
+
+/** A welcome comes before what is sent again, and must not be taken for the newest of it. */
+const isNumbered = (body: HubBody) => body.$case !== 'welcome' && fateOf(body) !== 'lossy';
 
 /**
- * The one writer of a stream. Holds back while the stream says that it is full (grpc-js: from the 16th message on), at most `maxQueuedFrames`;
- * policy when full: the oldest lossy frame goes, and where there is none, the stream. Every frame carries the newest acknowledgement;
- * what was acknowledged in one turn of the event loop shares one frame.
+ * The frames of a session to its bot, over all of its streams on this hub; the one writer of the stream that is attached just now. Holds back
+ * while that says that it is full (grpc-js: from the 16th message on), at most `maxQueuedFrames`; policy when full: the oldest lossy
+ * frame goes, and where there is none, the stream. Every frame carries the newest acknowledgement; what was acknowledged in one turn of
+ * the event loop shares one frame. Keeps what is to be sent again, at most `maxRetainedFrames`; policy when full: the oldest goes, and a bot
+ * that has not seen it cannot resume.
  */
 export class Outbound {
-  readonly #call: Call;
   readonly #maxQueuedFrames: number;
   readonly #onOverflow: () => void;
+  #call: Call | undefined;
   #queue: Queued[] = [];
+  #retained: Queued[] = [];
   #writable = true;
-  #closed = false;
-  #seq = 0;
-  #ack = 0;
+  /** The last number given. */
+  #lastSeq = 0;
+  /** Every frame up to here is gone: acknowledged, or too old. */
+  #goneUpTo = 0;
+  #durable = 0;
   #ackSent = 0;
   #ackScheduled = false;
 
-  constructor(call: Call, { maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, onOverflow: () => void) {
-    this.#call = call;
+  constructor({ maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, onOverflow: () => void) {
     this.#maxQueuedFrames = maxQueuedFrames;
     this.#onOverflow = onOverflow;
-    call.on('drain', () => {
-      this.#writable = true;
-      this.#pump();
-    });
   }
 
-  /** False when the frame was not taken: the stream is over. */
+  /** Every frame of the bot up to here is durable, or refused for good. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  attach(call: Call): void {
+    this.#call = call;
+    this.#writable = !call.writableNeedDrain;
+    call.on('drain', this.#onDrain);
+    this.#pump();
+  }
+
+  /** Before the stream ends: what was acknowledged goes along. What waits is dropped, except for what is retained. */
+  detach(): void {
+    this.#pump();
+    this.#call?.off('drain', this.#onDrain);
+    this.#call = undefined;
+    this.#queue = [];
+  }
+
+  /** Whether a bot that has seen everything up to `lastSeen` can be sent the rest. */
+  reaches(lastSeen: number): boolean {
+    return this.#goneUpTo <= lastSeen && lastSeen <= this.#lastSeq;
+  }
+
+  /** Sends again what the bot has not seen, as far as it still `matters`; what is sent from now on comes after it. */
+  replay(lastSeen: number, matters: (body: HubBody) => boolean): void {
+    this.confirm(lastSeen);
+    this.#retained = this.#retained.filter(({ body }) => matters(body));
+    this.#queue.push(...this.#retained);
+    this.#pump();
+  }
+
+  /** False when there is no stream to send it on now. */
   send(body: HubBody, traceparent: string): boolean {
-    if (this.#closed) return false;
-    if (this.#queue.length >= this.#maxQueuedFrames && !this.#dropLossy()) {
-      if (isLossy(body)) return true;
+    const fate = fateOf(body);
+    if (this.#call && this.#queue.length >= this.#maxQueuedFrames && !this.#dropLossy()) {
+      if (fate === 'lossy') return true;
       this.#onOverflow();
-      return false;
     }
-    this.#queue.push({ body, traceparent });
+    if (!this.#call && fate !== 'retained') return false;
+    const queued = { seq: isNumbered(body) ? ++this.#lastSeq : 0, body, traceparent };
+    if (fate === 'retained') this.#retain(queued);
+    if (!this.#call) return false;
+    this.#queue.push(queued);
     this.#pump();
     return true;
   }
 
+  /** The bot has seen everything up to `seq`. */
+  confirm(seq: number): void {
+    const seen = Math.min(seq, this.#lastSeq);
+    if (seen <= this.#goneUpTo) return;
+    this.#goneUpTo = seen;
+    const rest = this.#retained.findIndex((frame) => frame.seq > seen);
+    this.#retained.splice(0, rest === -1 ? this.#retained.length : rest);
+  }
+
   /** Every frame of the bot up to `seq` is durable, or refused for good. */
   acknowledge(seq: number): void {
-    this.#ack = Math.max(this.#ack, seq);
+    this.#durable = Math.max(this.#durable, seq);
     if (this.#ackScheduled) return;
     this.#ackScheduled = true;
     setImmediate(() => {
@@ -65,30 +143,33 @@ export class Outbound {
     });
   }
 
-  close(): void {
-    // What was acknowledged goes along with the goodbye.
+  readonly #onDrain = (): void => {
+    this.#writable = true;
     this.#pump();
-    this.#closed = true;
-    this.#queue = [];
+  };
+
+  #retain(frame: Queued): void {
+    this.#retained.push(frame);
+    if (this.#retained.length > maxRetainedFrames) this.#goneUpTo = this.#retained.shift()!.seq;
   }
 
   #dropLossy(): boolean {
-    const oldest = this.#queue.findIndex(({ body }) => isLossy(body));
+    const oldest = this.#queue.findIndex(({ body }) => fateOf(body) === 'lossy');
     return oldest >= 0 && this.#queue.splice(oldest, 1).length > 0;
   }
 
   #pump(): void {
-    while (this.#writable && !this.#closed) {
+    while (this.#call && this.#writable) {
       const next = this.#queue.shift();
-      if (next) this.#write(isLossy(next.body) ? 0 : ++this.#seq, next);
-      else if (this.#ack > this.#ackSent) {
-        this.#write(0, { body: { $case: 'acknowledgement', value: {} }, traceparent: '' });
+      if (next) this.#write(this.#call, next);
+      else if (this.#durable > this.#ackSent) {
+        this.#write(this.#call, { seq: 0, body: { $case: 'acknowledgement', value: {} }, traceparent: '' });
       } else return;
     }
   }
 
-  #write(seq: number, { body, traceparent }: Queued): void {
-    this.#ackSent = this.#ack;
-    this.#writable = this.#call.write({ seq, ack: this.#ack, traceparent, body });
+  #write(call: Call, frame: Queued): void {
+    this.#ackSent = this.#durable;
+    this.#writable = call.write({ ...frame, ack: this.#durable });
   }
 }

@@ -84,7 +84,7 @@ export class Reports {
     const askedAtMs = performance.now();
     const input = { type: accepted ? 'accepted' : 'declined', botId: bot.botId, fence } as const;
     const decision = await this.#step(accepted ? 'lease' : 'decline', bot, frame, reply, async (traceparent) => {
-      const made = await ledger.apply(taskId, input, traceparent);
+      const made = await ledger.apply(taskId, input, traceparent, bot);
       if (made.verdict === 'refused' || !accepted) return made;
       bot.leased(made.task, askedAtMs + times.leaseMs);
       const duration = durationOf(times.leaseMs);
@@ -139,7 +139,7 @@ export class Reports {
     if (report.refusal) return report.refusal;
     const input = { ...report.value, botId: bot.botId, fence };
     const decision = await this.#step('result', bot, frame, result, (traceparent) =>
-      this.#ports.ledger.apply(taskId, input, traceparent),
+      this.#ports.ledger.apply(taskId, input, traceparent, bot),
     );
     if (decision.verdict === 'refused') return decision;
     bot.drop(taskId, fence);

@@ -4,45 +4,72 @@ import type { SessionInput } from './session.ts';
 
 export type HubBody = NonNullable<HubFrame['body']>;
 
-/** A bot with an open stream to this hub. */
+/** A bot's session on this hub. */
 export interface Seat {
   readonly bot: LiveBot;
   /** False once the hub drains or the stream is over: no offers then. */
   readonly takesOffers: boolean;
-  /** False when the stream is over. */
+  /** False when there is no stream just now. */
   send(body: HubBody, traceparent: string): boolean;
   input(input: SessionInput): void;
 }
 
-/** The bots whose sessions this hub has. */
-export class Roster {
-  readonly #seats = new Map<string, Seat>();
+/** The sessions that this hub has: one for each bot, with a stream or waiting for one. */
+export class Roster<S extends Seat = Seat> {
+  readonly #seats = new Map<string, S>();
+  /** The longest without a stream first. */
+  readonly #detached = new Map<string, S>();
+  readonly #maxDetached: number;
 
-  get seats(): Iterable<Seat> {
+  /** Beyond `maxDetached` sessions without a stream, about 2 kB each, the oldest expires. */
+  constructor(maxDetached: number) {
+    this.#maxDetached = maxDetached;
+  }
+
+  /** Those with a stream. */
+  get seats(): Iterable<S> {
     return this.#seats.values();
   }
 
-  find(botId: string): Seat | undefined {
+  get detached(): Iterable<S> {
+    return this.#detached.values();
+  }
+
+  /** The bot's session, when it has a stream. */
+  find(botId: string): S | undefined {
     return this.#seats.get(botId);
   }
 
-  /** A stream of the same bot that was here before ends, unless it is the newer one: then `seat` does. */
-  add(seat: Seat): void {
-    this.supersede(seat.bot.botId, seat.bot.epoch);
-    const newer = this.#seats.get(seat.bot.botId);
-    if (newer) seat.input({ type: 'superseded', epoch: newer.bot.epoch });
-    else this.#seats.set(seat.bot.botId, seat);
+  /** The bot's session, also when it waits for a stream. */
+  findAny(botId: string): S | undefined {
+    return this.#seats.get(botId) ?? this.#detached.get(botId);
   }
 
-  remove(seat: Seat): void {
-    if (this.#seats.get(seat.bot.botId) === seat) this.#seats.delete(seat.bot.botId);
+  /** A session of the same bot that was here before ends, unless it is the newer one: then `seat` does. */
+  add(seat: S): void {
+    const { botId, epoch } = seat.bot;
+    if (this.#detached.get(botId) === seat) this.#detached.delete(botId);
+    this.supersede(botId, epoch);
+    const newer = this.findAny(botId);
+    if (newer && newer !== seat) seat.input({ type: 'superseded', epoch: newer.bot.epoch });
+    else this.#seats.set(botId, seat);
   }
 
-  /** The bot has a session of this epoch, here or elsewhere: an older one ends. */
+  /** The session has no stream any more; `resumable` waits for the next one. */
+  remove(seat: S, resumable: boolean): void {
+    const { botId } = seat.bot;
+    if (this.#seats.get(botId) === seat) this.#seats.delete(botId);
+    if (this.#detached.get(botId) === seat) this.#detached.delete(botId);
+    if (!resumable) return;
+    this.#detached.set(botId, seat);
+    if (this.#detached.size <= this.#maxDetached) return;
+    const [oldest] = this.#detached.values();
+    oldest?.input({ type: 'graceOver', epoch: oldest.bot.epoch });
+  }
+
+  /** The bot has a stream of this epoch, here or elsewhere: a session of an older one ends. */
   supersede(botId: string, epoch: number): void {
-    const seat = this.#seats.get(botId);
-    if (!seat || seat.bot.epoch >= epoch) return;
-    this.#seats.delete(botId);
-    seat.input({ type: 'superseded', epoch });
+    const seat = this.findAny(botId);
+    if (seat && seat.bot.epoch < epoch) seat.input({ type: 'superseded', epoch });
   }
 }

@@ -8,16 +8,22 @@ export const hubSchema = pgSchema('hub');
 /** The hub consumes no events: of the plumbing it has what its relay works with. */
 export const { outbox, inbox } = plumbing(hubSchema, { waitsForTasks: true });
 
-/** One row for each bot that ever said Hello; `session_id` is the newest stream's, on whichever hub. */
+/** One row for each bot that ever said Hello: its newest session, on whichever hub. */
 export const bots = hubSchema.table('bots', {
   botId: text('bot_id').primaryKey(),
   instanceId: text('instance_id').notNull(),
   bootCount: int53('boot_count').notNull(),
+  /** Of the newest stream: what comes from one of a lower epoch changes nothing. */
   epoch: int53('epoch').notNull(),
   sessionId: text('session_id').notNull(),
+  /** SHA-256 of the token that the newest Welcome gave. */
+  resumeDigest: bytea('resume_digest'),
   hubId: text('hub_id').notNull(),
   connected: boolean('connected').notNull(),
-  /** A hub that dies cannot clear `connected`: past this instant nobody has to believe it. */
+  /**
+   * Connected: a hub that dies cannot clear that, and past this instant nobody has to believe it. Else: until then the bot finds its session
+   * again.
+   */
   sessionExpiresAt: instant('session_expires_at').notNull(),
   lastSeenAt: instant('last_seen_at').notNull(),
   x: doublePrecision('x'),

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import type { StreamKey } from './bot-store.ts';
 import { rankOf } from './rank.ts';
 import { bots, isHeld, tasks } from './store.ts';
 import type { Phase, Task } from './task.ts';
@@ -60,12 +61,12 @@ export async function lockExpired(orm: Orm, limit: number): Promise<Read> {
   );
 }
 
-export async function lockTasksOf(orm: Orm, botId: string): Promise<Read> {
+export async function lockTasksOf(orm: Orm, botIds: readonly string[]): Promise<Read> {
   return read(
     await orm
       .select(columns)
       .from(tasks)
-      .where(and(isHeld, eq(tasks.botId, botId)))
+      .where(and(isHeld, inArray(tasks.botId, [...botIds])))
       .orderBy(asc(tasks.taskId))
       .for('update'),
   );
@@ -92,29 +93,27 @@ export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<voi
     where ${tasks.taskId} = c."taskId"`);
 }
 
-/** What a session knows of a lease that it wants to keep. */
-export interface Renewal {
+/** What a stream knows of a lease that it wants to keep. */
+export interface Renewal extends StreamKey {
   readonly taskId: string;
   readonly fence: number;
-  readonly botId: string;
-  readonly sessionId: string;
   /** The bot has reported progress. */
   readonly running: boolean;
 }
 
 /**
  * Keeps leases for `leaseMs` from the database's now on, and answers with the ids of those that were kept: the others have another fence, are
- * over, or belong to a session that a newer one has superseded. Rows are locked in the order of their ids, as everywhere.
+ * over, or belong to a bot that has a newer stream. Rows are locked in the order of their ids, as everywhere.
  */
 export async function renewLeases(orm: Orm, renewals: readonly Renewal[], leaseMs: number): Promise<Set<string>> {
   const rows = await orm.execute<{ task_id: string }>(sql`
     with wanted as (
       select * from jsonb_to_recordset(${JSON.stringify(renewals)}::text::jsonb)
-        as w("taskId" text, fence bigint, "botId" text, "sessionId" text, running boolean)
+        as w("taskId" text, fence bigint, "botId" text, epoch bigint, running boolean)
     ), held as (
       select t.task_id, w.running from ${tasks} t
       join wanted w on w."taskId" = t.task_id and w.fence = t.fence and w."botId" = t.bot_id
-      join ${bots} b on b.bot_id = t.bot_id and b.session_id = w."sessionId"
+      join ${bots} b on b.bot_id = t.bot_id and b.epoch = w.epoch
       where t.state in ('LEASED', 'RUNNING')
       order by t.task_id for update of t
     )

@@ -1,7 +1,7 @@
 import { Verdict, type Welcome } from '../gen/fleet/v1/fleet.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
+import type { Admitted } from './admissions.ts';
 import { envelopeMinor, type Introduction } from './hello.ts';
-import type { Admitted } from './ledger.ts';
 import type { HubLimits, HubTimes } from './limits.ts';
 
 export const durationOf = (ms: number): Duration => ({
@@ -9,24 +9,32 @@ export const durationOf = (ms: number): Duration => ({
   nanos: Math.round((ms % 1_000) * 1_000_000),
 });
 
-/**
- * The answer to a Hello. `last_bot_seq` is 0, so that the bot sends again whatever was not acknowledged: what of it had arrived has the same
- * event ids and changes nothing. Hub frames of an earlier stream are not replayed: the verdicts say all that they could.
- */
+/** What a bot and the hub still have of the streams before. */
+export interface Resumption {
+  /** Frames go on where they stopped, in both directions; else the bot starts with its full state. */
+  readonly resumed: boolean;
+  /** 0 unless resumed: the bot sends again whatever was not acknowledged, and what of it had arrived has the same event ids. */
+  readonly lastBotSeq: number;
+  readonly resumeToken: Buffer;
+}
+
+/** The answer to a Hello. */
 export function welcomeOf(
   { held }: Introduction,
-  { epoch, kept }: Admitted,
-  session: { sessionId: string; hubId: string },
+  { sessionId, epoch, kept }: Admitted,
+  { resumed, lastBotSeq, resumeToken }: Resumption,
+  hubId: string,
   { heartbeatMs, leaseMs }: HubTimes,
   { maxFrameBytes, maxUnacknowledged }: HubLimits,
 ): Welcome {
   const isKept = (taskId: string, fence: number) => kept.some((task) => task.taskId === taskId && task.fence === fence);
   return {
-    ...session,
+    sessionId,
+    hubId,
     epoch,
-    resumed: false,
-    resumeToken: Buffer.alloc(0),
-    lastBotSeq: 0,
+    resumed,
+    resumeToken,
+    lastBotSeq,
     heartbeatInterval: durationOf(heartbeatMs),
     leaseDuration: durationOf(leaseMs),
     verdicts: held.map(({ taskId, fence }) => ({

@@ -1,10 +1,10 @@
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { unavailable } from '../../src/contract/errors.ts';
-import type { HubFrame } from '../../src/gen/fleet/v1/fleet.ts';
+import { type HubFrame, Offer } from '../../src/gen/fleet/v1/fleet.ts';
 import { Batch } from '../../src/hub/batch.ts';
 import { Lane } from '../../src/hub/lane.ts';
-import { defaultLimits } from '../../src/hub/limits.ts';
+import { defaultLimits, maxRetainedFrames } from '../../src/hub/limits.ts';
 import { type Call, Outbound } from '../../src/hub/outbound.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import type { HubBody } from '../../src/hub/roster.ts';
@@ -37,16 +37,27 @@ class SlowStream extends EventEmitter {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const lease = (fence: number): HubBody => ({ $case: 'lease', value: { taskId: 't', fence, duration: undefined } });
-const nack = nackOf(7, { reason: 'WRONG_STATE', message: 'no' });
+const nack = nackOf(0, { reason: 'WRONG_STATE', message: 'no' });
+const leaseFences = (frames: readonly HubFrame[]) =>
+  frames.flatMap(({ body }) => (body?.$case === 'lease' ? [body.value.fence] : []));
 
 describe('the outbound queue', () => {
   const open = (room: number) => {
     const stream = new SlowStream(room);
     let overflows = 0;
-    const outbound = new Outbound(stream as unknown as Call, defaultLimits, () => {
+    const outbound = new Outbound(defaultLimits, () => {
       overflows += 1;
+      outbound.detach();
     });
-    return { stream, outbound, overflows: () => overflows };
+    outbound.attach(stream as unknown as Call);
+    /** The next stream of the same session. */
+    const next = () => {
+      const stream = new SlowStream(100);
+      outbound.detach();
+      outbound.attach(stream as unknown as Call);
+      return stream;
+    };
+    return { stream, outbound, next, overflows: () => overflows };
   };
 
   it('writes nothing while the stream is full, and everything in order afterwards', () => {
@@ -54,7 +65,7 @@ describe('the outbound queue', () => {
     for (let fence = 1; fence <= 5; fence++) outbound.send(lease(fence), '');
     expect(stream.written).toHaveLength(2);
     stream.read(10);
-    expect(stream.written.map(({ body }) => body?.$case === 'lease' && body.value.fence)).toEqual([1, 2, 3, 4, 5]);
+    expect(leaseFences(stream.written)).toEqual([1, 2, 3, 4, 5]);
     expect(stream.written.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   });
 
@@ -69,9 +80,7 @@ describe('the outbound queue', () => {
     expect(overflows()).toBe(0);
     expect(outbound.send(lease(2_000), '')).toBe(false);
     expect(overflows()).toBe(1);
-    stream.read(Number.POSITIVE_INFINITY);
-    expect(stream.written).toHaveLength(maxQueuedFrames + 1);
-    expect(stream.written.every(({ body }) => body?.$case === 'lease')).toBe(true);
+    expect(leaseFences(stream.written)).toEqual([1]);
   });
 
   it('acknowledges once per turn, with the next frame where there is one', async () => {
@@ -85,11 +94,64 @@ describe('the outbound queue', () => {
     expect(stream.written.slice(1)).toMatchObject([{ seq: 1, ack: 4, body: { $case: 'lease' } }]);
   });
 
-  it('takes nothing after it is closed', async () => {
+  it('sends again on the next stream what was not acknowledged, under its number and before anything new', () => {
+    const { outbound, next } = open(100);
+    for (let fence = 1; fence <= 4; fence++) outbound.send(lease(fence), '');
+    outbound.confirm(2);
+    const stream = next();
+    expect(outbound.reaches(3)).toBe(true);
+    outbound.replay(3, () => true);
+    outbound.send(lease(5), '');
+    expect(stream.written.map(({ seq }) => seq)).toEqual([4, 5]);
+    expect(leaseFences(stream.written)).toEqual([4, 5]);
+  });
+
+  it('keeps for the next stream what waited, and what came when there was none', () => {
+    const { stream, outbound, next } = open(1);
+    outbound.send(lease(1), '');
+    outbound.send(lease(2), '');
+    outbound.detach();
+    expect(outbound.send(lease(3), '')).toBe(false);
+    expect(leaseFences(stream.written)).toEqual([1]);
+    const later = next();
+    outbound.replay(1, () => true);
+    expect(leaseFences(later.written)).toEqual([2, 3]);
+  });
+
+  it('sends an offer on its own stream only, and leaves out what does not matter any more', () => {
+    const { outbound, next } = open(100);
+    outbound.send({ $case: 'offer', value: Offer.fromPartial({ taskId: 't' }) }, '');
+    outbound.send(nackOf(7, { reason: 'WRONG_STATE', message: 'no' }), '');
+    outbound.send(lease(1), '');
+    outbound.send(lease(2), '');
+    const stream = next();
+    outbound.replay(0, (body) => body.$case !== 'lease' || body.value.fence === 2);
+    expect(stream.written.map(({ seq, body }) => `${seq} ${body?.$case}`)).toEqual(['2 nack', '4 lease']);
+  });
+
+  it('cannot go on for a bot that has forgotten what it acknowledged, or saw what was never sent', () => {
+    const { outbound } = open(100);
+    for (let fence = 1; fence <= 3; fence++) outbound.send(lease(fence), '');
+    outbound.confirm(2);
+    expect([1, 2, 3, 4].map((seen) => outbound.reaches(seen))).toEqual([false, true, true, false]);
+    outbound.confirm(1_000);
+    expect(outbound.reaches(3)).toBe(true);
+  });
+
+  it('keeps a bounded number of frames: a bot that has not seen the oldest cannot go on', () => {
+    const { outbound, next } = open(10 * maxRetainedFrames);
+    for (let fence = 1; fence <= maxRetainedFrames + 2; fence++) outbound.send(lease(fence), '');
+    expect([1, 2].map((seen) => outbound.reaches(seen))).toEqual([false, true]);
+    const stream = next();
+    outbound.replay(2, () => true);
+    expect(leaseFences(stream.written)[0]).toBe(3);
+  });
+
+  it('writes nothing when it has no stream', async () => {
     const { stream, outbound } = open(100);
-    outbound.close();
+    outbound.detach();
     outbound.acknowledge(1);
-    expect(outbound.send(lease(1), '')).toBe(false);
+    outbound.send(nack, '');
     await turn();
     expect(stream.written).toEqual([]);
   });

@@ -9,91 +9,138 @@ const error = new MallError('ALREADY_EXISTS', 'taken');
 const summary = (effects: readonly SessionEffect[]) =>
   effects
     .map((effect) => {
-      if (effect.type === 'close') return `close ${effect.error?.code ?? 'OK'}`;
-      return effect.type === 'detach' && effect.giveBack ? 'detach and give back' : effect.type;
+      if (effect.type === 'end') return `end ${effect.error?.code ?? 'OK'}`;
+      if (effect.type !== 'detach') return effect.type;
+      return ['detach', effect.giveBack && 'give back', effect.resumable && 'resumable'].filter(Boolean).join(' and ');
     })
     .join(', ');
 
+/** `READY 3` is READY with a stream of epoch 3. */
+const stateOf = (text: string) => {
+  const [at, epoch] = text.split(' ');
+  return (epoch ? { at, epoch: Number(epoch) } : { at }) as SessionState;
+};
+
 describe('a session', () => {
-  it.each<[SessionState, SessionInput, SessionState, string]>([
-    ['HELLO_WAIT', { type: 'hello' }, 'SYNC', 'admit'],
-    ['HELLO_WAIT', { type: 'frame' }, 'CLOSED', 'close INVALID_ARGUMENT'],
-    ['HELLO_WAIT', { type: 'frame', malformed: '3 bytes are no frame' }, 'CLOSED', 'close INVALID_ARGUMENT'],
-    ['HELLO_WAIT', { type: 'overdue', afterMs: 5_000 }, 'CLOSED', 'close INVALID_ARGUMENT'],
-    ['HELLO_WAIT', { type: 'halfClosed' }, 'CLOSED', 'close INVALID_ARGUMENT'],
-    ['HELLO_WAIT', { type: 'drain' }, 'CLOSED', 'close UNAVAILABLE'],
-    ['SYNC', { type: 'hello' }, 'SYNC', 'nack'],
-    ['SYNC', { type: 'frame' }, 'SYNC', 'nack'],
-    ['SYNC', { type: 'overdue', afterMs: 5_000 }, 'SYNC', ''],
-    ['SYNC', { type: 'admitted' }, 'READY', 'open'],
-    ['SYNC', { type: 'refused', error }, 'CLOSED', 'close ALREADY_EXISTS'],
-    ['SYNC', { type: 'gone' }, 'CLOSED', 'close OK'],
-    ['READY', { type: 'frame' }, 'READY', 'handle'],
-    ['READY', { type: 'hello' }, 'READY', 'nack'],
-    ['READY', { type: 'drain' }, 'DRAINING', 'announceDrain'],
-    ['READY', { type: 'goodbye' }, 'CLOSED', 'detach and give back, close OK'],
-    ['READY', { type: 'halfClosed' }, 'CLOSED', 'detach, close OK'],
-    ['READY', { type: 'gone' }, 'CLOSED', 'detach, close OK'],
-    ['READY', { type: 'superseded', epoch: 2 }, 'CLOSED', 'detach, close ABORTED'],
-    ['READY', { type: 'flooded', what: 'frames', perSecond: 9 }, 'CLOSED', 'detach, close RESOURCE_EXHAUSTED'],
-    ['READY', { type: 'overflowed' }, 'CLOSED', 'detach, close RESOURCE_EXHAUSTED'],
-    ['READY', { type: 'silent', forMs: 1 }, 'CLOSED', 'detach, close UNAVAILABLE'],
-    ['READY', { type: 'failed', error: MallError.from(new Error()) }, 'CLOSED', 'detach, close INTERNAL'],
-    ['DRAINING', { type: 'frame' }, 'DRAINING', 'handle'],
-    ['DRAINING', { type: 'drain' }, 'DRAINING', ''],
-    ['DRAINING', { type: 'drained' }, 'CLOSED', 'detach, close UNAVAILABLE'],
-    ['CLOSED', { type: 'frame' }, 'CLOSED', ''],
-    ['CLOSED', { type: 'admitted' }, 'CLOSED', 'detach'],
-  ])('%s with %o', (state, input, next, effects) => {
-    const step = decideSession(state, input);
-    expect(step.state).toBe(next);
+  it.each<[string, SessionInput, string, string]>([
+    ['HELLO_WAIT', { type: 'hello', epoch: 0 }, 'SYNC', 'admit'],
+    ['HELLO_WAIT', { type: 'frame', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'frame', malformed: '3 bytes', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'overdue', afterMs: 5_000, epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'halfClosed', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'gone', epoch: 0 }, 'CLOSED', 'end OK'],
+    ['HELLO_WAIT', { type: 'drain' }, 'CLOSED', 'end UNAVAILABLE'],
+    ['HELLO_WAIT', { type: 'flooded', what: 'frames', perSecond: 9, epoch: 0 }, 'CLOSED', 'end RESOURCE_EXHAUSTED'],
+    ['SYNC', { type: 'hello', epoch: 0 }, 'SYNC', 'nack'],
+    ['SYNC', { type: 'frame', epoch: 0 }, 'SYNC', 'nack'],
+    ['SYNC', { type: 'overdue', afterMs: 5_000, epoch: 0 }, 'SYNC', ''],
+    ['SYNC', { type: 'admitted', epoch: 1 }, 'READY 1', 'open'],
+    ['SYNC', { type: 'handedOver' }, 'CLOSED', ''],
+    ['SYNC', { type: 'refused', error }, 'CLOSED', 'end ALREADY_EXISTS'],
+    ['SYNC', { type: 'drain' }, 'CLOSED', 'end UNAVAILABLE'],
+    ['SYNC', { type: 'gone', epoch: 0 }, 'CLOSED', 'end OK'],
+    ['READY 1', { type: 'frame', epoch: 1 }, 'READY 1', 'handle'],
+    ['READY 1', { type: 'hello', epoch: 1 }, 'READY 1', 'nack'],
+    ['READY 1', { type: 'drain' }, 'DRAINING 1', 'announceDrain'],
+    ['READY 1', { type: 'goodbye', epoch: 1 }, 'CLOSED', 'detach and give back, end OK'],
+    ['READY 1', { type: 'halfClosed', epoch: 1 }, 'DETACHED 1', 'detach and resumable, end OK'],
+    ['READY 1', { type: 'gone', epoch: 1 }, 'DETACHED 1', 'detach and resumable, end OK'],
+    [
+      'READY 1',
+      { type: 'flooded', what: 'frames', perSecond: 9, epoch: 1 },
+      'DETACHED 1',
+      'detach and resumable, end RESOURCE_EXHAUSTED',
+    ],
+    ['READY 1', { type: 'overflowed' }, 'DETACHED 1', 'detach and resumable, end RESOURCE_EXHAUSTED'],
+    ['READY 1', { type: 'silent', forMs: 1 }, 'DETACHED 1', 'detach and resumable, end UNAVAILABLE'],
+    [
+      'READY 1',
+      { type: 'failed', error: MallError.from(new Error()), epoch: 1 },
+      'DETACHED 1',
+      'detach and resumable, end INTERNAL',
+    ],
+    ['READY 1', { type: 'superseded', epoch: 2 }, 'CLOSED', 'detach, end ABORTED'],
+    ['READY 1', { type: 'superseded', epoch: 1 }, 'READY 1', ''],
+    ['READY 1', { type: 'resumed', epoch: 2 }, 'READY 2', 'end ABORTED, open'],
+    ['READY 2', { type: 'resumed', epoch: 2 }, 'READY 2', ''],
+    ['READY 2', { type: 'frame', epoch: 1 }, 'READY 2', ''],
+    ['READY 2', { type: 'goodbye', epoch: 1 }, 'READY 2', ''],
+    ['READY 2', { type: 'gone', epoch: 1 }, 'READY 2', ''],
+    ['READY 2', { type: 'graceOver', epoch: 1 }, 'READY 2', ''],
+    ['DRAINING 1', { type: 'frame', epoch: 1 }, 'DRAINING 1', 'handle'],
+    ['DRAINING 1', { type: 'drain' }, 'DRAINING 1', ''],
+    ['DRAINING 1', { type: 'goodbye', epoch: 1 }, 'CLOSED', 'detach and give back, end OK'],
+    ['DRAINING 1', { type: 'halfClosed', epoch: 1 }, 'DETACHED 1', 'detach and resumable, end OK'],
+    ['DRAINING 1', { type: 'drained' }, 'DETACHED 1', 'detach and resumable, end UNAVAILABLE'],
+    ['DETACHED 1', { type: 'resumed', epoch: 2 }, 'READY 2', 'open'],
+    ['DETACHED 1', { type: 'graceOver', epoch: 1 }, 'EXPIRED', 'forget'],
+    ['DETACHED 2', { type: 'graceOver', epoch: 1 }, 'DETACHED 2', ''],
+    ['DETACHED 1', { type: 'superseded', epoch: 2 }, 'EXPIRED', 'forget'],
+    ['DETACHED 2', { type: 'superseded', epoch: 2 }, 'DETACHED 2', ''],
+    ['DETACHED 1', { type: 'drained' }, 'EXPIRED', 'forget'],
+    ['DETACHED 1', { type: 'frame', epoch: 1 }, 'DETACHED 1', ''],
+    ['DETACHED 1', { type: 'goodbye', epoch: 1 }, 'DETACHED 1', ''],
+    ['EXPIRED', { type: 'resumed', epoch: 2 }, 'EXPIRED', ''],
+    ['CLOSED', { type: 'frame', epoch: 1 }, 'CLOSED', ''],
+    ['CLOSED', { type: 'admitted', epoch: 1 }, 'CLOSED', 'detach'],
+  ])('%s with %o', (before, input, after, effects) => {
+    const step = decideSession(stateOf(before), input);
+    expect(step.state).toEqual(stateOf(after));
     expect(summary(step.effects)).toBe(effects);
   });
 
-  it('closes once, detaches once when it was admitted, and opens at most once, whatever comes in whatever order', () => {
-    const inputs: SessionInput[] = [
-      { type: 'hello' },
-      { type: 'frame' },
-      { type: 'goodbye' },
-      { type: 'halfClosed' },
-      { type: 'drain' },
-      { type: 'drained' },
-      { type: 'overdue', afterMs: 5_000 },
-      { type: 'superseded', epoch: 2 },
-      { type: 'gone' },
-    ];
+  const inputs = (epoch: number): SessionInput[] => [
+    { type: 'hello', epoch },
+    { type: 'frame', epoch },
+    { type: 'goodbye', epoch },
+    { type: 'halfClosed', epoch },
+    { type: 'gone', epoch },
+    { type: 'overdue', afterMs: 5_000, epoch },
+    { type: 'drain' },
+    { type: 'drained' },
+    { type: 'superseded', epoch },
+    { type: 'resumed', epoch },
+    { type: 'graceOver', epoch },
+    { type: 'overflowed' },
+  ];
+
+  it('ends each of its streams once, and is over after the last input that could revive it', () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...inputs)), fc.integer({ min: 0, max: 10 }), (story, admittedAfter) => {
-        let state: SessionState = 'HELLO_WAIT';
-        let isAdmitting = false;
-        let isAdmitted = false;
-        const done: string[] = [];
-        const feed = (input: SessionInput) => {
-          const step = decideSession(state, input);
-          state = step.state;
-          for (const { type } of step.effects) {
-            done.push(type);
-            isAdmitting ||= type === 'admit';
-          }
-        };
-        story.forEach((input, index) => {
-          if (isAdmitting && !isAdmitted && index >= admittedAfter) {
-            isAdmitted = true;
-            feed({ type: 'admitted' });
-          }
-          feed(input);
-        });
-        if (isAdmitting && !isAdmitted) {
-          isAdmitted = true;
-          feed({ type: 'admitted' });
-        }
-        feed({ type: 'gone' });
-        const count = (type: string) => done.filter((each) => each === type).length;
-        expect(count('close')).toBe(1);
-        expect(count('detach')).toBe(isAdmitted ? 1 : 0);
-        expect(count('open')).toBeLessThanOrEqual(1);
-        expect(count('handle') > 0 && count('open') === 0).toBe(false);
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 11 }), fc.nat({ max: 4 }))),
+        fc.integer({ min: 0, max: 6 }),
+        (story, admittedAfter) => {
+          let state: SessionState = { at: 'HELLO_WAIT' };
+          const streams = { opened: 0, ended: 0, detached: 0 };
+          const feed = (input: SessionInput) => {
+            const before = 'epoch' in state ? state.epoch : 0;
+            const step = decideSession(state, input);
+            state = step.state;
+            if ('epoch' in state) expect(state.epoch).toBeGreaterThanOrEqual(before);
+            for (const { type } of step.effects) {
+              if (type === 'open') streams.opened += 1;
+              if (type === 'end') streams.ended += 1;
+              if (type === 'detach') streams.detached += 1;
+              if (type === 'handle') expect(state.at).toMatch(/READY|DRAINING/);
+            }
+          };
+          let isAdmitting = false;
+          story.forEach(([index, epoch], turn) => {
+            if (state.at === 'SYNC') isAdmitting = true;
+            if (isAdmitting && turn >= admittedAfter) {
+              isAdmitting = false;
+              feed({ type: 'admitted', epoch: 1 });
+            }
+            feed(inputs(epoch)[index]!);
+          });
+          feed({ type: 'drain' });
+          feed({ type: 'drained' });
+          feed({ type: 'drained' });
+          expect(state.at).toMatch(/CLOSED|EXPIRED/);
+          // A stream that ended before it was admitted was never opened.
+          expect(streams.ended).toBe(Math.max(1, streams.opened));
+        },
+      ),
     );
   });
 });
@@ -105,28 +152,47 @@ describe('an admission', () => {
     connected: true,
     sessionExpiresAt: new Date('2026-05-04T10:00:05Z'),
     hubId: 'hub',
+    now,
   };
   const hello = { botId: 'bot', instanceId: 'two' };
+  const same = { ...hello, instanceId: 'one' };
+  const anew = { supersededOn: undefined, continues: false };
 
   it.each([
     ['unknown', undefined],
     ['detached', { ...known, connected: false }],
     ['expired', { ...known, sessionExpiresAt: now }],
-  ])('is given to a bot that is %s', (_, bot) => {
-    expect(admitBot(bot, hello, now)).toEqual({ supersededOn: undefined });
+  ])('is given to another instance of a bot that is %s, as a new session', (_, bot) => {
+    expect(admitBot(bot, hello, false)).toEqual(anew);
+  });
+
+  it('continues the session of the same instance with its newest token, while that waits', () => {
+    expect(admitBot({ ...known, connected: false }, same, true)).toEqual({ ...anew, continues: true });
+    expect(admitBot({ ...known, connected: false }, same, false)).toEqual(anew);
+    expect(admitBot({ ...known, connected: false, sessionExpiresAt: now }, same, true)).toEqual(anew);
+  });
+
+  it('does not continue the session for another instance, whatever token that has', () => {
+    expect(admitBot({ ...known, connected: false }, hello, true)).toEqual(anew);
   });
 
   it('ends the older stream of the same instance, wherever that is', () => {
-    expect(admitBot(known, { ...hello, instanceId: 'one' }, now)).toEqual({ supersededOn: 'hub' });
+    expect(admitBot(known, same, false)).toEqual({ supersededOn: 'hub', continues: false });
+    expect(admitBot(known, same, true)).toEqual({ supersededOn: 'hub', continues: true });
   });
 
   it('is refused to a second live instance, with the time to try again', () => {
-    expect(() => admitBot(known, hello, now)).toThrow(/"bot" is connected as instance one; .*2026-05-04T10:00:05.000Z/);
+    expect(() => admitBot(known, hello, true)).toThrow(
+      /"bot" is connected as instance one; .*2026-05-04T10:00:05.000Z/,
+    );
   });
 });
 
 it('says why a first frame cannot be read', () => {
-  const { effects } = decideSession('HELLO_WAIT', { type: 'frame', malformed: '3 bytes are no frame' });
+  const { effects } = decideSession(
+    { at: 'HELLO_WAIT' },
+    { type: 'frame', malformed: '3 bytes are no frame', epoch: 0 },
+  );
 
-  expect(effects.at(-1)).toMatchObject({ type: 'close', error: { message: '3 bytes are no frame; say hello first' } });
+  expect(effects.at(-1)).toMatchObject({ type: 'end', error: { message: '3 bytes are no frame; say hello first' } });
 });

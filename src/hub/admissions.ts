@@ -1,0 +1,152 @@
+import { MallError } from '../contract/errors.ts';
+import type { Database } from '../database/port.ts';
+import { type Admission, admitBot } from './admission.ts';
+import { Batch } from './batch.ts';
+import { type BotRow, type Claim, claimBots, lockBots } from './bot-store.ts';
+import type { Introduction } from './hello.ts';
+import type { Changed, Ledger } from './ledger.ts';
+import { type HubTimes, maxAdmissionsPerTransaction } from './limits.ts';
+import { isTokenOf } from './resume-token.ts';
+import type { Task } from './task.ts';
+import { lockTasksOf } from './task-store.ts';
+
+/** A stream that wants to be its bot's newest. */
+export interface Applicant {
+  readonly introduction: Introduction;
+  /** Of the session, unless it goes on under the one that the bot had. */
+  readonly sessionId: string;
+  /** Of the token that the bot will have. */
+  readonly resumeDigest: Uint8Array;
+  /** The stream has ended: a bot that gave up waiting may have another by now. */
+  readonly isGone: () => boolean;
+}
+
+export interface Admitted {
+  readonly epoch: number;
+  readonly sessionId: string;
+  /** The session is the one that the bot had before this stream. */
+  readonly continues: boolean;
+  /** The hub of the stream that this one ends. */
+  readonly supersededOn: string | undefined;
+  /** What the bot said it holds and does. */
+  readonly kept: readonly Task[];
+}
+
+export interface AdmissionPorts {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly times: HubTimes;
+  readonly hubId: string;
+  /** Tasks are waiting for bots. */
+  readonly onQueued: () => void;
+}
+
+type Outcome = Admitted | MallError;
+type ByBot = ReadonlyMap<string, Applicant>;
+
+/** Who may come in: those who ask at the same moment, as all do after a restart, share a transaction. */
+export class Admissions {
+  readonly #ports: AdmissionPorts;
+  readonly #waiting: Batch<Applicant, Outcome>;
+
+  constructor(ports: AdmissionPorts) {
+    this.#ports = ports;
+    this.#waiting = new Batch(maxAdmissionsPerTransaction, (applicants) => this.#admitAll(applicants));
+  }
+
+  /**
+   * Makes the stream its bot's newest. Tasks that the bot holds and still has are kept; those that it has by the table but does not hold are lost.
+   * @throws MallError ALREADY_EXISTS when another live instance has the bot id, ABORTED when another stream came first or this one is gone
+   */
+  async admit(applicant: Applicant): Promise<Admitted> {
+    const outcome = await this.#waiting.add(applicant);
+    if (outcome instanceof MallError) throw outcome;
+    return outcome;
+  }
+
+  /** One stream of a bot at a time: the next one of the same bot has to see what became of the first. */
+  async #admitAll(applicants: readonly Applicant[]): Promise<readonly Outcome[]> {
+    const outcomes = new Map<Applicant, Outcome>();
+    let rest = applicants;
+    while (rest.length > 0) {
+      const first = new Map<string, Applicant>();
+      for (const applicant of rest) {
+        const { botId } = applicant.introduction;
+        if (applicant.isGone()) outcomes.set(applicant, cameSecond(botId));
+        else if (!first.has(botId)) first.set(botId, applicant);
+      }
+      const admitted = first.size > 0 ? await this.#admitEach(first) : undefined;
+      for (const [botId, applicant] of first) outcomes.set(applicant, admitted?.get(botId) ?? cameSecond(botId));
+      rest = rest.filter((applicant) => !outcomes.has(applicant));
+    }
+    return applicants.map((applicant) => outcomes.get(applicant)!);
+  }
+
+  async #admitEach(applicants: ByBot): Promise<Map<string, Outcome>> {
+    const { database, ledger, times, onQueued } = this.#ports;
+    const { outcomes, areQueued } = await database.transaction(async (tx) => {
+      const known = await lockBots(tx.orm, [...applicants.keys()]);
+      const outcomes = new Map<string, Outcome>();
+      const claims = new Map<string, Claim & Admission>();
+      for (const [botId, applicant] of applicants) {
+        const claim = this.#judge(applicant, known.get(botId));
+        if (claim instanceof MallError) outcomes.set(botId, claim);
+        else claims.set(botId, claim);
+      }
+      const epochs = await claimBots(tx.orm, [...claims.values()], times.leaseMs);
+      const { now, tasks } = await lockTasksOf(tx.orm, [...epochs.keys()]);
+      const returned = tasks.map((task) => this.#returned(task, applicants, now));
+      await ledger.commit(
+        tx,
+        returned.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
+      );
+      const kept = returned.filter(({ isKept }) => isKept);
+      const byBot = Map.groupBy(kept, ({ botId }) => botId);
+      for (const [botId, epoch] of epochs) {
+        const { sessionId, continues, supersededOn } = claims.get(botId)!;
+        const tasks = byBot.get(botId)?.map(({ decision }) => decision.task) ?? [];
+        outcomes.set(botId, { epoch, sessionId, continues, supersededOn, kept: tasks });
+      }
+      return { outcomes, areQueued: kept.length < returned.length };
+    });
+    if (areQueued) onQueued();
+    return outcomes;
+  }
+
+  #judge(applicant: Applicant, known: (BotRow & { now: Date }) | undefined): (Claim & Admission) | MallError {
+    const { introduction, resumeDigest, sessionId } = applicant;
+    const { botId, instanceId, bootCount, position, resumeToken } = introduction;
+    const { hubId } = this.#ports;
+    try {
+      const hasNewestToken = isTokenOf(known?.resumeDigest ?? null, resumeToken);
+      const admission = admitBot(known, introduction, hasNewestToken);
+      return {
+        ...{ botId, instanceId, bootCount, resumeDigest, hubId, position, ...admission },
+        sessionId: admission.continues ? known!.sessionId : sessionId,
+        knownEpoch: known?.epoch ?? 0,
+      };
+    } catch (error) {
+      return MallError.from(error);
+    }
+  }
+
+  /** What becomes of a task that its bot has by the table, when the bot is back. */
+  #returned(task: Task, applicants: ByBot, now: Date) {
+    const { ledger } = this.#ports;
+    const botId = 'botId' in task.phase ? task.phase.botId : '';
+    const held = applicants.get(botId)?.introduction.held.find(({ taskId }) => taskId === task.taskId);
+    if (held) {
+      const decision = ledger.decide(task, { type: 'resumed', botId, fence: held.fence }, now);
+      if (decision.verdict === 'changed') return { botId, decision, isKept: true };
+    }
+    const reason = 'the bot came back without it';
+    return { botId, decision: ledger.decide(task, { type: 'dropped', botId, reason }, now) as Changed, isKept: false };
+  }
+}
+
+const cameSecond = (botId: string) =>
+  new MallError('ABORTED', `another stream of bot "${botId}" came first; connect again`, {
+    reason: 'SUPERSEDED',
+    field: 'hello.bot_id',
+    value: botId,
+  });

@@ -1,0 +1,1 @@
+ALTER TABLE "hub"."bots" ADD COLUMN "resume_digest" "bytea";
