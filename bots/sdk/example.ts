@@ -1,6 +1,6 @@
 // A whole bot. Start it with the address of a hub: node bots/sdk/example.ts 127.0.0.1:7001
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectBot, shopKind, TaskFailed } from './index.ts';
+import { connectBot, returnKind, shopKind, TaskFailed } from './index.ts';
 
 const hub = process.argv[2] ?? '127.0.0.1:7001';
 /** Stands for walking and gripping. */
@@ -36,6 +36,19 @@ const bot = connectBot({
       }
       console.log(`  done`);
       return { lines, walkedMetres: 0 };
+    }),
+    // What it had picked for an order whose task it lost goes back to the stores; only this bot is asked, since it has the goods.
+    returnKind.serve(async (task) => {
+      console.log(`order ${task.orderId}: goods of a lost attempt go back`);
+      for (const { storeId, storeName, place, items } of task.payload.stops) {
+        await sleep(workMs, undefined, { signal: task.signal });
+        position = place ?? position;
+        for (const { lineId, productId, name, quantity } of items) {
+          await task.progress({ step: { $case: 'itemReturned', value: { lineId, productId, storeId, quantity } } });
+          console.log(`  returned ${quantity} x ${name} to ${storeName}`);
+        }
+      }
+      return { walkedMetres: 0 };
     }),
   ],
 });

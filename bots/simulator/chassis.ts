@@ -50,7 +50,8 @@ export class Chassis {
     }
   }
 
-  pick(units: number, signal: AbortSignal): Promise<void> {
+  /** Off a shelf, or back onto it. */
+  moveUnits(units: number, signal: AbortSignal): Promise<void> {
     return spend(pickMs(units, this.#timeScale), signal);
   }
 

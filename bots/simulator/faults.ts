@@ -1,4 +1,4 @@
-import type { Item, ShopTask } from '../sdk/index.ts';
+import type { Item, ReturnTask, ShopTask } from '../sdk/index.ts';
 import { draw } from './random.ts';
 
 /** Rates are 0 to 1. */
@@ -28,16 +28,29 @@ export interface FaultPlan {
 const slowPace = 1 / 3;
 
 /** What is the same of a task in every run with one seed; ids are not. */
-const contentOf = (task: ShopTask): string =>
+const contentOf = (task: ShopTask | ReturnTask): string =>
   task.stops
     .flatMap(({ storeName, items }) => items.map(({ sku, quantity }) => `${storeName}/${sku}*${quantity}`))
     .join(',');
 
-/** The same for the same seed, task and attempt. Another attempt has luck of its own, else a crash would meet every robot. */
-export function planTour(seed: number, faults: FaultOptions, task: ShopTask, attempt: number): FaultPlan {
+/** What a robot sets out for. */
+export type Errand = 'shop' | 'return';
+
+/**
+ * The same for the same seed, task and attempt. Another attempt has luck of its own, else a crash would meet every robot; and so has the return
+ * of what was picked until a crash.
+ */
+export function planTour(
+  seed: number,
+  faults: FaultOptions,
+  task: ShopTask | ReturnTask,
+  attempt: number,
+  errand: Errand = 'shop',
+): FaultPlan {
   const content = contentOf(task);
-  const happens = (fault: string, rate: number) => draw(seed, fault, content, attempt) < rate;
-  const legOf = (fault: string) => Math.floor(draw(seed, `${fault} leg`, content, attempt) * (task.stops.length + 1));
+  const luck = (fault: string) => draw(seed, errand === 'shop' ? fault : `${errand} ${fault}`, content, attempt);
+  const happens = (fault: string, rate: number) => luck(fault) < rate;
+  const legOf = (fault: string) => Math.floor(luck(`${fault} leg`) * (task.stops.length + 1));
   return {
     pace: happens('slow', faults.slowRate) ? slowPace : 1,
     crashOnLeg: happens('crash', faults.crashRate) ? legOf('crash') : undefined,

@@ -16,16 +16,21 @@ export type FleetEvent =
   | ({ readonly type: 'stop_reached'; readonly storeName: string } & OnTour)
   | ({ readonly type: 'item_picked' | 'item_short'; readonly name: string; readonly quantity: number } & OnTour)
   | ({ readonly type: 'delivered'; readonly walkedMetres: number } & OnTour)
-  | ({ readonly type: 'tour_aborted'; readonly why: AbortCause | 'failed' } & OnTour)
+  | ({ readonly type: 'tour_aborted' | 'return_aborted'; readonly why: AbortCause | 'failed' } & OnTour)
+  | ({ readonly type: 'return_started'; readonly attempt: number; readonly stops: number } & OnTour)
+  | ({ readonly type: 'item_returned'; readonly name: string; readonly quantity: number } & OnTour)
+  | ({ readonly type: 'returned'; readonly walkedMetres: number } & OnTour)
   | { readonly type: 'crashed' | 'rebooted' | 'disconnected' | 'charging' | 'charged'; readonly botId: string };
 
 export interface FleetStats {
   readonly bots: number;
   readonly connected: number;
   readonly tours: { readonly started: number; readonly delivered: number; readonly aborted: number };
+  readonly returns: { readonly started: number; readonly done: number; readonly aborted: number };
   /** Units. */
   readonly picked: number;
   readonly short: number;
+  readonly returned: number;
   readonly crashes: number;
   readonly disconnects: number;
   readonly walkedMetres: number;
@@ -36,13 +41,15 @@ export class Tally {
   readonly #counts = new Map<FleetEvent['type'], number>();
   #picked = 0;
   #short = 0;
+  #returned = 0;
   #walkedMetres = 0;
 
   add(event: FleetEvent): void {
     this.#counts.set(event.type, this.#count(event.type) + 1);
     if (event.type === 'item_picked') this.#picked += event.quantity;
     if (event.type === 'item_short') this.#short += event.quantity;
-    if (event.type === 'delivered') this.#walkedMetres += event.walkedMetres;
+    if (event.type === 'item_returned') this.#returned += event.quantity;
+    if (event.type === 'delivered' || event.type === 'returned') this.#walkedMetres += event.walkedMetres;
   }
 
   stats(bots: number, connected: number): FleetStats {
@@ -54,8 +61,14 @@ export class Tally {
         delivered: this.#count('delivered'),
         aborted: this.#count('tour_aborted'),
       },
+      returns: {
+        started: this.#count('return_started'),
+        done: this.#count('returned'),
+        aborted: this.#count('return_aborted'),
+      },
       picked: this.#picked,
       short: this.#short,
+      returned: this.#returned,
       crashes: this.#count('crashed'),
       disconnects: this.#count('disconnected'),
       walkedMetres: this.#walkedMetres,

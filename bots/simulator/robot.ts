@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tracer } from '@opentelemetry/api';
+import { KeyedSerial } from '../../src/kit/keyed-serial.ts';
 import {
   type Bot,
   type BotLogger,
   connectBot,
+  type ReturnProgress,
+  type ReturnResult,
+  type ReturnTask,
+  returnKind,
   type ShopProgress,
   type ShopResult,
   type ShopTask,
@@ -11,8 +16,9 @@ import {
   type Task,
   TaskAborted,
 } from '../sdk/index.ts';
+import { bringBack } from './bring-back.ts';
 import { Chassis } from './chassis.ts';
-import { type FaultOptions, planTour, unitsOnShelf } from './faults.ts';
+import { type FaultOptions, type FaultPlan, planTour, unitsOnShelf } from './faults.ts';
 import type { FleetEvent } from './fleet-event.ts';
 import { tour } from './tour.ts';
 
@@ -27,6 +33,8 @@ export interface RobotOptions {
   readonly tell: (event: FleetEvent) => void;
 }
 
+type AnyTask = Task<unknown, never>;
+
 /** From a crash until the program runs again, in life. */
 const rebootSeconds = 20;
 
@@ -36,8 +44,12 @@ export class Robot {
   readonly #chassis: Chassis;
   /** Aborted when the robot is to stop: it does not charge up or boot again. */
   readonly #switchedOff = new AbortController();
+  /** A return that is asked for on a tour is made after it. */
+  readonly #errands = new KeyedSerial(1);
   #bot: Bot | undefined;
   #boots = 0;
+  #isReturning = false;
+  #isCharging = false;
 
   constructor(options: RobotOptions) {
     this.#options = options;
@@ -62,7 +74,10 @@ export class Robot {
       hub,
       botId,
       bootCount: this.#boots,
-      kinds: [shopKind.serve((task) => this.#shop(bot, task), { credits: 1 })],
+      kinds: [
+        shopKind.serve((task) => this.#shop(bot, task), { credits: 1 }),
+        returnKind.serve((task) => this.#return(bot, task), { credits: 1 }),
+      ],
       position: () => this.#chassis.position(),
       battery: () => this.#chassis.battery(),
       tracer,
@@ -80,39 +95,67 @@ export class Robot {
   }
 
   async #shop(bot: Bot, task: Task<ShopTask, ShopProgress>): Promise<ShopResult> {
-    const { botId, tell } = this.#options;
-    const { payload, attempt, orderId } = task;
-    const about = { botId, orderId, taskId: task.id };
-    tell({ type: 'tour_started', attempt, stops: payload.stops.length, ...about });
-    try {
-      const result = await this.#tour(bot, task, about);
+    const { tell } = this.#options;
+    const about = this.#about(task);
+    return this.#errand(task, 'tour_aborted', async () => {
+      tell({ type: 'tour_started', attempt: task.attempt, stops: task.payload.stops.length, ...about });
+      const result = await this.#tour(bot, task);
       tell({ type: 'delivered', walkedMetres: result.walkedMetres, ...about });
       // Before the result goes out, so that the hub does not offer in between.
       if (this.#chassis.needsCharge) void this.#charge(bot);
       return result;
+    });
+  }
+
+  /** What it holds is what the task says: a robot whose program was killed has its basket still, and no memory of it. */
+  async #return(bot: Bot, task: Task<ReturnTask, ReturnProgress>): Promise<ReturnResult> {
+    const { tell } = this.#options;
+    const about = this.#about(task);
+    this.#isReturning = true;
+    this.#sayCredits(bot);
+    try {
+      return await this.#errand(task, 'return_aborted', async () => {
+        tell({ type: 'return_started', attempt: task.attempt, stops: task.payload.stops.length, ...about });
+        const result = await this.#walkBack(bot, task);
+        tell({ type: 'returned', walkedMetres: result.walkedMetres, ...about });
+        if (this.#chassis.needsCharge) void this.#charge(bot);
+        return result;
+      });
+    } finally {
+      this.#isReturning = false;
+      this.#sayCredits(bot);
+    }
+  }
+
+  #about({ id: taskId, orderId }: AnyTask) {
+    return { botId: this.#options.botId, orderId, taskId };
+  }
+
+  /** One at a time: the robot has one pair of wheels. */
+  async #errand<R>(task: AnyTask, aborted: 'tour_aborted' | 'return_aborted', work: () => Promise<R>): Promise<R> {
+    try {
+      return await this.#errands.run('', async () => {
+        task.signal.throwIfAborted();
+        return work();
+      });
     } catch (error) {
-      tell({ type: 'tour_aborted', why: error instanceof TaskAborted ? error.why : 'failed', ...about });
+      const why = error instanceof TaskAborted ? error.why : 'failed';
+      this.#options.tell({ type: aborted, why, ...this.#about(task) });
       throw error;
     }
   }
 
-  #tour(
-    bot: Bot,
-    task: Task<ShopTask, ShopProgress>,
-    about: { botId: string; orderId: string; taskId: string },
-  ): Promise<ShopResult> {
+  #tour(bot: Bot, task: Task<ShopTask, ShopProgress>): Promise<ShopResult> {
     const { seed, faults, tell } = this.#options;
     const { payload, attempt, signal } = task;
+    const about = this.#about(task);
     const plan = planTour(seed, faults, payload, attempt);
     return tour(task, {
-      setOut: (leg) => {
-        if (leg === plan.disconnectOnLeg) this.#disconnect(bot);
-        if (leg === plan.crashOnLeg) this.#crash(bot);
-      },
+      setOut: (leg) => this.#setOut(bot, plan, leg),
       walkTo: (place) => this.#chassis.walkTo(place, plan.pace, signal),
       pick: async (item) => {
         const units = Math.min(item.quantity, unitsOnShelf(seed, faults, payload, item));
-        await this.#chassis.pick(units, signal);
+        await this.#chassis.moveUnits(units, signal);
         return units;
       },
       onStop: ({ storeName }) => tell({ type: 'stop_reached', storeName, ...about }),
@@ -123,17 +166,45 @@ export class Robot {
     });
   }
 
+  #walkBack(bot: Bot, task: Task<ReturnTask, ReturnProgress>): Promise<ReturnResult> {
+    const { seed, faults, tell } = this.#options;
+    const { payload, attempt, signal } = task;
+    const about = this.#about(task);
+    const plan = planTour(seed, faults, payload, attempt, 'return');
+    return bringBack(task, {
+      setOut: (leg) => this.#setOut(bot, plan, leg),
+      walkTo: (place) => this.#chassis.walkTo(place, plan.pace, signal),
+      putBack: ({ quantity }) => this.#chassis.moveUnits(quantity, signal),
+      onStop: ({ storeName }) => tell({ type: 'stop_reached', storeName, ...about }),
+      onReturned: ({ name, quantity }) => tell({ type: 'item_returned', name, quantity, ...about }),
+    });
+  }
+
+  #setOut(bot: Bot, plan: FaultPlan, leg: number): void {
+    if (leg === plan.disconnectOnLeg) this.#disconnect(bot);
+    if (leg === plan.crashOnLeg) this.#crash(bot);
+  }
+
+  /** No list on a way back, whose basket is full; nothing at all at the socket. */
+  #sayCredits(bot: Bot): void {
+    bot.setCredits(shopKind.kind, this.#isReturning || this.#isCharging ? 0 : 1);
+    bot.setCredits(returnKind.kind, this.#isCharging ? 0 : 1);
+  }
+
   async #charge(bot: Bot): Promise<void> {
     const { botId, tell } = this.#options;
-    bot.setCredits(shopKind.kind, 0);
+    this.#isCharging = true;
+    this.#sayCredits(bot);
     tell({ type: 'charging', botId });
     try {
-      await this.#chassis.charge(this.#switchedOff.signal);
+      await this.#errands.run('', () => this.#chassis.charge(this.#switchedOff.signal));
     } catch {
       return;
+    } finally {
+      this.#isCharging = false;
     }
     tell({ type: 'charged', botId });
-    bot.setCredits(shopKind.kind, 1);
+    this.#sayCredits(bot);
   }
 
   #disconnect(bot: Bot): void {

@@ -13,9 +13,12 @@ export interface LineFact {
   /** What Depot says. */
   readonly listPicked: number;
   readonly listShort: number;
-  /** What Stores took out of its books for this line, and did not put back. */
+  /** What bots took for this line by the books of Stores; of that, what is back on the shelf, and what never will be. */
   readonly taken: number;
-  readonly writtenOff: number;
+  readonly returned: number;
+  readonly gone: number;
+  /** What the attempt that was not lost missed, by the books of Stores. */
+  readonly missed: number;
 }
 
 export interface ProductFact {
@@ -27,10 +30,18 @@ export interface ProductFact {
   /** What Orders' copy says that there is, and how many of them are promised to open orders. */
   readonly copied: number;
   readonly committed: number;
-  /** Units taken or written off by bots, those put back not counted. */
-  readonly gone: number;
-  /** A task for it has failed for good: its goods went back, what it missed stayed written off. */
-  readonly touchedByFailure: boolean;
+  /** Units that bots took and did not bring back, or that are written off because bots missed them. */
+  readonly out: number;
+}
+
+/** What an attempt that came to nothing had picked, as Depot has it. */
+export interface ReturnFact {
+  readonly taskId: string;
+  readonly orderId: string;
+  readonly state: string;
+  /** Units. */
+  readonly carried: number;
+  readonly returned: number;
 }
 
 /** A bay that is not free. */
@@ -42,6 +53,7 @@ export interface BayFact {
 export interface BookFacts {
   readonly lines: readonly LineFact[];
   readonly products: readonly ProductFact[];
+  readonly returns: readonly ReturnFact[];
   readonly bays: readonly BayFact[];
 }
 
@@ -50,17 +62,20 @@ export interface BookFacts {
  * number. Of a mall at rest.
  */
 export function checkBooks(facts: BookFacts): Violation[] {
-  return [...linesAgree(facts), ...stockAddsUp(facts), ...baysAreFree(facts)];
+  return [...linesAgree(facts), ...stockAddsUp(facts), ...returnsEnded(facts), ...baysAreFree(facts)];
 }
+
+/** Of a return that is not over the bot may still bring something. */
+export const isUnderWay = ({ state }: ReturnFact): boolean => state !== 'done' && state !== 'lost';
 
 function linesAgree({ lines }: BookFacts): Violation[] {
   return lines.flatMap((line) => {
     const goods = line.state === 'COMPLETED' ? line.picked : 0;
     const differences = [
-      ...(line.taken === goods ? [] : [`Stores has given ${line.taken}`]),
-      ...(line.state !== 'COMPLETED' || line.writtenOff === line.short
+      ...(line.taken === goods + line.returned + line.gone
         ? []
-        : [`Stores has written off ${line.writtenOff}`]),
+        : [`Stores has given ${line.taken}, of which ${line.returned} are back and ${line.gone} are gone`]),
+      ...(line.state !== 'COMPLETED' || line.missed === line.short ? [] : [`Stores has ${line.missed} missed`]),
       ...(line.state !== 'COMPLETED' || (line.listPicked === line.picked && line.listShort === line.short)
         ? []
         : [`Depot has ${line.listPicked} picked and ${line.listShort} short`]),
@@ -78,15 +93,22 @@ function linesAgree({ lines }: BookFacts): Violation[] {
 }
 
 function stockAddsUp({ products }: BookFacts): Violation[] {
-  return products.flatMap(({ productId, added, stock, copied, committed, gone, touchedByFailure }) => {
+  return products.flatMap(({ productId, added, stock, copied, committed, out }) => {
     const differences = [
-      ...(touchedByFailure || stock === added - gone ? [] : [`${stock} are left of ${added} after ${gone} went`]),
+      ...(stock === added - out ? [] : [`${stock} are left of ${added} after ${out} went`]),
       ...(copied === stock ? [] : [`Orders believes in ${copied}, Stores has ${stock}`]),
       ...(committed === 0 ? [] : [`${committed} are promised though no order is open`]),
     ];
     return differences.map((message) => ({ rule: 'stock adds up', subject: productId, message }));
   });
 }
+
+const returnsEnded = ({ returns }: BookFacts): Violation[] =>
+  returns.filter(isUnderWay).map(({ taskId, state, carried, returned }) => ({
+    rule: 'return ends',
+    subject: taskId,
+    message: `return is ${state}: a bot has ${carried - returned} of ${carried} units`,
+  }));
 
 const baysAreFree = ({ bays }: BookFacts): Violation[] =>
   bays.map(({ bay, orderId }) => ({

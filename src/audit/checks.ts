@@ -34,6 +34,7 @@ export interface InvoiceFact {
 export interface TaskFact {
   readonly taskId: string;
   readonly orderId: string;
+  readonly kind: string;
   readonly state: string;
   readonly attempts: number;
   /** The newest. */
@@ -70,6 +71,7 @@ export interface Violation {
 
 const finalStates: readonly string[] = ['COMPLETED', 'CANCELLED', 'REJECTED'];
 const finalTaskStates: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'POISON'];
+const results: readonly string[] = ['bots.task_succeeded', 'bots.task_failed', 'bots.task_cancelled'];
 
 /** Every promise that `facts` break; of a mall at rest there is none. */
 export function check(facts: Facts): Violation[] {
@@ -127,14 +129,13 @@ function moneyAddsUp({ orders, invoices, lines }: Facts): Violation[] {
 }
 
 function tasksEndedOnce({ tasks, sent }: Facts): Violation[] {
-  const results = new Map<string, number>();
+  const resultsOf = new Map<string, number>();
   for (const { name, taskId } of sent) {
-    if (name !== 'bots.task_succeeded' && name !== 'bots.task_failed') continue;
-    results.set(taskId, (results.get(taskId) ?? 0) + 1);
+    if (results.includes(name)) resultsOf.set(taskId, (resultsOf.get(taskId) ?? 0) + 1);
   }
   return tasks.flatMap(({ taskId, state }) => {
     if (!finalTaskStates.includes(state)) return [{ rule: 'task ends', subject: taskId, message: `task is ${state}` }];
-    const accepted = results.get(taskId) ?? 0;
+    const accepted = resultsOf.get(taskId) ?? 0;
     return accepted === 1
       ? []
       : [{ rule: 'one accepted result per task', subject: taskId, message: `${accepted} results were accepted` }];

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { migrations } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
-import type { BayFact, LineFact, ProductFact } from './books.ts';
+import type { BayFact, LineFact, ProductFact, ReturnFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
@@ -19,6 +19,7 @@ export function readFacts(database: Database): Promise<Facts> {
     parked: await readParked(orm),
     lines: await readLines(orm),
     products: await readProducts(orm),
+    returns: await readReturns(orm),
     bays: await readBays(orm),
   }));
 }
@@ -51,7 +52,10 @@ const readInvoices = (orm: Orm): Promise<InvoiceFact[]> =>
   );
 
 const readTasks = (orm: Orm): Promise<TaskFact[]> =>
-  rows(orm, sql`select task_id as "taskId", order_id as "orderId", state, attempt as attempts, fence from hub.tasks`);
+  rows(
+    orm,
+    sql`select task_id as "taskId", order_id as "orderId", kind, state, attempt as attempts, fence from hub.tasks`,
+  );
 
 async function readSent(orm: Orm): Promise<SentFact[]> {
   const selects = senders.map(
@@ -84,12 +88,15 @@ const readLines = (orm: Orm): Promise<LineFact[]> =>
     sql`
       select l.order_id as "orderId", l.id as "lineId", o.state, l.unit_price_minor as "unitPriceMinor", l.picked, l.short,
         coalesce(d.picked, 0) as "listPicked", coalesce(d.short, 0) as "listShort",
-        coalesce(s.taken, 0)::int as taken, coalesce(s.written_off, 0)::int as "writtenOff"
+        coalesce(s.taken, 0)::int as taken, coalesce(s.returned, 0)::int as returned,
+        coalesce(s.gone, 0)::int as gone, coalesce(s.missed, 0)::int as missed
       from orders.lines l join orders.orders o on o.id = l.order_id
       left join depot.lines d on d.order_id = l.order_id and d.line_id = l.id::text
       left join (
-        select order_id, line_id, sum(picked) as taken, sum(short) as written_off
-        from stores.picks where not put_back group by order_id, line_id
+        select k.order_id, k.line_id, sum(k.picked) as taken, sum(k.returned) as returned,
+          sum(k.picked - k.returned) filter (where e.return_task_id is not null) as gone,
+          sum(k.missed) filter (where e.return_task_id is null) as missed
+        from stores.picks k left join stores.settled_returns e using (return_task_id) group by k.order_id, k.line_id
       ) s on s.order_id = l.order_id and s.line_id = l.id::text`,
   );
 
@@ -98,13 +105,20 @@ const readProducts = (orm: Orm): Promise<ProductFact[]> =>
     orm,
     sql`
       select p.product_id as "productId", p.added_stock as added, p.stock, o.stock as copied, o.committed,
-        coalesce(s.gone, 0)::int as gone, coalesce(s.failed, false) as "touchedByFailure"
+        coalesce(s.out, 0)::int as out
       from stores.products p join orders.products o on o.id = p.product_id
       left join (
-        select k.product_id, sum(k.picked + k.short) filter (where not k.put_back) as gone,
-          bool_or(t.state in ('FAILED', 'POISON')) as failed
-        from stores.picks k join hub.tasks t on t.task_id = k.task_id::text group by k.product_id
+        select product_id, sum(picked - returned + written_off) as out from stores.picks group by product_id
       ) s on s.product_id = p.product_id`,
+  );
+
+const readReturns = (orm: Orm): Promise<ReturnFact[]> =>
+  rows(
+    orm,
+    sql`
+      select r.task_id as "taskId", r.order_id as "orderId", r.state,
+        sum(l.quantity)::int as carried, sum(l.returned)::int as returned
+      from depot.returns r join depot.return_lines l using (task_id) group by r.task_id`,
   );
 
 const readBays = (orm: Orm): Promise<BayFact[]> =>

@@ -17,6 +17,8 @@ export function demoCommand(): Command {
     .option('--bots <n>', 'bots; up to 8, each is a process of its own', whole(1, 500), 4)
     .option('--seed <n>', 'same seed, same mall and orders', whole(0, 2 ** 31 - 1), 7)
     .option('--time-scale <x>', 'how many times faster than life the bots are', between(0.1, maxTimeScale), 20)
+    .option('--crash-rate <share>', 'share of tasks during which a bot crashes and forgets all', between(0, 1), 0)
+    .option('--disconnect-rate <share>', "share of tasks during which a bot's connection is cut", between(0, 1), 0)
     .option(
       '--database-url <url>',
       'a PostgreSQL server; the demo makes a database of its own there (default: an embedded one)',

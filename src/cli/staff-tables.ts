@@ -1,5 +1,6 @@
 import { formatMoney } from '../contract/money.ts';
-import { orderView } from '../gateways/order-view.ts';
+import { orderView, returnState } from '../gateways/order-view.ts';
+import type { ReturnItem } from '../gen/depot/v1/depot.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { coloured, formatAge, writeLine, writeTable } from './output.ts';
@@ -43,6 +44,12 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
     `money: ${moneyOf(invoice)}${invoice?.refunded?.minor ? `, ${formatMoney(invoice.refunded)} refunded` : ''}`,
   );
   if (list?.botId) writeLine(`bot: ${list.botId}`);
+  for (const { botId, state, items, reason } of list?.returns ?? []) {
+    const units = (of: (item: ReturnItem) => number) => items.reduce((sum, item) => sum + of(item), 0);
+    const back = `${units(({ returned }) => returned)} of ${units(({ quantity }) => quantity)} items`;
+    const how = `${returnState(state).replace('_', ' ')}${reason ? ` (${reason})` : ''}`;
+    writeLine(`back from ${botId || 'a bot'} to the stores: ${back}, ${how}`);
+  }
 }
 
 /** "3" as ordered, "2 of 3" where some are short. */

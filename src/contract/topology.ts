@@ -47,7 +47,15 @@ export const subscriptions = {
     'bots.item_short',
     'bots.task_lost',
   ],
-  stores: ['bots.item_picked', 'bots.item_short', 'bots.task_lost', 'bots.task_failed'],
+  stores: [
+    'depot.return_ended',
+    'bots.item_picked',
+    'bots.item_short',
+    'bots.item_returned',
+    'bots.task_lost',
+    'bots.task_failed',
+    'bots.task_cancelled',
+  ],
   payments: ['orders.placed', 'orders.cancelled', 'orders.rejected', 'bots.task_succeeded'],
   depot: [
     'orders.placed',
@@ -58,9 +66,11 @@ export const subscriptions = {
     'bots.task_started',
     'bots.item_picked',
     'bots.item_short',
+    'bots.item_returned',
     'bots.task_succeeded',
     'bots.task_failed',
     'bots.task_lost',
+    'bots.task_cancelled',
   ],
   // The kiosk keeps its own catalogue and the time line that shoppers follow.
   kiosk: messageNames.filter((name) => !isTaskCommand(name)),

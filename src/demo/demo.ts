@@ -42,9 +42,10 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
     const stage = await openStage(place.environment, { processes, hubs, logger, events, signal: stop });
     let facts: Facts;
     try {
-      await play(stage, options, narrator, AbortSignal.any([stop, timeout]));
+      const signal = AbortSignal.any([stop, timeout]);
+      await play(stage, options, narrator, signal);
       stop.throwIfAborted();
-      facts = await awaitRest(stage.backends.database, restTimeoutMs, stop);
+      facts = await awaitRest(stage.backends.database, restTimeoutMs, signal);
     } finally {
       await stage.close();
     }
@@ -71,8 +72,9 @@ function logLevel(): LogLevel {
 /** Opens the mall, lets every shopper in, and returns when each order has ended or `signal` aborts. */
 async function play(stage: Stage, options: DemoOptions, narrator: Narrator, signal: AbortSignal): Promise<void> {
   const { config } = stage;
-  const { seed, orders, bots, timeScale } = options;
-  const { mall, kiosk } = await openDoors(stage, { count: bots, seed, timeScale }, signal);
+  const { seed, orders, bots, timeScale, crashRate, disconnectRate } = options;
+  const fleet = { count: bots, seed, timeScale, crashRate, disconnectRate };
+  const { mall, kiosk } = await openDoors(stage, fleet, signal);
   narrator.say(
     'mall',
     `opens: ${mall.stores.length} stores, ${productCount(mall)} products, ${bots} bots, ${orders} orders to come`,

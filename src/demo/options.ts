@@ -4,6 +4,9 @@ export interface DemoOptions {
   readonly seed: number;
   /** How many times faster than life the bots are. */
   readonly timeScale: number;
+  /** Shares of tasks, 0 to 1, during which a bot crashes, or loses its connection. */
+  readonly crashRate?: number;
+  readonly disconnectRate?: number;
   /** A server to make a scratch database on; embedded when absent. */
   readonly databaseUrl?: string;
   /** A broker to use scratch names on; in process when absent. */

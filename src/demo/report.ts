@@ -1,5 +1,6 @@
 import type { Facts, Violation } from '../audit/checks.ts';
 import type { OrderTrace } from '../audit/traces.ts';
+import { isShopping } from '../contract/attempts.ts';
 
 /** What `mallbots demo --json` prints. Money in minor units; counts of single items, not of lines. */
 export interface DemoReport {
@@ -12,7 +13,14 @@ export interface DemoReport {
     readonly refunded: number;
   };
   readonly bots: number;
+  /** Those of the orders' lists. */
   readonly tasks: { readonly succeeded: number; readonly failed: number; readonly attempts: number };
+  /** Of goods that attempts which came to nothing had picked. */
+  readonly returns: {
+    readonly done: number;
+    readonly lost: number;
+    readonly items: { readonly carried: number; readonly returned: number };
+  };
   readonly traces: readonly OrderTrace[];
   readonly violations: readonly Violation[];
   readonly durationMs: number;
@@ -22,7 +30,8 @@ export function report(
   facts: Facts,
   rest: Pick<DemoReport, 'bots' | 'traces' | 'violations' | 'durationMs'>,
 ): DemoReport {
-  const { orders, invoices, tasks } = facts;
+  const { orders, invoices, returns } = facts;
+  const tasks = facts.tasks.filter(isShopping);
   const { bots, traces, violations, durationMs } = rest;
   const ordersIn = (...states: string[]) => orders.filter(({ state }) => states.includes(state)).length;
   return {
@@ -43,6 +52,14 @@ export function report(
       succeeded: tasks.filter(({ state }) => state === 'SUCCEEDED').length,
       failed: tasks.filter(({ state }) => state === 'FAILED' || state === 'POISON').length,
       attempts: sum(tasks, ({ attempts }) => attempts),
+    },
+    returns: {
+      done: returns.filter(({ state }) => state === 'done').length,
+      lost: returns.filter(({ state }) => state === 'lost').length,
+      items: {
+        carried: sum(returns, ({ carried }) => carried),
+        returned: sum(returns, ({ returned }) => returned),
+      },
     },
     traces,
     violations,

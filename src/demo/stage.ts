@@ -26,6 +26,8 @@ export interface BotsOnStage {
   readonly seed: number;
   readonly timeScale: number;
   readonly shortSkus: readonly string[];
+  readonly crashRate?: number;
+  readonly disconnectRate?: number;
 }
 
 /** A mall that runs: its roles in this process or in processes of their own, and bots in processes of theirs. */
@@ -106,13 +108,13 @@ export async function openStage(given: Environment, options: StageOptions): Prom
   return {
     config,
     backends,
-    startBots({ count, seed, timeScale, shortSkus, processCount: wanted = maxBotProcesses }) {
+    startBots({ count, processCount: wanted = maxBotProcesses, ...behaviour }) {
       const processCount = Math.min(count, wanted);
       bots = Array.from({ length: processCount }, (_, index) => {
         const first = Math.floor((index * count) / processCount) + 1;
         const next = Math.floor(((index + 1) * count) / processCount) + 1;
         const hub = hubAddresses.join(',');
-        const args = botsArguments({ hub, first, count: next - first, seed, timeScale, shortSkus });
+        const args = botsArguments({ hub, first, count: next - first, ...behaviour });
         const name = `bots ${first}${next - first > 1 ? `-${next - 1}` : ''}`;
         return supervise(name, args, environment, { events, log });
       });

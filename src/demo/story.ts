@@ -1,15 +1,21 @@
 import { formatMoney } from '../contract/money.ts';
+import { kinds } from '../gen/kinds.ts';
 import type { Money, OrderEvent } from './kiosk-client.ts';
 
 /** The events' own words, as the time line of the kiosk carries them; each event has some of them. */
 interface Told {
-  task?: { botId?: string };
+  task?: { botId?: string; kind?: string };
   quantity?: number;
   storeId?: string;
   bay?: string;
   amount?: Money;
   reduction?: Money;
   reason?: string;
+}
+
+interface Line {
+  readonly who: string;
+  readonly what: string;
 }
 
 export interface Names {
@@ -20,9 +26,10 @@ export interface Names {
 }
 
 /** One event of an order as who did what; undefined for what a reader of the story would not miss. */
-export function tell({ name, data }: OrderEvent, names: Names): { who: string; what: string } | undefined {
+export function tell({ name, data }: OrderEvent, names: Names): Line | undefined {
   const told = data as Told;
   const bot = told.task?.botId ?? 'a bot';
+  if (told.task?.kind === kinds.return.kind) return tellReturn(name, told, bot, names);
   const whose = `${names.shopper}'s`;
   switch (name) {
     case 'bots.task_started':
@@ -35,6 +42,10 @@ export function tell({ name, data }: OrderEvent, names: Names): { who: string; w
       return { who: bot, what: `cannot find ${told.quantity} × ${names.product()} for ${names.shopper}` };
     case 'bots.task_lost':
       return { who: 'hub', what: `takes ${whose} list from ${bot}, which is gone, and gives it to another bot` };
+    case 'bots.task_failed':
+      return { who: 'hub', what: `gives ${whose} list up: ${told.reason}` };
+    case 'bots.task_cancelled':
+      return { who: 'hub', what: `ends ${whose} list: ${told.reason}` };
     case 'bots.task_succeeded':
       return { who: bot, what: `is back at the depot with ${whose} goods` };
     case 'depot.bay_assigned':
@@ -53,6 +64,28 @@ export function tell({ name, data }: OrderEvent, names: Names): { who: string; w
       return { who: 'orders', what: `cancels ${whose} order: ${told.reason}` };
     case 'orders.rejected':
       return { who: 'orders', what: `rejects ${whose} order: ${told.reason}` };
+    default:
+      return undefined;
+  }
+}
+
+/** Of a bot that brings back what it had picked before its attempt came to nothing. */
+function tellReturn(name: string, told: Told, bot: string, names: Names): Line | undefined {
+  const goods = `what it had for ${names.shopper}`;
+  switch (name) {
+    case 'bots.task_started':
+      return { who: bot, what: `sets out to bring back ${goods}` };
+    case 'bots.stop_reached':
+      return { who: bot, what: `reaches ${names.store(told.storeId ?? '')}` };
+    case 'bots.item_returned':
+      return { who: bot, what: `puts ${told.quantity} × ${names.product()} back on the shelf` };
+    case 'bots.task_lost':
+      return { who: 'hub', what: `waits for ${bot}, which is gone with ${goods}` };
+    case 'bots.task_succeeded':
+      return { who: bot, what: `has brought back ${goods}` };
+    case 'bots.task_failed':
+    case 'bots.task_cancelled':
+      return { who: 'hub', what: `waits no longer for ${bot} and ${goods}: ${told.reason}` };
     default:
       return undefined;
   }

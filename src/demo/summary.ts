@@ -3,7 +3,7 @@ import type { DemoReport } from './report.ts';
 
 /** The report for people. */
 export function printSummary(report: DemoReport, print: (line: string) => void): void {
-  const { orders, items, tasks, traces, violations, durationMs } = report;
+  const { orders, items, tasks, returns, traces, violations, durationMs } = report;
   const { currency, invoiced, paid, refunded } = report.money;
   const amount = (minor: number) => (currency ? formatMoney({ minor, currency }) : '0');
   const services = new Set(traces.flatMap((trace) => trace.services)).size;
@@ -15,6 +15,12 @@ export function printSummary(report: DemoReport, print: (line: string) => void):
   print(
     `tasks    ${tasks.succeeded} succeeded, ${tasks.failed} failed, in ${tasks.attempts} attempts by ${report.bots} bots`,
   );
+  if (returns.done + returns.lost > 0) {
+    const { carried, returned } = returns.items;
+    print(
+      `returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items of lost attempts are back`,
+    );
+  }
   print(`traces   ${traces.length}, one per order: ${spans} spans of ${services} services`);
   print(`time     ${(durationMs / 1_000).toFixed(1)} s`);
   print(violations.length === 0 ? 'checks   every promise kept' : `checks   ${violations.length} promises broken:`);

@@ -1,3 +1,4 @@
+import { isUnderWay } from '../audit/books.ts';
 import { check, type Facts, type Violation } from '../audit/checks.ts';
 import { readSpans } from '../audit/spans.ts';
 import { readFacts } from '../audit/store.ts';
@@ -8,11 +9,15 @@ import { type DemoReport, report } from './report.ts';
 
 const restPollMs = 200;
 
-/** The facts of a mall at rest, or what they are when it does not come to rest within `patienceMs`. */
+/**
+ * The facts of a mall at rest, or what they are when it does not come to rest within `patienceMs` of the end of the last return, or
+ * `signal` aborts. A bot that brings goods back may have to boot or to charge up first.
+ */
 export async function awaitRest(database: Database, patienceMs: number, signal: AbortSignal): Promise<Facts> {
-  const giveUpAt = Date.now() + patienceMs;
+  let giveUpAt = Date.now() + patienceMs;
   for (;;) {
     const facts = await readFacts(database);
+    if (facts.returns.some(isUnderWay)) giveUpAt = Date.now() + patienceMs;
     if (check(facts).length === 0 || Date.now() > giveUpAt || signal.aborted) return facts;
     await pause(restPollMs, signal);
   }

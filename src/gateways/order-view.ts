@@ -1,5 +1,5 @@
 import type { Money } from '../gen/common/v1/common.ts';
-import { ListState, type ShoppingList } from '../gen/depot/v1/depot.ts';
+import { ListState, ReturnState, type ShoppingList } from '../gen/depot/v1/depot.ts';
 import { type Order, OrderState } from '../gen/orders/v1/orders.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 
@@ -12,6 +12,7 @@ const namesOf = <K extends string>(states: Readonly<Record<K, number>>) => {
 const orderState = namesOf(OrderState);
 const invoiceState = namesOf(InvoiceState);
 const listState = namesOf(ListState);
+export const returnState = namesOf(ReturnState);
 
 const money = (value: Money | undefined) => ({ minor: value?.minor ?? 0, currency: value?.currency ?? '' });
 const instant = (value: Date | undefined) => value?.toISOString() ?? null;
@@ -71,5 +72,14 @@ export const listView = (list: ShoppingList) => ({
       picked,
       short,
     })),
+  })),
+  returns: list.returns.map(({ taskId, attempt, botId, state, items, requestedAt, reason }) => ({
+    taskId,
+    attempt,
+    botId,
+    state: returnState(state),
+    items: items.map(({ lineId, name, quantity, returned }) => ({ lineId, name, quantity, returned })),
+    requestedAt: instant(requestedAt),
+    reason: reason || null,
   })),
 });

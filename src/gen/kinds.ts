@@ -2,6 +2,17 @@
 
 /** The revision of each task kind that this program was built with. */
 export const kinds = {
+  return: {
+    kind: 'return',
+    revision: 1,
+    digest: 'sha256:d928f3f6e3b894ec1d0f2c9b8a026110d58f9e33e4b8bb96c34ffcf07754bfa8',
+    taskMessage: 'kinds.return.v1.ReturnTask',
+    progressMessage: 'kinds.return.v1.ReturnProgress',
+    resultMessage: 'kinds.return.v1.ReturnResult',
+    /** FileDescriptorSet, base64. */
+    fileDescriptorSet:
+      'CqsHChxraW5kcy9yZXR1cm4vdjEvcmV0dXJuLnByb3RvEg9raW5kcy5yZXR1cm4udjEiggEKClJldHVyblRhc2sSGQoIb3JkZXJfaWQYASABKAlSB29yZGVySWQSKwoFc3RvcHMYAiADKAsyFS5raW5kcy5yZXR1cm4udjEuU3RvcFIFc3RvcHMSLAoFZGVwb3QYAyABKAsyFi5raW5kcy5yZXR1cm4udjEuUGxhY2VSBWRlcG90IpsBCgRTdG9wEhkKCHN0b3JlX2lkGAEgASgJUgdzdG9yZUlkEh0KCnN0b3JlX25hbWUYAiABKAlSCXN0b3JlTmFtZRIsCgVwbGFjZRgDIAEoCzIWLmtpbmRzLnJldHVybi52MS5QbGFjZVIFcGxhY2USKwoFaXRlbXMYBCADKAsyFS5raW5kcy5yZXR1cm4udjEuSXRlbVIFaXRlbXMiIwoFUGxhY2USDAoBeBgBIAEoAVIBeBIMCgF5GAIgASgBUgF5IoABCgRJdGVtEhcKB2xpbmVfaWQYASABKAlSBmxpbmVJZBIdCgpwcm9kdWN0X2lkGAIgASgJUglwcm9kdWN0SWQSEAoDc2t1GAMgASgJUgNza3USEgoEbmFtZRgEIAEoCVIEbmFtZRIaCghxdWFudGl0eRgFIAEoDVIIcXVhbnRpdHkioQEKDlJldHVyblByb2dyZXNzEkEKDHN0b3BfcmVhY2hlZBgBIAEoCzIcLmtpbmRzLnJldHVybi52MS5TdG9wUmVhY2hlZEgAUgtzdG9wUmVhY2hlZBJECg1pdGVtX3JldHVybmVkGAIgASgLMh0ua2luZHMucmV0dXJuLnYxLkl0ZW1SZXR1cm5lZEgAUgxpdGVtUmV0dXJuZWRCBgoEc3RlcCJHCgtTdG9wUmVhY2hlZBIZCghzdG9yZV9pZBgBIAEoCVIHc3RvcmVJZBIdCgpzdG9wX2luZGV4GAIgASgNUglzdG9wSW5kZXgifQoMSXRlbVJldHVybmVkEhcKB2xpbmVfaWQYASABKAlSBmxpbmVJZBIdCgpwcm9kdWN0X2lkGAIgASgJUglwcm9kdWN0SWQSGQoIc3RvcmVfaWQYAyABKAlSB3N0b3JlSWQSGgoIcXVhbnRpdHkYBCABKA1SCHF1YW50aXR5IjMKDFJldHVyblJlc3VsdBIjCg13YWxrZWRfbWV0cmVzGAEgASgBUgx3YWxrZWRNZXRyZXNiBnByb3RvM9L2AwQIABgA',
+  },
   shop: {
     kind: 'shop',
     revision: 1,

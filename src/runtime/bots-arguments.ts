@@ -8,15 +8,23 @@ export interface BotsProcess {
   /** How many times faster than life. */
   readonly timeScale: number;
   readonly shortSkus: readonly string[];
+  /** Shares of tasks during which a bot crashes, or loses its connection; none when not given. */
+  readonly crashRate?: number;
+  readonly disconnectRate?: number;
 }
 
 /** The command line of a process of simulated bots: `mallbots bots ...`. */
-export const botsArguments = ({ hub, first, count, seed, timeScale, shortSkus }: BotsProcess): string[] => [
-  'bots',
-  `--hub=${hub}`,
-  `--first=${first}`,
-  `--count=${count}`,
-  `--seed=${seed}`,
-  `--time-scale=${timeScale}`,
-  ...shortSkus.map((sku) => `--short-sku=${sku}`),
-];
+export function botsArguments(options: BotsProcess): string[] {
+  const { hub, first, count, seed, timeScale, shortSkus, crashRate = 0, disconnectRate = 0 } = options;
+  return [
+    'bots',
+    `--hub=${hub}`,
+    `--first=${first}`,
+    `--count=${count}`,
+    `--seed=${seed}`,
+    `--time-scale=${timeScale}`,
+    `--crash-rate=${crashRate}`,
+    `--disconnect-rate=${disconnectRate}`,
+    ...shortSkus.map((sku) => `--short-sku=${sku}`),
+  ];
+}

@@ -30,7 +30,7 @@ const order = { orderId: 'o1', traceId: 't1', state: 'COMPLETED', ordered: 1, pi
 const outbox = { taskId: '', published: true };
 const facts: TracedFacts = {
   orders: [order],
-  tasks: [{ taskId: 'k1', orderId: 'o1', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
+  tasks: [{ taskId: 'k1', orderId: 'o1', kind: 'shop', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
   sent: [
     { from: 'orders', messageId: 'm1', name: 'orders.placed', ...outbox },
     { from: 'depot', messageId: 'm2', name: 'depot.task_requested', ...outbox },

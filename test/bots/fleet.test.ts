@@ -1,7 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { returnKind } from '../../bots/sdk/index.ts';
 import { type Fleet, type FleetOptions, startFleet } from '../../bots/simulator/fleet.ts';
 import type { FleetEvent } from '../../bots/simulator/fleet-event.ts';
 import { Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { ReturnProgress, ReturnResult, ReturnTask } from '../../src/gen/kinds/return/v1/return.ts';
 import { ShopProgress, ShopResult, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { type ScriptedHub, type ScriptedSession, startScriptedHub } from '../support/scripted-hub.ts';
 import { patient, schema } from './robot.ts';
@@ -59,6 +61,20 @@ async function follow(session: ScriptedSession) {
     steps.push([step!.$case, 'lineId' in step!.value ? step!.value.quantity : step!.value.stopIndex]);
   }
 }
+
+const backSchema = { kind: returnKind.kind, revision: returnKind.revision, digest: returnKind.digest };
+
+function bringingBack(taskId: string, metres = 50) {
+  const stops = [{ storeId: 's1', storeName: 'Greens', place: { x: metres, y: 0 }, items: [items[0]!] }];
+  const payload = Buffer.from(ReturnTask.encode({ orderId: 'o1', stops, depot: { x: 0, y: 0 } }).finish());
+  return { taskId, schema: backSchema, orderId: 'o1', payload };
+}
+
+/** Tasks of a kind that the robot has said it takes, over time. */
+const credits = (session: ScriptedSession, kind: string) =>
+  session.heard.flatMap(({ body }) =>
+    body?.$case === 'credit' && body.value.kind === kind ? [body.value.amount] : [],
+  );
 
 async function connected(hub: ScriptedHub, more: Parameters<ScriptedSession['welcome']>[0] = {}) {
   const session = await hub.nextSession();
@@ -121,6 +137,66 @@ describe('a tour', () => {
   });
 });
 
+describe('a return', () => {
+  it('brings the goods to their shelves, for which the robot takes no list meanwhile', async () => {
+    const { hub, fleet, events } = await floor();
+    const { session } = await connected(hub);
+    await session.assign(bringingBack('r1'));
+    const steps: unknown[] = [];
+    for (let result: ReturnResult | undefined; !result; ) {
+      const { body, seq } = await session.nextOf(['progress', 'result']);
+      session.ack(seq);
+      if (body.$case === 'result') {
+        expect(body.value).toMatchObject({ taskId: 'r1', outcome: Outcome.SUCCEEDED });
+        result = ReturnResult.decode(body.value.payload);
+        expect(result.walkedMetres).toBeCloseTo(100);
+      } else if (!body.value.started) steps.push(ReturnProgress.decode(body.value.payload).step);
+    }
+    expect(steps).toMatchObject([
+      { $case: 'stopReached', value: { storeId: 's1', stopIndex: 0 } },
+      { $case: 'itemReturned', value: { lineId: 'l1', productId: 'p1', storeId: 's1', quantity: 3 } },
+    ]);
+    await expect.poll(() => credits(session, 'shop'), patient).toEqual([0, 1]);
+    expect(events.map(({ type }) => type)).toEqual([
+      'connected',
+      'return_started',
+      'stop_reached',
+      'item_returned',
+      'returned',
+    ]);
+    expect(fleet.stats()).toMatchObject({ returned: 3, returns: { started: 1, done: 1, aborted: 0 } });
+  });
+
+  it('that is asked for on a tour is made after it', async () => {
+    const { hub, fleet, events } = await floor({ timeScale: 500 });
+    const { session } = await connected(hub);
+    await session.assign(shopping('t1'));
+    await session.assign(bringingBack('r1'));
+    for (const taskId of ['t1', 'r1']) {
+      for (;;) {
+        const { body, seq } = await session.nextOf(['progress', 'result']);
+        session.ack(seq);
+        if (body.$case !== 'result') continue;
+        expect(body.value).toMatchObject({ taskId, outcome: Outcome.SUCCEEDED });
+        break;
+      }
+    }
+    const told = events.map(({ type }) => type);
+    expect(told.indexOf('return_started')).toBeGreaterThan(told.indexOf('delivered'));
+    expect(fleet.stats()).toMatchObject({ picked: 5, returned: 3 });
+  });
+
+  it('that a crash interrupts is forgotten like a tour, and the robot comes back as one that serves returns', async () => {
+    const { hub, fleet } = await floor({ faults: { crashRate: 1 } });
+    const first = await connected(hub);
+    await first.session.grant(bringingBack('r1'));
+    await first.session.end();
+    const back = await connected(hub);
+    expect(back.hello).toMatchObject({ heldTasks: [], kinds: [{ kind: 'shop' }, { kind: 'return' }] });
+    expect(fleet.stats()).toMatchObject({ crashes: 1, returns: { started: 1, aborted: 1, done: 0 } });
+  });
+});
+
 describe('a robot', () => {
   it('that loses its connection works on and reports when it is back', async () => {
     const { hub, fleet } = await floor({ faults: { disconnectRate: 1 } });
@@ -161,8 +237,8 @@ describe('a robot', () => {
     await session.assign(shopping('t1', 700));
     await expect(session.next('progress')).resolves.toBeDefined();
     await follow(session);
-    const credits = () => session.heard.flatMap(({ body }) => (body?.$case === 'credit' ? [body.value.amount] : []));
-    await expect.poll(credits, patient).toEqual([0, 1]);
+    await expect.poll(() => credits(session, 'shop'), patient).toEqual([0, 1]);
+    expect(credits(session, 'return')).toEqual([0, 1]);
     expect(events.map(({ type }) => type).slice(-3)).toEqual(['delivered', 'charging', 'charged']);
     session.offer(shopping('t2'));
     await expect(session.next('offerReply')).resolves.toMatchObject({ body: { accepted: true } });

@@ -70,6 +70,13 @@ describe('faults', () => {
     expect(plans((attempt) => planTour(7, half, task('o', 'tea'), attempt)).size).toBeGreaterThan(3);
   });
 
+  it('have another luck on the way back than on the tour with the same goods', () => {
+    const plans = (errand: 'shop' | 'return') =>
+      Array.from({ length: 50 }, (_, seed) => planTour(seed, half, task('o', 'tea'), 1, errand));
+    expect(plans('return')).not.toEqual(plans('shop'));
+    expect(plans('return')).toEqual(plans('return'));
+  });
+
   it('strike as often as their rates say', () => {
     const tours = Array.from({ length: 2_000 }, (_, n) => task('o', `sku-${n}`));
     const rates: FaultOptions = { ...noFaults, crashRate: 0.1, slowRate: 0.3 };

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { refused } from '../../src/contract/errors.ts';
+import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
-import { ShoppingList } from '../../src/gen/depot/v1/depot.ts';
+import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
 import { type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
 import { InvoiceState, type PayRequest } from '../../src/gen/payments/v1/payments.ts';
 import { anInvoice, anOrder, startDoubles } from '../gateways/doubles.ts';
@@ -60,6 +61,16 @@ beforeAll(async () => {
             orderId,
             botId: 'bot-7',
             stops: [{ storeId: anyOf(orderId).lines[0]!.storeId, storeName: 'Grocer' }],
+            returns: [
+              {
+                ...{ taskId: newId(), attempt: 1, botId: 'bot-5', state: ReturnState.UNDER_WAY },
+                items: [{ lineId: 'l1', name: 'Apple', quantity: 2, returned: 1 }],
+              },
+              {
+                ...{ taskId: newId(), attempt: 2, botId: 'bot-6', state: ReturnState.LOST, reason: 'too late' },
+                items: [{ lineId: 'l1', name: 'Apple', quantity: 1, returned: 0 }],
+              },
+            ],
           }),
       },
     }),
@@ -135,6 +146,8 @@ describe('mallbots staff show', () => {
     expect(stdout).toMatch(/Apple .*Grocer .*€1\.50 .*2 .*0 .*1/);
     expect(stdout).toContain('money: €3.00 due');
     expect(stdout).toContain('bot: bot-7');
+    expect(stdout).toContain('back from bot-5 to the stores: 1 of 2 items, under way\n');
+    expect(stdout).toContain('back from bot-6 to the stores: 0 of 1 items, lost (too late)\n');
   });
 
   test('takes the end of an id as the table shows it', async () => {
@@ -143,7 +156,7 @@ describe('mallbots staff show', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       order: { orderId: cyds.orderId },
       invoice: { state: 'open' },
-      list: { botId: 'bot-7' },
+      list: { botId: 'bot-7', returns: [{ botId: 'bot-5', state: 'under_way', reason: null }, { state: 'lost' }] },
     });
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
 import { translatorOf } from '../../src/hub/kinds/kind.ts';
+import { bringBack } from '../../src/hub/kinds/return.ts';
 import { shop } from '../../src/hub/kinds/shop.ts';
 import { picked, reached, short } from './raw-bot.ts';
 
@@ -58,6 +59,7 @@ describe('what no shopping bot can mean is refused by name:', () => {
 
 it('a translator serves exactly its revision', () => {
   expect(translatorOf(kinds.shop)).toBe(shop);
+  expect(translatorOf(kinds.return)).toBe(bringBack);
   expect(translatorOf({ kind: 'shop', digest: 'sha256:other' })).toBeUndefined();
   expect(translatorOf({ kind: 'toString', digest: '' })).toBeUndefined();
 });

@@ -24,8 +24,8 @@ export interface ServiceAlone extends AsyncDisposable {
   tell(draft: Draft, stamp?: Partial<Message>): Promise<string>;
   /** The events that the service has told of `key` so far, in the order they left. */
   said(key: string): ReadonlyArray<Received>;
-  /** Resolves when the service has said `name`, an event or a command, of `key`, maybe in the past. */
-  untilSaid<N extends MessageName>(name: N, key: string): Promise<Received<N>>;
+  /** Resolves when the service has said `name`, an event or a command, of `key` and, where that is given, of this task, maybe in the past. */
+  untilSaid<N extends MessageName>(name: N, key: string, taskId?: string): Promise<Received<N>>;
   /** Ends the service as a deployment would, and starts it again on the same tables. */
   restart(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export async function startAlone(name: ServiceName, start: StartRole): Promise<S
       return id;
     },
     said: (key) => others.heard.filter((message) => message.key === key && message.name !== 'depot.task_requested'),
-    untilSaid: (event, key) => others.until(event, key),
+    untilSaid: (event, key, taskId) => others.until(event, key, taskId),
     async restart() {
       await role.drain();
       role = await start(context);
@@ -101,10 +101,11 @@ class Others {
   }
 
   /** Bounded by the test's own time limit. */
-  until<N extends MessageName>(name: N, key: string): Promise<Received<N>> {
+  until<N extends MessageName>(name: N, key: string, taskId?: string): Promise<Received<N>> {
+    const isMeant = ({ body }: Received) => !taskId || (body as { taskId?: string }).taskId === taskId;
     return new Promise((resolve) => {
       const look = () => {
-        const found = this.heard.find((message) => message.name === name && message.key === key);
+        const found = this.heard.find((message) => message.name === name && message.key === key && isMeant(message));
         if (!found) return;
         this.#waiting.delete(look);
         resolve(found as unknown as Received<N>);

@@ -12,7 +12,7 @@ const sealed = (what: Draft) =>
 
 const ready = draft('orders.ready', 'o1', Ready.fromPartial({ orderId: 'o1', bay: 'B1' }));
 const stock = { productId: 'p1', storeId: 's1', stock: 1, delta: -1, reason: StockReason.PICKED, version: 2 };
-const stockOf = (orderId: string) => ({ ...stock, orderId, lineId: orderId && 'l1' });
+const stockOf = (orderId: string) => ({ ...stock, orderId, lineId: orderId && 'l1', attempt: orderId ? 1 : 0 });
 const started = draft(
   'bots.task_started',
   'o1',

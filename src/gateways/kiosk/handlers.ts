@@ -7,7 +7,8 @@ import type { Handler, Handlers } from '../../role/messaging.ts';
 import { addToTimeline, changeProduct, putProduct, putStore } from './store.ts';
 import { timelineEntry } from './timeline.ts';
 
-type CatalogueEvent = Extract<MessageName, `stores.${string}`>;
+/** What Stores says of its products and itself; `stores.units_gone` is about an order. */
+type CatalogueEvent = Exclude<Extract<MessageName, `stores.${string}`>, 'stores.units_gone'>;
 type KioskHandlers = Handlers<'kiosk'>;
 
 /** What the kiosk remembers of each event. `onTimeline` is told of an order whose time line has grown, after the commit. */
@@ -18,10 +19,8 @@ export function kioskHandlers(logger: Logger, onTimeline: (orderId: string) => v
     tx.afterCommit(() => onTimeline(entry.orderId));
     return [];
   };
-  const orderEvents = Object.fromEntries(
-    subscriptions.kiosk.filter((name) => !name.startsWith('stores.')).map((name) => [name, follow]),
-  );
-  return { ...orderEvents, ...catalogueHandlers(logger) } as KioskHandlers;
+  const everyEvent = Object.fromEntries(subscriptions.kiosk.map((name) => [name, follow]));
+  return { ...everyEvent, ...catalogueHandlers(logger) } as KioskHandlers;
 }
 
 function catalogueHandlers(logger: Logger): { readonly [N in CatalogueEvent]: Handler<N> } {

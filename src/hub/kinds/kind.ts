@@ -1,6 +1,7 @@
 import type { Draft } from '../../contract/message.ts';
 import type { Original, TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { kinds } from '../../gen/kinds.ts';
+import { bringBack } from './return.ts';
 import { shop } from './shop.ts';
 
 /** Everything of a report that a kind does not decide. */
@@ -20,7 +21,7 @@ export interface KindTranslator {
   result(payload: Uint8Array): (reported: Reported) => Draft;
 }
 
-const translators: Readonly<Record<keyof typeof kinds, KindTranslator>> = { shop };
+const translators: Readonly<Record<keyof typeof kinds, KindTranslator>> = { return: bringBack, shop };
 
 /** The translator for exactly this revision; undefined when this hub does not know it. */
 export function translatorOf(schema: { readonly kind: string; readonly digest: string }): KindTranslator | undefined {

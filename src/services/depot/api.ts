@@ -1,8 +1,16 @@
 import { notFound } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
 import type { Database } from '../../database/port.ts';
-import { type DepotService, type ListItem, ListState, type ShoppingList } from '../../gen/depot/v1/depot.ts';
+import {
+  type DepotService,
+  type ListItem,
+  ListState,
+  type Return,
+  ReturnState,
+  type ShoppingList,
+} from '../../gen/depot/v1/depot.ts';
 import type { Api } from '../../rpc/api.ts';
+import { type ReturnRow, readReturns } from './return-store.ts';
 import { bayName, type ListRow, readList, takenBays } from './store.ts';
 
 /** The gRPC API of Depot: only questions; what happens there, happens by events. */
@@ -10,9 +18,13 @@ export function depotApi(database: Database): Api<DepotService> {
   return {
     async getList({ orderId: id }) {
       const orderId = requireId('order_id', id);
-      const [first, ...others] = await database.query((orm) => readList(orm, orderId));
+      const [rows, returns] = await database.query(async (orm) => [
+        await readList(orm, orderId),
+        await readReturns(orm, orderId),
+      ]);
+      const [first] = rows;
       if (!first) throw notFound('shopping list', 'order_id', orderId);
-      return toShoppingList(first, [first, ...others]);
+      return { ...toShoppingList(first, rows), returns: toReturns(returns) };
     },
 
     async listBays() {
@@ -29,7 +41,7 @@ const states = {
   stuck: ListState.STUCK,
 } as const;
 
-function toShoppingList({ list, bay }: ListRow, rows: readonly ListRow[]): ShoppingList {
+function toShoppingList({ list, bay }: ListRow, rows: readonly ListRow[]): Omit<ShoppingList, 'returns'> {
   const { orderId, taskId, state, botId, routeMetres, reason } = list;
   const stops = new Map<string, { storeId: string; storeName: string; items: ListItem[] }>();
   for (const { line, storeName } of rows) {
@@ -50,3 +62,16 @@ function toShoppingList({ list, bay }: ListRow, rows: readonly ListRow[]): Shopp
     reason,
   };
 }
+
+const returnStates = {
+  requested: ReturnState.REQUESTED,
+  under_way: ReturnState.UNDER_WAY,
+  done: ReturnState.DONE,
+  lost: ReturnState.LOST,
+} as const;
+
+const toReturns = (rows: readonly ReturnRow[]): Return[] =>
+  [...Map.groupBy(rows, ({ bringBack }) => bringBack.taskId).values()].map((own) => {
+    const { state, ...bringBack } = own[0]!.bringBack;
+    return { ...bringBack, state: returnStates[state], items: own.map(({ line, name }) => ({ ...line, name })) };
+  });

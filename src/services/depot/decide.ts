@@ -7,6 +7,8 @@ export interface Decision {
   /** The very same object when nothing changed. */
   readonly list: List;
   readonly events: readonly Draft[];
+  /** What the bot of an attempt that came to nothing has with it; undefined when no attempt ended so. */
+  readonly carried?: readonly ListLine[];
 }
 
 /**
@@ -28,17 +30,12 @@ export function decide(list: List, command: ListCommand, now: Date): Decision {
       return { list: { ...list, lines: counted(list, command) }, events: [] };
     case 'lose': {
       const lines = list.lines.map((line) => ({ ...line, picked: 0, short: 0 }));
-      return { list: { state: 'created', orderId, taskId, routeMetres, lines }, events: [] };
+      return { list: { state: 'created', orderId, taskId, routeMetres, lines }, events: [], carried: picked(list) };
     }
-    case 'fail': {
-      const { lines } = list;
-      const reason = `no bot could do it: ${command.reason}`;
-      const body = { orderId, taskId, reason: StuckReason.TASK_FAILED, message: reason };
-      return {
-        list: { state: 'stuck', orderId, taskId, routeMetres, lines, reason },
-        events: [draft('depot.list_stuck', orderId, body)],
-      };
-    }
+    case 'fail':
+      return stuck(list, StuckReason.TASK_FAILED, `no bot could do it: ${command.reason}`);
+    case 'cancel':
+      return stuck(list, StuckReason.TASK_CANCELLED, `cancelled: ${command.reason}`);
     case 'finish': {
       const lines = settled(list, command.outcomes);
       const done = { orderId, taskId, routeMetres, lines, botId: command.botId };
@@ -52,6 +49,17 @@ export function decide(list: List, command: ListCommand, now: Date): Decision {
       throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);
   }
 }
+
+function stuck(list: List, reason: StuckReason, message: string): Decision {
+  const { orderId, taskId, routeMetres, lines } = list;
+  return {
+    list: { state: 'stuck', orderId, taskId, routeMetres, lines, reason: message },
+    events: [draft('depot.list_stuck', orderId, { orderId, taskId, reason, message })],
+    carried: picked(list),
+  };
+}
+
+const picked = ({ lines }: List): ListLine[] => lines.filter((line) => line.picked > 0);
 
 /** Says that the bot is back; `bay` is empty while the goods wait for one, and where there are none. */
 export function listCompleted({ orderId, taskId, lines }: List, bay: string): Draft {

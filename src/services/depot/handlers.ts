@@ -1,12 +1,14 @@
+import { isShopping, lostAttempt } from '../../contract/attempts.ts';
 import { notFound, refused } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import { type Draft, required } from '../../contract/message.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
-import { bayAssigned, decide, listCompleted } from './decide.ts';
+import { bayAssigned, type Decision, decide, listCompleted } from './decide.ts';
 import type { List, ListCommand } from './messages.ts';
 import { plan } from './plan.ts';
+import { askForReturn, followReturn } from './returns.ts';
 import {
   fillBays,
   freeBay,
@@ -65,22 +67,47 @@ export const depotHandlers: Handlers<'depot'> = {
     return [];
   },
 
-  'bots.task_started': async ({ body: { task } }, tx) => follow(tx, task, ({ botId }) => ({ type: 'start', botId })),
+  'bots.task_started': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'start' });
+    return follow(tx, task, { type: 'start', botId: task.botId });
+  },
 
   'bots.item_picked': async ({ body: { task, lineId, quantity } }, tx) =>
-    follow(tx, task, () => ({ type: 'count', lineId, picked: quantity, short: 0 })),
+    follow(tx, required('task', task), { type: 'count', lineId, picked: quantity, short: 0 }),
 
   'bots.item_short': async ({ body: { task, lineId, quantity } }, tx) =>
-    follow(tx, task, () => ({ type: 'count', lineId, picked: 0, short: quantity })),
+    follow(tx, required('task', task), { type: 'count', lineId, picked: 0, short: quantity }),
 
-  'bots.task_lost': async ({ body: { task } }, tx) => follow(tx, task, () => ({ type: 'lose' })),
+  'bots.item_returned': async ({ body: { task, lineId, quantity } }, tx) =>
+    followReturn(tx, required('task', task), { type: 'count', lineId, quantity }),
 
-  'bots.task_failed': async ({ body: { task, reason } }, tx) => follow(tx, task, () => ({ type: 'fail', reason })),
+  'bots.task_lost': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'lose' });
+    return endAttempt(tx, task, lostAttempt(task), { type: 'lose' });
+  },
 
-  'bots.task_succeeded': async ({ body: { task, lines: outcomes } }, tx) => {
+  'bots.task_failed': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    const { reason } = body;
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'fail', reason });
+    return endAttempt(tx, task, task.attempt, { type: 'fail', reason });
+  },
+
+  'bots.task_cancelled': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    const { reason } = body;
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'fail', reason: `cancelled: ${reason}` });
+    return endAttempt(tx, task, task.attempt, { type: 'cancel', reason });
+  },
+
+  'bots.task_succeeded': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'finish' });
     await lockBays(tx.orm);
     const now = new Date();
-    const { list, events } = await apply(tx, task, ({ botId }) => ({ type: 'finish', botId, outcomes }), now);
+    const { list, events } = await apply(tx, task, { type: 'finish', botId: task.botId, outcomes: body.lines }, now);
     if (list.state !== 'waiting_for_bay' || list.waitingSince !== now) return events;
     const given = await fillBays(tx.orm, now);
     const own = given.find(({ orderId }) => orderId === list.orderId);
@@ -93,19 +120,26 @@ export async function giveOutBays(orm: Orm, now: Date): Promise<readonly Draft[]
   return (await fillBays(orm, now)).map(({ orderId, bay }) => bayAssigned(orderId, bay));
 }
 
-type CommandOf = (task: TaskRef) => ListCommand;
+const follow = async (tx: Transaction, task: TaskRef, command: ListCommand) =>
+  (await apply(tx, task, command, new Date())).events;
 
-const follow = async (tx: Transaction, task: TaskRef | undefined, commandOf: CommandOf) =>
-  (await apply(tx, task, commandOf, new Date())).events;
+async function endAttempt(
+  tx: Transaction,
+  task: TaskRef,
+  attempt: number,
+  command: ListCommand,
+): Promise<readonly Draft[]> {
+  const { events, carried } = await apply(tx, task, command, new Date());
+  return carried ? [...events, ...(await askForReturn(tx, task, attempt, carried))] : events;
+}
 
-async function apply({ orm }: Transaction, given: TaskRef | undefined, commandOf: CommandOf, now: Date) {
-  const task = required('task', given);
+async function apply({ orm }: Transaction, task: TaskRef, command: ListCommand, now: Date): Promise<Decision> {
   const before = await requireList(orm, task.orderId);
   if (before.taskId !== task.taskId) {
     const message = `task ${task.taskId} is not the one of order ${task.orderId}'s list, ${before.taskId || 'which has none'}`;
     throw refused('task.task_id', task.taskId, 'OTHER_TASK', message);
   }
-  const decision = decide(before, commandOf(task), now);
+  const decision = decide(before, command, now);
   await save(orm, before, decision.list);
   return decision;
 }

@@ -54,7 +54,9 @@ interface ListBase {
  *     (placed) -> created -> assigned -> waiting for bay -> completed      what was picked waits for a bay first, if only for a moment
  *                    ^          |------------------------> completed      nothing was picked
  *                    |- lost ---|
- *     (placed) -> stuck <- failed - created | assigned
+ *     (placed) -> stuck <- failed, cancelled - created | assigned
+ *
+ * What a bot had picked when its attempt was lost, failed or cancelled comes back to the stores by a `Return`.
  */
 export type List =
   | (ListBase & { readonly state: 'created'; readonly taskId: string })
@@ -96,4 +98,35 @@ export type ListCommand =
   | { readonly type: 'count'; readonly lineId: string; readonly picked: number; readonly short: number }
   | { readonly type: 'lose' }
   | { readonly type: 'fail'; readonly reason: string }
+  | { readonly type: 'cancel'; readonly reason: string }
   | { readonly type: 'finish'; readonly botId: string; readonly outcomes: readonly LineOutcome[] };
+
+/** What an attempt at a list that came to nothing had picked, on its way back to the stores. `decideReturn` says how it moves. */
+export interface Return {
+  readonly taskId: string;
+  readonly orderId: string;
+  /** At the list, from 1. */
+  readonly attempt: number;
+  /** Who has the goods. */
+  readonly botId: string;
+  readonly state: 'requested' | 'under_way' | 'done' | 'lost';
+  readonly lines: readonly ReturnLine[];
+  readonly requestedAt: Date;
+  /** Why it was lost; else empty. */
+  readonly reason: string;
+}
+
+export interface ReturnLine {
+  readonly lineId: string;
+  /** Units that the bot had, and those of them that are back on the shelf. */
+  readonly quantity: number;
+  readonly returned: number;
+}
+
+/** What bots report about a return's task. */
+export type ReturnCommand =
+  | { readonly type: 'start' }
+  | { readonly type: 'count'; readonly lineId: string; readonly quantity: number }
+  | { readonly type: 'lose' }
+  | { readonly type: 'fail'; readonly reason: string }
+  | { readonly type: 'finish' };

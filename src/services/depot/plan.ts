@@ -3,11 +3,9 @@ import { type Draft, draft } from '../../contract/message.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
 import { ShopTask } from '../../gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../gen/kinds.ts';
-import type { Catalogue, KnownStore, List, ListLine, PlanCommand, PlannedLine } from './messages.ts';
-import { depotPosition, planRoute } from './route.ts';
-
-/** How many bots may try: one crash or flat battery is everyday, five in a row means that the task itself is what stops them. */
-const maxAttempts = 5;
+import type { Catalogue, List, ListLine, PlanCommand, PlannedLine } from './messages.ts';
+import { depotPosition } from './route.ts';
+import { requestTask, stopsOf, type Walk, walkThrough } from './task-request.ts';
 
 /** Orders are served in the order they come. */
 const ordinaryPriority = 0;
@@ -27,22 +25,20 @@ export function plan({ orderId, lines }: PlanCommand, catalogue: Catalogue, task
   const storeIds = [...new Set(lines.map(({ storeId }) => storeId))];
   if (obstacles.length > 0) return unplannable(orderId, toLines(lines, storeIds), [...new Set(obstacles)].join('; '));
 
-  const places = storeIds.map((id) => ({ id, position: catalogue.stores.get(id)!.position }));
-  const route = planRoute(places);
-  const walk = route.stops.map(({ id }) => id);
+  const walk = walkThrough(storeIds, catalogue.stores);
+  const walked = walk.stores.map(({ storeId }) => storeId);
   const list: List = {
     state: 'created',
     orderId,
     taskId,
-    lines: toLines(lines, walk),
-    routeMetres: route.metres,
+    lines: toLines(lines, walked),
+    routeMetres: walk.metres,
   };
-  const stops = walk.map((id) => catalogue.stores.get(id)!);
   return {
     list,
     events: [
-      draft('depot.list_created', orderId, { orderId, taskId, storeIds: walk, routeMetres: route.metres }),
-      requestTask(list, stops),
+      draft('depot.list_created', orderId, { orderId, taskId, storeIds: walked, routeMetres: walk.metres }),
+      requestList(list, walk),
     ],
   };
 }
@@ -76,28 +72,14 @@ function toLines(lines: readonly PlannedLine[], storeIds: readonly string[]): Li
   return lines.map((line) => ({ ...line, stop: stopOf.get(line.storeId)!, picked: 0, short: 0 }));
 }
 
-/** The command to the hub. */
-function requestTask({ orderId, taskId, lines }: List, stops: readonly KnownStore[]): Draft {
-  const task: ShopTask = {
-    orderId,
-    depot: depotPosition,
-    stops: stops.map(({ storeId, name, position }, stop) => ({
-      storeId,
-      storeName: name,
-      place: position,
-      items: lines.filter((line) => line.stop === stop),
-    })),
-  };
-  const { kind, revision, digest } = kinds.shop;
-  return draft('depot.task_requested', orderId, {
+function requestList({ orderId, taskId, lines }: List, walk: Walk): Draft {
+  const task: ShopTask = { orderId, depot: depotPosition, stops: stopsOf(walk, lines) };
+  return requestTask({
     taskId,
     orderId,
-    schema: { kind, revision, digest },
-    payload: Buffer.from(ShopTask.encode(task).finish()),
+    schema: kinds.shop,
+    payload: ShopTask.encode(task).finish(),
     priority: ordinaryPriority,
-    maxAttempts,
-    position: stops[0]!.position,
-    deadline: undefined,
-    onlyBotId: '',
+    position: walk.stores[0]!.position,
   });
 }

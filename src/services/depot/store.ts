@@ -3,7 +3,7 @@ import { boolean, doublePrecision, index, integer, pgSchema, primaryKey, text, u
 import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
-import type { KnownProduct, KnownStore, List, ListLine } from './messages.ts';
+import type { KnownProduct, KnownStore, List, ListLine, Return } from './messages.ts';
 
 export const depotSchema = pgSchema('depot');
 export const { outbox, inbox, fences, parked } = plumbing(depotSchema);
@@ -63,6 +63,38 @@ export const lines = depotSchema.table(
     short: integer('short').notNull(),
   },
   (t) => [primaryKey({ columns: [t.orderId, t.lineId] })],
+);
+
+const returnStates = ['requested', 'under_way', 'done', 'lost'] as const satisfies ReadonlyArray<Return['state']>;
+
+/** One row per attempt at a list that came to nothing with goods in hand. */
+export const returns = depotSchema.table(
+  'returns',
+  {
+    taskId: uuid('task_id').primaryKey(),
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => lists.orderId),
+    attempt: integer('attempt').notNull(),
+    botId: text('bot_id').notNull(),
+    state: text('state', { enum: returnStates }).notNull(),
+    reason: text('reason').notNull(),
+    requestedAt: instant('requested_at').notNull(),
+  },
+  (t) => [index('returns_by_order').on(t.orderId)],
+);
+
+export const returnLines = depotSchema.table(
+  'return_lines',
+  {
+    taskId: uuid('task_id')
+      .notNull()
+      .references(() => returns.taskId),
+    lineId: text('line_id').notNull(),
+    quantity: integer('quantity').notNull(),
+    returned: integer('returned').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.taskId, t.lineId] })],
 );
 
 /** One row per bay, taken or free. */

@@ -16,8 +16,10 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
   switch (command.type) {
     case 'count':
       return order.state === 'PLACED' ? only(withLine(order, command.line.lineId, add(command.line))) : only(order);
-    case 'forgetCounts':
-      return order.state === 'PLACED' ? only(withLines(order, noCounts)) : only(order);
+    case 'beginAnew':
+      return order.state === 'PLACED'
+        ? only(withLines(order, (line) => startedOver(noCounts(line), command.attempt)))
+        : only(order);
     case 'completeList':
       return order.state === 'PLACED' ? completeList(order, command.lines, command.bay, now) : only(order);
     case 'assignBay':
@@ -32,10 +34,11 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
     case 'handOver':
       return handOver(order, now);
     case 'takeStock':
-      return only(withLine(order, command.lineId, (line) => hold(line, Math.max(0, line.held - command.quantity))));
+      return isClosed(order) ? only(order) : only(withLine(order, command.lineId, take(command)));
     case 'returnStock':
-      // Not the returned units alone: what the lost attempt wrote off is looked for again as well.
-      return isClosed(order) ? only(order) : only(withLine(order, command.lineId, (line) => hold(line, line.quantity)));
+      return isClosed(order)
+        ? only(order)
+        : only(withLine(order, command.lineId, (line) => startedOver(line, command.attempt + 1)));
     default:
       return command satisfies never;
   }
@@ -104,6 +107,19 @@ const add =
 
 const noCounts = (line: OrderLine): OrderLine =>
   line.picked === 0 && line.short === 0 ? line : { ...line, picked: 0, short: 0 };
+
+/** All of the line is needed for `attempt`, unless it is known of already: news of bots and of the books overtake each other. */
+const startedOver = (line: OrderLine, attempt: number): OrderLine =>
+  attempt > line.attempt ? { ...line, attempt, held: line.quantity } : line;
+
+/** What an earlier attempt took is out of the books, but not for this line any more. */
+const take =
+  ({ attempt, quantity }: { readonly attempt: number; readonly quantity: number }) =>
+  (before: OrderLine): OrderLine => {
+    const line = startedOver(before, attempt);
+    return line.attempt === attempt ? hold(line, Math.max(0, line.held - quantity)) : line;
+  };
+
 const hold = (line: OrderLine, held: number): OrderLine => (line.held === held ? line : { ...line, held });
 const release = (line: OrderLine): OrderLine => hold(line, 0);
 

@@ -1,8 +1,9 @@
+import { isShopping, lostAttempt } from '../../contract/attempts.ts';
 import { type Draft, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
-import { StockReason } from '../../gen/events/stores/v1/events.ts';
+import type { StockChanged } from '../../gen/events/stores/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
 import { changeOrder } from './change.ts';
 import type { OrderCommand } from './messages.ts';
@@ -30,9 +31,9 @@ export const ordersHandlers: Handlers<'orders'> = {
   },
 
   'stores.stock_changed': async ({ body }, tx) => {
-    const { productId, stock, reason, delta, orderId, lineId, version } = body;
+    const { productId, stock, orderId, version } = body;
     // The order first: orders are locked before products. In one transaction, or the units would be free, or gone twice, for a moment.
-    const command = stockCommand(reason, lineId, delta);
+    const command = stockCommand(body);
     if (orderId && command) await changeOrder(tx.orm, orderId, command, new Date());
     await updateProduct(tx.orm, productId, version, { stock });
     return [];
@@ -63,7 +64,12 @@ export const ordersHandlers: Handlers<'orders'> = {
   'bots.item_short': ({ body: { task, lineId, quantity } }, tx) =>
     change(tx, orderOf(task), { type: 'count', line: { lineId, picked: 0, short: quantity } }),
 
-  'bots.task_lost': ({ body: { task } }, tx) => change(tx, orderOf(task), { type: 'forgetCounts' }),
+  'bots.task_lost': async ({ body }, tx) => {
+    const task = required('task', body.task);
+    // What brings goods back serves the order too, and is no attempt at its list.
+    if (!isShopping(task)) return [];
+    return change(tx, task.orderId, { type: 'beginAnew', attempt: lostAttempt(task) + 1 });
+  },
 };
 
 /** @throws Error when there is no such order: somebody speaks of what was never placed, and the message is parked */
@@ -73,10 +79,12 @@ async function change(tx: Transaction, orderId: string, command: OrderCommand): 
   return decision.events;
 }
 
-function stockCommand(reason: StockReason, lineId: string, delta: number): OrderCommand | undefined {
-  if (reason === StockReason.RETURNED) return { type: 'returnStock', lineId };
-  if (reason === StockReason.SET) return undefined;
-  return { type: 'takeStock', lineId, quantity: Math.abs(delta) };
+/** What the books' change means to the line on whose account it was made. */
+function stockCommand({ delta, lineId, attempt }: StockChanged): OrderCommand | undefined {
+  if (attempt === 0) return undefined;
+  return delta < 0
+    ? { type: 'takeStock', lineId, attempt, quantity: -delta }
+    : { type: 'returnStock', lineId, attempt };
 }
 
 const orderOf = (task: TaskRef | undefined): string => required('task', task).orderId;

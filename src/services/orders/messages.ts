@@ -41,9 +41,11 @@ export interface OrderLine {
   readonly short: number;
   /**
    * Units of the store's books that are still promised to this line: `quantity` when placed, less as Stores takes them off its books,
-   * 0 once the order is closed. A product's `committed` is the sum of these.
+   * 0 once the order is closed, and all of it again when another bot has to begin anew. A product's `committed` is the sum of these.
    */
   readonly held: number;
+  /** The newest attempt at the list that is known of, from 1: what earlier ones took of the books is not for this line any more. */
+  readonly attempt: number;
 }
 
 /** Orders' own copy of a product, with what open orders have been promised of it. */
@@ -91,8 +93,8 @@ export interface LineCount {
 export type OrderCommand =
   /** A bot picked units, or found them missing: adds to the line's counts. */
   | { readonly type: 'count'; readonly line: LineCount }
-  /** The attempt is lost: another bot begins anew. */
-  | { readonly type: 'forgetCounts' }
+  /** Another bot begins anew with this attempt. */
+  | { readonly type: 'beginAnew'; readonly attempt: number }
   /** The goods are at the depot. `lines` is what was found, for good. */
   | { readonly type: 'completeList'; readonly lines: readonly LineCount[]; readonly bay: string }
   | { readonly type: 'assignBay'; readonly bay: string }
@@ -100,7 +102,7 @@ export type OrderCommand =
   | { readonly type: 'cancel'; readonly reason: string }
   | { readonly type: 'markPaid' }
   | { readonly type: 'handOver' }
-  /** Stores took units off its books for this line: they are promised no longer. */
-  | { readonly type: 'takeStock'; readonly lineId: string; readonly quantity: number }
-  /** Stores has put a lost attempt's units back: the next attempt needs all of the line again. */
-  | { readonly type: 'returnStock'; readonly lineId: string };
+  /** Stores took units off its books for what this attempt does to the line: they are promised no longer. */
+  | { readonly type: 'takeStock'; readonly lineId: string; readonly attempt: number; readonly quantity: number }
+  /** Stores has put units of this attempt back, so it came to nothing: the next one needs all of the line again. */
+  | { readonly type: 'returnStock'; readonly lineId: string; readonly attempt: number };

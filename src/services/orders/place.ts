@@ -20,7 +20,19 @@ export function place(
     const product = orderable(command, catalogue, index);
     const { id: productId, storeId, sku, name, priceMinor: unitPriceMinor } = product;
     const id = ids.lines[index]!;
-    return { id, productId, storeId, sku, name, quantity, unitPriceMinor, picked: 0, short: 0, held: quantity };
+    return {
+      id,
+      productId,
+      storeId,
+      sku,
+      name,
+      quantity,
+      unitPriceMinor,
+      picked: 0,
+      short: 0,
+      held: quantity,
+      attempt: 1,
+    };
   });
   const { idempotencyKey, shopper, currency, traceparent } = command;
   const order: Order = {

@@ -48,6 +48,7 @@ export const lines = ordersSchema.table(
     picked: integer('picked').notNull(),
     short: integer('short').notNull(),
     held: integer('held').notNull(),
+    attempt: integer('attempt').notNull().default(1),
   },
   (t) => [
     primaryKey({ columns: [t.orderId, t.position] }),
@@ -145,10 +146,12 @@ export async function updateOrder(orm: Orm, order: Order): Promise<void> {
 
 /** All of the lines in one statement; they are no more than a bot carries. */
 export async function updateLines(orm: Orm, orderId: string, changed: readonly OrderLine[]): Promise<void> {
-  const values = JSON.stringify(changed.map(({ id, picked, short, held }) => ({ id, picked, short, held })));
+  const values = JSON.stringify(
+    changed.map(({ id, picked, short, held, attempt }) => ({ id, picked, short, held, attempt })),
+  );
   await orm.execute(sql`
-    update ${lines} set picked = new.picked, short = new.short, held = new.held
-    from jsonb_to_recordset(${values}::text::jsonb) as new(id uuid, picked int, short int, held int)
+    update ${lines} set picked = new.picked, short = new.short, held = new.held, attempt = new.attempt
+    from jsonb_to_recordset(${values}::text::jsonb) as new(id uuid, picked int, short int, held int, attempt int)
     where ${lines.orderId} = ${orderId} and ${lines.id} = new.id`);
 }
 

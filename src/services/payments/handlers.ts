@@ -1,3 +1,4 @@
+import { isShopping } from '../../contract/attempts.ts';
 import type { MessageName } from '../../contract/events.ts';
 import { type Draft, type Received, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
@@ -27,8 +28,11 @@ export const paymentsHandlers: Handlers<'payments'> = {
   },
 
   'bots.task_succeeded': (event, tx) => {
-    const { task, lines } = event.body;
-    return change(event, tx, required('task', task).orderId, { type: 'adjust', found: lines });
+    const { task: given, lines } = event.body;
+    const task = required('task', given);
+    // What brings goods back to their stores brings nothing to the shopper.
+    if (!isShopping(task)) return Promise.resolve([]);
+    return change(event, tx, task.orderId, { type: 'adjust', found: lines });
   },
 };
 

@@ -1,7 +1,7 @@
 import { MallError, quoted, refused } from '../../contract/errors.ts';
 import { type Draft, draft } from '../../contract/message.ts';
 import { StockReason } from '../../gen/events/stores/v1/events.ts';
-import type { AddProduct, Pick, ProductCommand, ProductState, StoreCommand, StoreState, UnitMove } from './messages.ts';
+import type { AddProduct, ProductCommand, ProductState, StoreCommand, StoreState, UnitMove } from './messages.ts';
 
 export interface Decision<S> {
   readonly state: S;
@@ -105,8 +105,12 @@ export function decideProduct(
       return moved(state, -command.quantity, StockReason.PICKED, command);
     case 'writeOff':
       return moved(state, -command.quantity, StockReason.SHORT, command);
+    case 'recount':
+      return moved(state, command.quantity, StockReason.SHORT, command);
     case 'putBack':
       return moved(state, command.quantity, StockReason.RETURNED, command);
+    case 'giveUp':
+      return { state, events: [unitsGone(state, command)] };
     default:
       throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);
   }
@@ -117,22 +121,19 @@ function moved(state: ProductState, delta: number, reason: StockReason, move?: U
   if (delta === 0) return unchanged(state);
   const { productId } = state;
   const { orderId, lineId } = move?.line ?? { orderId: '', lineId: '' };
+  const attempt = move?.attempt ?? 0;
   const stock = state.stock + delta;
   const version = state.version + 1;
-  const body = { productId, stock, reason, delta, orderId, lineId, version };
+  const body = { productId, stock, reason, delta, orderId, lineId, version, attempt };
   return {
     state: { ...state, stock, version },
     events: [draft('stores.stock_changed', productId, body, orderId ? { correlationId: orderId } : {})],
   };
 }
 
-/**
- * What goes back into the books when an attempt is over without goods. After a loss another bot will look at the same shelf and report
- * what is missing again, so the shortage goes back too: a line never takes more than its quantity out of the books. After the last
- * attempt nobody looks again, and what was missing stays written off.
- */
-export function unitsToPutBack(pick: Pick, over: 'lost' | 'failed'): number {
-  return over === 'lost' ? pick.picked + pick.short : pick.picked;
+function unitsGone({ productId }: ProductState, { quantity, attempt, line: { orderId, lineId } }: UnitMove): Draft {
+  const body = { productId, orderId, lineId, quantity, attempt };
+  return draft('stores.units_gone', productId, body, { correlationId: orderId });
 }
 
 function taken(field: string, value: string, message: string): MallError {

@@ -61,19 +61,45 @@ export type ProductCommand =
   | { readonly type: 'remove' }
   | UnitMove;
 
-/** What bots cause; `quantity` is in units and positive. */
-export type UnitMove = {
-  /** `take`: a bot has them. `writeOff`: a bot missed them on the shelf. `putBack`: a bot's attempt came to nothing. */
-  readonly type: 'take' | 'writeOff' | 'putBack';
+/**
+ * What bots cause; `quantity` is in units and positive.
+ *
+ * | type       | a bot                                          | books |
+ * |------------|------------------------------------------------|-------|
+ * | `take`     | has them                                       | less  |
+ * | `writeOff` | missed them on the shelf                       | less  |
+ * | `recount`  | missed them, and another one looks again       | more  |
+ * | `putBack`  | has put back what an attempt had picked        | more  |
+ * | `giveUp`   | had picked them, and they will not come back   | same  |
+ */
+export interface UnitMove {
+  readonly type: 'take' | 'writeOff' | 'recount' | 'putBack' | 'giveUp';
   readonly quantity: number;
   readonly line: LineRef;
-};
+  /** At the order's list, from 1. */
+  readonly attempt: number;
+}
 
-/** What one attempt (a fence) at a task did to one line; the books follow it. */
+/** What one attempt at an order's list did to one line; the books follow it. */
 export interface Pick extends LineRef {
   readonly taskId: string;
-  readonly fence: number;
+  readonly attempt: number;
+  /** Of the task that brings the goods back, should the attempt come to nothing. */
+  readonly returnTaskId: string;
   readonly productId: string;
+  /** Units that the bot took, and those of them that are back on the shelf. */
   readonly picked: number;
-  readonly short: number;
+  readonly returned: number;
+  /** Units that it missed, and those of them that the books had and do not have any more. */
+  readonly missed: number;
+  readonly writtenOff: number;
 }
+
+export type PickCommand =
+  | { readonly type: 'take'; readonly quantity: number }
+  | { readonly type: 'miss'; readonly quantity: number }
+  /** The attempt is lost, and another bot will look at the same shelf. */
+  | { readonly type: 'lose' }
+  | { readonly type: 'putBack'; readonly quantity: number }
+  /** Nothing more comes back of what an attempt that came to nothing had picked. */
+  | { readonly type: 'settle' };

@@ -1,5 +1,16 @@
-import { and, asc, eq, inArray, lte, sql } from 'drizzle-orm';
-import { boolean, doublePrecision, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { and, asc, eq, getTableColumns, gt, inArray, lte, sql } from 'drizzle-orm';
+import {
+  boolean,
+  check,
+  doublePrecision,
+  index,
+  integer,
+  pgSchema,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
@@ -38,21 +49,32 @@ export const products = storesSchema.table(
   (t) => [uniqueIndex('products_by_sku').on(t.storeId, t.sku).where(sql`not removed`)],
 );
 
-/** What each attempt at a task took out of the books, until it has been put back. */
+/** What each attempt at a list did to its lines. */
 export const picks = storesSchema.table(
   'picks',
   {
     taskId: uuid('task_id').notNull(),
-    fence: int53('fence').notNull(),
+    attempt: integer('attempt').notNull(),
     lineId: text('line_id').notNull(),
+    returnTaskId: uuid('return_task_id').notNull(),
     productId: uuid('product_id').notNull(),
     orderId: uuid('order_id').notNull(),
     picked: integer('picked').notNull(),
-    short: integer('short').notNull(),
-    putBack: boolean('put_back').notNull().default(false),
+    returned: integer('returned').notNull(),
+    missed: integer('missed').notNull(),
+    writtenOff: integer('written_off').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.taskId, t.fence, t.lineId] })],
+  (t) => [
+    primaryKey({ columns: [t.taskId, t.attempt, t.lineId] }),
+    index('picks_by_return').on(t.returnTaskId),
+    check('picks_returned', sql`${t.returned} between 0 and ${t.picked}`),
+  ],
 );
+
+/** Attempts that came to nothing and of which nothing more comes back, by their return tasks: Depot's word may be here before the picks. */
+export const settledReturns = storesSchema.table('settled_returns', {
+  returnTaskId: uuid('return_task_id').primaryKey(),
+});
 
 const toStore = ({ x, y, ...row }: typeof stores.$inferSelect): StoreState => ({ ...row, position: { x, y } });
 
@@ -148,22 +170,55 @@ export async function listProducts(orm: Orm, storeId?: string): Promise<ProductS
   return rows.map(toProduct);
 }
 
-/** Adds to what the attempt did to the line so far. */
-export async function addToPick(orm: Orm, pick: Pick): Promise<void> {
-  await orm
+/** What the attempt did to the line so far, nothing if it is new, locked; and whether Depot has said that nothing comes back of it. */
+export async function enterPick(orm: Orm, pick: Pick): Promise<{ pick: Pick; isSettled: boolean }> {
+  const settled = orm.select().from(settledReturns).where(eq(settledReturns.returnTaskId, pick.returnTaskId));
+  const [row] = await orm
     .insert(picks)
     .values(pick)
+    // Changes nothing; a row that is there would not be answered otherwise.
     .onConflictDoUpdate({
-      target: [picks.taskId, picks.fence, picks.lineId],
-      set: { picked: sql`${picks.picked} + excluded.picked`, short: sql`${picks.short} + excluded.short` },
+      target: [picks.taskId, picks.attempt, picks.lineId],
+      set: { productId: sql`${picks.productId}` },
+    })
+    .returning({ ...getTableColumns(picks), isSettled: sql<boolean>`exists ${settled}` });
+  const { isSettled, ...entered } = row!;
+  return { pick: entered, isSettled };
+}
+
+/** What the attempt had picked and missed that this return task is of. */
+export async function lockPicks(orm: Orm, returnTaskId: string): Promise<Pick[]> {
+  return orm.select().from(picks).where(eq(picks.returnTaskId, returnTaskId)).orderBy(asc(picks.lineId)).for('update');
+}
+
+/** The lines of which attempts up to `attempt` missed something that is written off. */
+export async function lockMissedPicks(orm: Orm, taskId: string, attempt: number): Promise<Pick[]> {
+  return orm
+    .select()
+    .from(picks)
+    .where(and(eq(picks.taskId, taskId), lte(picks.attempt, attempt), gt(picks.writtenOff, 0)))
+    .orderBy(asc(picks.attempt), asc(picks.lineId))
+    .for('update');
+}
+
+/** Of locked picks. */
+export async function savePicks(orm: Orm, changed: readonly Pick[]): Promise<void> {
+  await orm
+    .insert(picks)
+    .values([...changed])
+    .onConflictDoUpdate({
+      target: [picks.taskId, picks.attempt, picks.lineId],
+      set: {
+        picked: sql`excluded.picked`,
+        returned: sql`excluded.returned`,
+        missed: sql`excluded.missed`,
+        writtenOff: sql`excluded.written_off`,
+      },
     });
 }
 
-/** What attempts up to `fence` did and nobody has put back yet; from now on it counts as put back. */
-export async function takePicks(orm: Orm, taskId: string, fence: number): Promise<Pick[]> {
-  return orm
-    .update(picks)
-    .set({ putBack: true })
-    .where(and(eq(picks.taskId, taskId), lte(picks.fence, fence), eq(picks.putBack, false)))
-    .returning();
+/** False when it is settled already. */
+export async function settleReturn(orm: Orm, returnTaskId: string): Promise<boolean> {
+  const rows = await orm.insert(settledReturns).values({ returnTaskId }).onConflictDoNothing().returning();
+  return rows.length > 0;
 }

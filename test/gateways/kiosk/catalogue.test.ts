@@ -35,6 +35,7 @@ const restocked = (productId: string, stock: number, version: number) =>
     delta: 0,
     orderId: '',
     lineId: '',
+    attempt: 0,
     version,
   });
 const products = async (query = '') => (await kiosk.get(`/v1/products${query}`)).body.products;

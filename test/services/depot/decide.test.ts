@@ -53,8 +53,13 @@ describe('a shopping list', () => {
     expect(events).toEqual([]);
   });
 
-  it('begins anew when the attempt is lost', () => {
-    expect(report(assigned, picked('a', 1), { type: 'lose' }).list).toEqual(created);
+  it('begins anew when the attempt is lost, whose bot has what it picked', () => {
+    const counted = report(assigned, picked('a', 1), short('a', 1), short('b', 1)).list;
+    expect(decide(counted, { type: 'lose' }, now)).toEqual({
+      list: created,
+      events: [],
+      carried: [line('a', 2, { picked: 1, short: 1 })],
+    });
   });
 
   it('waits for a bay with what was picked; what nobody reports as picked is short', () => {
@@ -89,12 +94,21 @@ describe('a shopping list', () => {
     expect(events).toEqual([listCompleted(list, '')]);
   });
 
-  it.each([created, assigned])('is stuck when the last attempt failed, $state or not', (list) => {
-    const { list: failed, events } = report(list, { type: 'fail', reason: 'POISON' });
-    expect(failed).toMatchObject({ state: 'stuck', reason: 'no bot could do it: POISON' });
-    expect(events).toMatchObject([
-      { name: 'depot.list_stuck', body: { orderId: 'order', taskId: 'task', reason: StuckReason.TASK_FAILED } },
-    ]);
+  it.each([
+    ['the last attempt failed', { type: 'fail', reason: 'POISON' }, 'no bot could do it: POISON', 'TASK_FAILED'],
+    ['its task was cancelled', { type: 'cancel', reason: 'wish' }, 'cancelled: wish', 'TASK_CANCELLED'],
+  ] as const)('is stuck when %s, begun or not, and whoever began has what it picked', (_, command, reason, code) => {
+    for (const list of [created, assigned]) {
+      const { list: failed, events, carried } = decide(report(list, picked('b', 1)).list, command, now);
+      expect(failed).toMatchObject({ state: 'stuck', reason });
+      expect(events).toMatchObject([
+        {
+          name: 'depot.list_stuck',
+          body: { orderId: 'order', taskId: 'task', reason: StuckReason[code], message: reason },
+        },
+      ]);
+      expect(carried).toEqual([line('b', 1, { picked: 1, short: 0 })]);
+    }
   });
 
   it.each([waiting, completed, stuck])('takes no more reports once it is $state', (list) => {
@@ -103,12 +117,14 @@ describe('a shopping list', () => {
       picked('a', 1),
       { type: 'lose' },
       { type: 'fail', reason: 'late' },
+      { type: 'cancel', reason: 'late' },
       finish(['a', 2, 0]),
     ];
     for (const command of late) {
       const decision = decide(list, command, now);
       expect(decision.list).toBe(list);
       expect(decision.events).toEqual([]);
+      expect(decision.carried).toBeUndefined();
     }
   });
 

@@ -148,7 +148,7 @@ describe('a shopping list', () => {
     await order.started();
     await order.failed();
     expect(await order.list()).toMatchObject({ state: ListState.STUCK, reason: 'no bot could do it: POISON' });
-    expect((await order.said(3)).at(-1)).toMatchObject([
+    expect((await order.said(3))[2]).toMatchObject([
       'depot.list_stuck',
       { orderId, taskId, reason: StuckReason.TASK_FAILED, message: 'no bot could do it: POISON' },
     ]);

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { returnTaskId } from '../../../src/contract/attempts.ts';
 import type { BodyOf, MessageName } from '../../../src/contract/events.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { type Draft, draft } from '../../../src/contract/message.ts';
@@ -7,13 +8,7 @@ import { connectClient } from '../../../src/rpc/client.ts';
 import { startDepot } from '../../../src/services/depot/service.ts';
 import { startAlone } from '../../support/service-alone.ts';
 
-type BotEvent =
-  | 'bots.task_started'
-  | 'bots.item_picked'
-  | 'bots.item_short'
-  | 'bots.task_succeeded'
-  | 'bots.task_failed'
-  | 'bots.task_lost';
+type BotEvent = Extract<MessageName, `bots.${string}`>;
 
 export type ShopFloor = Awaited<ReturnType<typeof openShopFloor>>;
 export type TestOrder = Awaited<ReturnType<ShopFloor['place']>>;
@@ -63,21 +58,20 @@ export async function openShopFloor(bayCount?: number) {
     await service.tell(draft('orders.placed', orderId, { orderId, shopper: 'Ada', lines, total: money }));
     const list = () => client.api.getList({ orderId });
     const { taskId } = (await list().catch(() => undefined)) ?? { taskId: '' };
-    const report = <N extends BotEvent>(name: N, fence: number, body: Omit<BodyOf<N>, 'task'>, id?: string) => {
-      const ref = {
-        taskId,
-        orderId,
-        kind: 'shop',
-        attempt: fence,
-        fence,
-        botId: `bot-${fence}`,
-        occurredAt: new Date(),
-      };
+    const tell = <N extends BotEvent>(
+      name: N,
+      { taskId, kind, fence, botId }: { taskId: string; kind: string; fence: number; botId: string },
+      body: Omit<BodyOf<N>, 'task'>,
+      id?: string,
+    ) => {
+      const ref = { taskId, orderId, kind, attempt: fence, fence, botId, occurredAt: new Date() };
       const told: Draft = draft(name, orderId, { ...body, task: ref } as unknown as BodyOf<N>, {
         task: { id: taskId, fence },
       });
       return service.tell(told, id === undefined ? {} : { id });
     };
+    const report = <N extends BotEvent>(name: N, fence: number, body: Omit<BodyOf<N>, 'task'>, id?: string) =>
+      tell(name, { taskId, kind: 'shop', fence, botId: `bot-${fence}` }, body, id);
     const item = (lineId: string, quantity: number) => ({
       lineId,
       quantity,
@@ -94,7 +88,11 @@ export async function openShopFloor(bayCount?: number) {
       picked: (fence: number, lineId: string, units: number, id?: string) =>
         report('bots.item_picked', fence, item(lineId, units), id),
       short: (fence: number, lineId: string, units: number) => report('bots.item_short', fence, item(lineId, units)),
-      lost: (lostFence = 1) => report('bots.task_lost', lostFence + 1, { lostFence, reason: 'silent' }),
+      lost: (lostFence = 1) => {
+        const lost = { taskId, kind: 'shop', fence: lostFence + 1, botId: `bot-${lostFence}` };
+        return tell('bots.task_lost', lost, { lostFence, reason: 'silent' });
+      },
+      cancelled: (fence = 1) => report('bots.task_cancelled', fence, { reason: 'wish', cancelledFence: fence }),
       failed: (fence = 1) => report('bots.task_failed', fence, { reason: 'POISON' }),
       /** Back with all that was ordered. */
       succeeded: (fence = 1, id?: string) =>
@@ -110,6 +108,25 @@ export async function openShopFloor(bayCount?: number) {
           original: undefined,
         }),
       handedOver: () => service.tell(draft('orders.completed', orderId, { orderId })),
+      /** The bot that brings back what `attempt` had picked. */
+      back(attempt: number, kind = 'return') {
+        const backId = returnTaskId(taskId, attempt);
+        const ref = (fence: number) => ({ taskId: backId, kind, fence, botId: `bot-${attempt}` });
+        return {
+          taskId: backId,
+          request: async () => (await service.untilSaid('depot.task_requested', orderId, backId)).body,
+          started: (fence = 1) => tell('bots.task_started', ref(fence), {}),
+          returned: (fence: number, lineId: string, units: number) =>
+            tell('bots.item_returned', ref(fence), item(lineId, units)),
+          lost: (fence: number) => tell('bots.task_lost', ref(fence + 1), { lostFence: fence, reason: 'silent' }),
+          failed: (fence = 1) => tell('bots.task_failed', ref(fence), { reason: 'too late' }),
+          cancelled: (fence = 1) => tell('bots.task_cancelled', ref(fence), { reason: 'wish', cancelledFence: fence }),
+          succeeded: (fence = 1) => tell('bots.task_succeeded', ref(fence), { lines: [], original: undefined }),
+          ended: async () => (await service.untilSaid('depot.return_ended', orderId, backId)).body,
+          /** As staff see it. */
+          shown: async () => (await list()).returns.find(({ taskId }) => taskId === backId),
+        };
+      },
       /** What Depot said of it, once `count` events have been heard. */
       async said(count: number) {
         await expect.poll(() => service.said(orderId).length).toBeGreaterThanOrEqual(count);

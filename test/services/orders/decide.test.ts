@@ -103,9 +103,16 @@ describe('counts while a bot collects', () => {
   it('begin anew when the attempt is lost', () => {
     const { order: forgotten, events } = run(order(), [
       { type: 'count', line: { lineId: 'b', picked: 2, short: 1 } },
-      { type: 'forgetCounts' },
+      { type: 'beginAnew', attempt: 2 },
     ]);
-    expect(forgotten).toEqual(order());
+    const [a, b] = order().lines;
+    expect(forgotten).toEqual({
+      ...order(),
+      lines: [
+        { ...a, attempt: 2 },
+        { ...b, attempt: 2 },
+      ],
+    });
     expect(events).toEqual([]);
   });
 });
@@ -132,10 +139,10 @@ describe('ready and paid', () => {
   it('joins exactly once, whatever the order of what happens', () => {
     const noise: OrderCommand[] = [
       { type: 'count', line: { lineId: 'a', picked: 1, short: 1 } },
-      { type: 'forgetCounts' },
+      { type: 'beginAnew', attempt: 2 },
       { type: 'assignBay', bay: 'B1' },
-      { type: 'takeStock', lineId: 'b', quantity: 2 },
-      { type: 'returnStock', lineId: 'b' },
+      { type: 'takeStock', lineId: 'b', attempt: 1, quantity: 2 },
+      { type: 'returnStock', lineId: 'b', attempt: 1 },
       { type: 'markPaid' },
       completeList,
     ];
@@ -195,15 +202,15 @@ describe('handing over', () => {
 describe('what comes too late', () => {
   const late: OrderCommand[] = [
     { type: 'count', line: { lineId: 'a', picked: 1, short: 0 } },
-    { type: 'forgetCounts' },
+    { type: 'beginAnew', attempt: 2 },
     completeList,
     nothingFound,
     { type: 'reject', reason: 'late' },
     { type: 'cancel', reason: 'late' },
     { type: 'markPaid' },
     { type: 'assignBay', bay: 'B7' },
-    { type: 'takeStock', lineId: 'a', quantity: 1 },
-    { type: 'returnStock', lineId: 'a' },
+    { type: 'takeStock', lineId: 'a', attempt: 1, quantity: 1 },
+    { type: 'returnStock', lineId: 'a', attempt: 1 },
   ];
   const closed = orderStates.filter((state) => !['PLACED', 'READY', 'COLLECTABLE'].includes(state));
 
@@ -219,29 +226,55 @@ describe('what comes too late', () => {
 });
 
 describe('the units that an order holds', () => {
-  it('fall as Stores takes them off its books, and are all held again after a lost attempt', () => {
-    const taken = run(order(), [
-      { type: 'takeStock', lineId: 'b', quantity: 1 },
-      { type: 'takeStock', lineId: 'b', quantity: 1 },
-    ]).order;
-    expect(taken.lines.map(({ held }) => held)).toEqual([2, 1]);
+  const take = (attempt: number, quantity: number, lineId = 'b'): OrderCommand => ({
+    ...{ type: 'takeStock', lineId },
+    attempt,
+    quantity,
+  });
+  const held = ({ lines }: Order) => lines.map((line) => line.held);
+
+  it('fall as Stores takes them off its books, and are all held again as soon as another bot has to begin anew', () => {
+    const taken = run(order(), [take(1, 1), take(1, 1)]).order;
+    expect(held(taken)).toEqual([2, 1]);
     expect(commitmentChanges(order(), taken)).toEqual(new Map([['product-b', -2]]));
 
-    const again = decide(taken, { type: 'returnStock', lineId: 'b' }, now).order;
+    const again = decide(taken, { type: 'beginAnew', attempt: 2 }, now).order;
     expect(commitmentChanges(taken, again)).toEqual(new Map([['product-b', 2]]));
+  });
+
+  it('are not touched by what a lost attempt took, when the books tell of it late', () => {
+    const anew = decide(order(), { type: 'beginAnew', attempt: 2 }, now).order;
+    expect(run(anew, [take(1, 3), { type: 'returnStock', lineId: 'b', attempt: 1 }]).order).toBe(anew);
+    expect(held(run(anew, [take(1, 3), take(2, 1)]).order)).toEqual([2, 2]);
+  });
+
+  it('are those of the next attempt when the books tell of that before the loss is heard of', () => {
+    const ahead = run(order(), [take(1, 3), take(2, 1)]).order;
+    expect(held(ahead)).toEqual([2, 2]);
+    const heard = decide(ahead, { type: 'beginAnew', attempt: 2 }, now).order;
+    expect(held(heard)).toEqual([2, 2]);
+    expect(held(decide(heard, take(2, 2), now).order)).toEqual([2, 0]);
+  });
+
+  it('are all held again when units of an attempt come back, which means that it is lost', () => {
+    const back = run(order(), [take(1, 3), { type: 'returnStock', lineId: 'b', attempt: 1 }]).order;
+    expect(held(back)).toEqual([2, 3]);
+    expect(decide(back, { type: 'beginAnew', attempt: 2 }, now).order.lines[1]).toBe(back.lines[1]);
   });
 
   it('change nothing for a line that the order does not have', () => {
     const before = order();
-    expect(decide(before, { type: 'takeStock', lineId: 'x', quantity: 1 }, now).order).toBe(before);
-    expect(decide(before, { type: 'returnStock', lineId: 'x' }, now).order).toBe(before);
+    expect(decide(before, take(1, 1, 'x'), now).order).toBe(before);
+    expect(decide(before, { type: 'returnStock', lineId: 'x', attempt: 1 }, now).order).toBe(before);
   });
 
   it('stay between 0 and the quantity, are counted once in the commitments, and end at 0 when the order is closed', () => {
     const lineId = fc.constantFrom('a', 'b');
+    const attempt = fc.integer({ min: 1, max: 4 });
     const command: fc.Arbitrary<OrderCommand> = fc.oneof(
-      fc.record({ type: fc.constant('takeStock' as const), lineId, quantity: fc.integer({ min: 0, max: 5 }) }),
-      fc.record({ type: fc.constant('returnStock' as const), lineId }),
+      fc.record({ type: fc.constant('takeStock' as const), lineId, attempt, quantity: fc.integer({ min: 0, max: 5 }) }),
+      fc.record({ type: fc.constant('returnStock' as const), lineId, attempt }),
+      fc.record({ type: fc.constant('beginAnew' as const), attempt }),
       fc.constantFrom<OrderCommand>(
         completeList,
         nothingFound,

@@ -14,6 +14,7 @@ export const line = (id: string, more: Partial<OrderLine> = {}): OrderLine => ({
   picked: 0,
   short: 0,
   held: more.quantity ?? 2,
+  attempt: 1,
   ...more,
 });
 

@@ -88,6 +88,7 @@ describe('an order', () => {
   it.each([
     ['UNPLANNABLE', OrderState.REJECTED, 'orders.rejected'],
     ['TASK_FAILED', OrderState.CANCELLED, 'orders.cancelled'],
+    ['TASK_CANCELLED', OrderState.CANCELLED, 'orders.cancelled'],
   ] as const)('whose list is %s is closed with the reason', async (reason, state, event) => {
     const order = await place();
     await mall.service.tell(stuck(order, reason, 'the lift is broken'));
@@ -123,6 +124,8 @@ describe('while a bot collects, an order', () => {
       [0, 0],
     ]);
     await mall.service.tell(second.picks(0, 1));
+    // Who brings back the lost attempt's goods is lost as well: no attempt at the list.
+    await mall.service.tell(attempt(order, newId(), 1, 'return').isLost());
     expect(await counts(order)).toEqual([
       [1, 0],
       [0, 0],

@@ -80,7 +80,7 @@ export const removed = ({ productId }: Shop, version: number): Draft =>
 export function stocked(
   { productId }: Shop,
   reason: keyof typeof StockReason,
-  { stock, delta, version }: { stock: number; delta: number; version: number },
+  { stock, delta, version, attempt = 1 }: { stock: number; delta: number; version: number; attempt?: number },
   order?: Order,
 ): Draft {
   const line = order?.lines.find((candidate) => candidate.productId === productId);
@@ -92,6 +92,7 @@ export function stocked(
     reason: StockReason[reason],
     orderId: order?.orderId ?? '',
     lineId: line?.lineId ?? '',
+    attempt: order ? attempt : 0,
   });
 }
 
@@ -109,18 +110,21 @@ export const completed = ({ orderId, lines }: Order, picked: readonly number[], 
     }),
   });
 
-export const stuck = ({ orderId }: Order, reason: 'UNPLANNABLE' | 'TASK_FAILED', message = 'no way there'): Draft =>
-  draft('depot.list_stuck', orderId, { orderId, taskId: newId(), reason: StuckReason[reason], message });
+export const stuck = (
+  { orderId }: Order,
+  reason: 'UNPLANNABLE' | 'TASK_FAILED' | 'TASK_CANCELLED',
+  message = 'no way there',
+): Draft => draft('depot.list_stuck', orderId, { orderId, taskId: newId(), reason: StuckReason[reason], message });
 
 export const bayAssigned = ({ orderId }: Order, bay: string): Draft =>
   draft('depot.bay_assigned', orderId, { orderId, bay });
 
-/** An attempt at an order's task: the events that a hub publishes about it. */
-export function attempt({ orderId, lines }: Order, taskId: string, fence: number) {
+/** An attempt at an order's task, its list unless `kind` says otherwise: the events that a hub publishes about it. */
+export function attempt({ orderId, lines }: Order, taskId: string, fence: number, kind = 'shop') {
   const task: TaskRef = {
     taskId,
     orderId,
-    kind: 'shop',
+    kind,
     attempt: fence,
     fence,
     botId: newId(),
@@ -139,7 +143,7 @@ export function attempt({ orderId, lines }: Order, taskId: string, fence: number
       draft(
         'bots.task_lost',
         orderId,
-        { task: { ...task, fence: fence + 1 }, lostFence: fence, reason: 'lease expired' },
+        { task: { ...task, attempt: fence + 1, fence: fence + 1 }, lostFence: fence, reason: 'lease expired' },
         { task: { id: taskId, fence: fence + 1 } },
       ),
   };

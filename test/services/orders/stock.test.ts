@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MallError } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import type { Order } from '../../../src/gen/orders/v1/orders.ts';
-import { completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
+import { attempt, completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
 
 let mall: OrdersMall;
 beforeAll(async () => {
@@ -28,10 +28,10 @@ async function available(shop: Shop): Promise<number> {
 function books(shop: Shop, stock: number) {
   let version = 1;
   let units = stock;
-  return (reason: 'SET' | 'PICKED' | 'SHORT' | 'RETURNED', delta: number, onAccountOf?: Order) => {
+  return (reason: 'SET' | 'PICKED' | 'SHORT' | 'RETURNED', delta: number, onAccountOf?: Order, attempt = 1) => {
     units += delta;
     version += 1;
-    return mall.service.tell(stocked(shop, reason, { stock: units, delta, version }, onAccountOf));
+    return mall.service.tell(stocked(shop, reason, { stock: units, delta, version, attempt }, onAccountOf));
   };
 }
 
@@ -66,15 +66,47 @@ describe('stock', () => {
     expect(await available(shop)).toBe(11);
   });
 
-  it('that is put back after a lost attempt stays promised to its order', async () => {
+  it('that a lost attempt took away is promised to its order as long as it is not back, and goes on being so', async () => {
     const shop = await mall.openShop({ stock: 10 });
     const book = books(shop, 10);
     const placed = await order(shop, 4);
     await book('PICKED', -3, placed);
     await book('SHORT', -1, placed);
-    await book('RETURNED', 4, placed);
     expect(await available(shop)).toBe(6);
-    await book('PICKED', -4, placed);
+    await mall.service.tell(attempt(placed, newId(), 1).isLost());
+    // Three are with a robot: 6 on the books, 4 of them promised.
+    expect(await available(shop)).toBe(2);
+    await book('SHORT', 1, placed);
+    expect(await available(shop)).toBe(3);
+    await book('PICKED', -4, placed, 2);
+    expect(await available(shop)).toBe(3);
+    await book('RETURNED', 3, placed);
+    expect(await available(shop)).toBe(6);
+  });
+
+  it('is never promised twice when the books tell of a lost attempt late, or of its units before the loss', async () => {
+    const shop = await mall.openShop({ stock: 10 });
+    const book = books(shop, 10);
+    const placed = await order(shop, 4);
+    await mall.service.tell(attempt(placed, newId(), 1).isLost());
+    await book('PICKED', -3, placed);
+    expect(await available(shop)).toBe(3);
+    await book('PICKED', -1, placed, 2);
+    expect(await available(shop)).toBe(3);
+
+    const other = await mall.openShop({ stock: 10 });
+    const otherBook = books(other, 10);
+    const early = await order(other, 4);
+    await otherBook('SHORT', -4, early);
+    await otherBook('SHORT', 4, early);
+    expect(await available(other)).toBe(6);
+  });
+
+  it('that another kind of task loses changes no promise', async () => {
+    const shop = await mall.openShop({ stock: 10 });
+    const placed = await order(shop, 4);
+    await books(shop, 10)('PICKED', -3, placed);
+    await mall.service.tell(attempt(placed, newId(), 1, 'return').isLost());
     expect(await available(shop)).toBe(6);
   });
 
@@ -104,17 +136,20 @@ describe('stock', () => {
     expect(await available(shop)).toBe(7);
   });
 
-  it.each(['UNPLANNABLE', 'TASK_FAILED'] as const)('of an order that is %s is free again, once', async (reason) => {
-    const shop = await mall.openShop({ stock: 10 });
-    const book = books(shop, 10);
-    const placed = await order(shop, 4);
-    await book('PICKED', -1, placed);
-    await mall.service.tell(stuck(placed, reason));
-    expect(await available(shop)).toBe(9);
-    // The last attempt's units come back, and belong to nobody.
-    await book('RETURNED', 1, placed);
-    expect(await available(shop)).toBe(10);
-  });
+  it.each(['UNPLANNABLE', 'TASK_FAILED', 'TASK_CANCELLED'] as const)(
+    'of an order that is %s is free again, once',
+    async (reason) => {
+      const shop = await mall.openShop({ stock: 10 });
+      const book = books(shop, 10);
+      const placed = await order(shop, 4);
+      await book('PICKED', -1, placed);
+      await mall.service.tell(stuck(placed, reason));
+      expect(await available(shop)).toBe(9);
+      // The last attempt's units come back, and belong to nobody.
+      await book('RETURNED', 1, placed);
+      expect(await available(shop)).toBe(10);
+    },
+  );
 
   it('that a handed-over order still held, because its books came late, is free again', async () => {
     const shop = await mall.openShop({ stock: 10 });

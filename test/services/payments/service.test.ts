@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BodyOf } from '../../../src/contract/events.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { type Draft, draft } from '../../../src/contract/message.ts';
 import { InvoiceState, PaymentsService, type PayRequest } from '../../../src/gen/payments/v1/payments.ts';
@@ -30,13 +31,14 @@ const placed = (orderId: string): Draft =>
       { lineId: 'b', quantity: 3, unitPrice: eur(250) },
     ].map((line) => ({ ...line, productId: newId(), sku: 'SKU', name: 'Thing', storeId: newId() })),
   });
-const found = (orderId: string, a: number, b: number): Draft => {
-  const taskId = newId();
-  const task = { taskId, orderId, kind: 'shop', attempt: 1, fence: 1, botId: 'bot', occurredAt: new Date() };
-  const lines = [
+const found = (orderId: string, a: number, b: number): Draft =>
+  ended(orderId, 'shop', [
     { lineId: 'a', picked: a, short: 2 - a },
     { lineId: 'b', picked: b, short: 3 - b },
-  ];
+  ]);
+const ended = (orderId: string, kind: string, lines: BodyOf<'bots.task_succeeded'>['lines']): Draft => {
+  const taskId = newId();
+  const task = { taskId, orderId, kind, attempt: 1, fence: 1, botId: 'bot', occurredAt: new Date() };
   return draft(
     'bots.task_succeeded',
     orderId,
@@ -103,6 +105,13 @@ describe('an invoice', () => {
     expect(await invoice(orderId)).toMatchObject({ ...money(850, 950, 100, 0), state: InvoiceState.PAID, version: 4 });
     const refunded = await service.untilSaid('payments.refunded', orderId);
     expect(refunded.body).toMatchObject({ orderId, amount: eur(100), reason: 'items were short' });
+  });
+
+  it('stays as it is when a bot has brought goods of a lost attempt back to their stores', async () => {
+    const orderId = await invoiced();
+    await service.tell(ended(orderId, 'return', []));
+    expect(await invoice(orderId)).toMatchObject(money(950, 0, 0, 950));
+    expect(said(orderId)).toEqual(['payments.invoice_issued']);
   });
 
   it('stays as it is when all was found', async () => {

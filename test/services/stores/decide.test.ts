@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BodyOf } from '../../../src/contract/events.ts';
 import { StockReason } from '../../../src/gen/events/stores/v1/events.ts';
-import { decideAddition, decideProduct, decideStore, unitsToPutBack } from '../../../src/services/stores/decide.ts';
+import { decideAddition, decideProduct, decideStore } from '../../../src/services/stores/decide.ts';
 import type { AddProduct, ProductState, StoreState, UnitMove } from '../../../src/services/stores/messages.ts';
 
 const position = { x: 3, y: 4 };
@@ -20,7 +20,7 @@ const add: AddProduct = {
 };
 const tea = decideAddition(undefined, add, undefined).state;
 const line = { orderId: 'order', lineId: '1' };
-const move = (type: UnitMove['type'], quantity: number): UnitMove => ({ type, quantity, line });
+const move = (type: UnitMove['type'], quantity: number): UnitMove => ({ type, quantity, line, attempt: 2 });
 const taken = (field: string, value: string) =>
   expect.objectContaining({ code: 'ALREADY_EXISTS', detail: expect.objectContaining({ field, value }) });
 
@@ -116,6 +116,7 @@ describe('a product', () => {
       orderId: '',
       lineId: '',
       version: 2,
+      attempt: 0,
     });
     expect(decideProduct(state, { type: 'setStock', stock: 4 }).events).toEqual([]);
   });
@@ -130,12 +131,28 @@ describe('a product', () => {
   it.each([
     ['take', StockReason.PICKED, -3],
     ['writeOff', StockReason.SHORT, -3],
+    ['recount', StockReason.SHORT, 3],
     ['putBack', StockReason.RETURNED, 3],
   ] as const)('moves units on account of an order line (%s)', (type, reason, delta) => {
     const { state, events } = decideProduct(tea, move(type, 3));
     expect(state.stock).toBe(10 + delta);
     expect(events).toMatchObject([{ name: 'stores.stock_changed', key: 'tea', correlationId: 'order' }]);
-    expect(events[0]!.body).toEqual({ productId: 'tea', stock: 10 + delta, delta, reason, ...line, version: 2 });
+    expect(events[0]!.body).toEqual({
+      productId: 'tea',
+      stock: 10 + delta,
+      delta,
+      reason,
+      ...line,
+      version: 2,
+      attempt: 2,
+    });
+  });
+
+  it('that will not come back is said to be gone, and leaves books that it has left before as they are', () => {
+    const { state, events } = decideProduct(tea, move('giveUp', 3));
+    expect(state).toEqual(tea);
+    expect(events).toMatchObject([{ name: 'stores.units_gone', key: 'tea', correlationId: 'order' }]);
+    expect(events[0]!.body).toEqual({ productId: 'tea', quantity: 3, ...line, attempt: 2 });
   });
 
   it('keeps a shelf that held more than the books as it is: below zero', () => {
@@ -146,7 +163,7 @@ describe('a product', () => {
     const commands = fc.oneof(
       fc.record({ type: fc.constant('setStock' as const), stock: fc.nat(50) }),
       fc
-        .tuple(fc.constantFrom('take' as const, 'writeOff' as const, 'putBack' as const), fc.nat(9))
+        .tuple(fc.constantFrom('take' as const, 'writeOff' as const, 'recount' as const, 'putBack' as const), fc.nat(9))
         .map((args) => move(...args)),
     );
     fc.assert(
@@ -163,17 +180,5 @@ describe('a product', () => {
         expect(events.filter(({ delta }) => delta === 0)).toEqual([]);
       }),
     );
-  });
-});
-
-describe('an attempt that came to nothing', () => {
-  const pick = { ...line, taskId: 'task', fence: 1, productId: 'tea', picked: 2, short: 1 };
-
-  it('gives back what it wrote off too when another attempt will look again', () => {
-    expect(unitsToPutBack(pick, 'lost')).toBe(3);
-  });
-
-  it('leaves what was missing written off when nobody will look again', () => {
-    expect(unitsToPutBack(pick, 'failed')).toBe(2);
   });
 });

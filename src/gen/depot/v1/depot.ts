@@ -89,6 +89,64 @@ export function listStateToJSON(object: ListState): string {
   }
 }
 
+export const ReturnState = {
+  UNSPECIFIED: 0,
+  REQUESTED: 1,
+  UNDER_WAY: 2,
+  DONE: 3,
+  /** LOST - The bot will not come; what is not back is written off. */
+  LOST: 4,
+} as const;
+
+export type ReturnState = typeof ReturnState[keyof typeof ReturnState];
+
+export namespace ReturnState {
+  export type UNSPECIFIED = typeof ReturnState.UNSPECIFIED;
+  export type REQUESTED = typeof ReturnState.REQUESTED;
+  export type UNDER_WAY = typeof ReturnState.UNDER_WAY;
+  export type DONE = typeof ReturnState.DONE;
+  export type LOST = typeof ReturnState.LOST;
+}
+
+export function returnStateFromJSON(object: any): ReturnState {
+  switch (object) {
+    case 0:
+    case "RETURN_STATE_UNSPECIFIED":
+      return ReturnState.UNSPECIFIED;
+    case 1:
+    case "RETURN_STATE_REQUESTED":
+      return ReturnState.REQUESTED;
+    case 2:
+    case "RETURN_STATE_UNDER_WAY":
+      return ReturnState.UNDER_WAY;
+    case 3:
+    case "RETURN_STATE_DONE":
+      return ReturnState.DONE;
+    case 4:
+    case "RETURN_STATE_LOST":
+      return ReturnState.LOST;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ReturnState");
+  }
+}
+
+export function returnStateToJSON(object: ReturnState): string {
+  switch (object) {
+    case ReturnState.UNSPECIFIED:
+      return "RETURN_STATE_UNSPECIFIED";
+    case ReturnState.REQUESTED:
+      return "RETURN_STATE_REQUESTED";
+    case ReturnState.UNDER_WAY:
+      return "RETURN_STATE_UNDER_WAY";
+    case ReturnState.DONE:
+      return "RETURN_STATE_DONE";
+    case ReturnState.LOST:
+      return "RETURN_STATE_LOST";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ReturnState");
+  }
+}
+
 export interface GetListRequest {
   orderId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -103,6 +161,8 @@ export interface ShoppingList {
   bay: string;
   routeMetres: number;
   reason: string;
+  /** What attempts that came to nothing had picked, oldest first. */
+  returns: Return[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -121,6 +181,31 @@ export interface ListItem {
   quantity: number;
   picked: number;
   short: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** On its way back to the stores. */
+export interface Return {
+  taskId: string;
+  /** At the list, from 1. */
+  attempt: number;
+  /** Who has the goods. */
+  botId: string;
+  state: ReturnState;
+  items: ReturnItem[];
+  requestedAt:
+    | Date
+    | undefined;
+  /** Why it was lost. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReturnItem {
+  lineId: string;
+  name: string;
+  quantity: number;
+  returned: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -239,6 +324,7 @@ function createBaseShoppingList(): ShoppingList {
     bay: "",
     routeMetres: 0,
     reason: "",
+    returns: [],
     _unknownFields: {},
   };
 }
@@ -268,6 +354,9 @@ export const ShoppingList: MessageFns<ShoppingList> = {
     }
     if (message.reason !== "") {
       writer.uint32(66).string(message.reason);
+    }
+    for (const v of message.returns) {
+      Return.encode(v!, writer.uint32(74).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -357,6 +446,14 @@ export const ShoppingList: MessageFns<ShoppingList> = {
             message.reason = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.returns.push(Return.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -405,6 +502,9 @@ export const ShoppingList: MessageFns<ShoppingList> = {
         ? globalThis.Number(object.route_metres)
         : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      returns: globalThis.Array.isArray(object?.returns)
+        ? object.returns.map((e: any) => Return.fromJSON(e))
+        : [],
     };
   },
 
@@ -434,6 +534,9 @@ export const ShoppingList: MessageFns<ShoppingList> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.returns?.length) {
+      obj.returns = message.returns.map((e) => Return.toJSON(e));
+    }
     return obj;
   },
 
@@ -450,6 +553,7 @@ export const ShoppingList: MessageFns<ShoppingList> = {
     message.bay = object.bay ?? "";
     message.routeMetres = object.routeMetres ?? 0;
     message.reason = object.reason ?? "";
+    message.returns = object.returns?.map((e) => Return.fromPartial(e)) || [];
     return message;
   },
 };
@@ -764,6 +868,345 @@ export const ListItem: MessageFns<ListItem> = {
     message.quantity = object.quantity ?? 0;
     message.picked = object.picked ?? 0;
     message.short = object.short ?? 0;
+    return message;
+  },
+};
+
+function createBaseReturn(): Return {
+  return {
+    taskId: "",
+    attempt: 0,
+    botId: "",
+    state: 0,
+    items: [],
+    requestedAt: undefined,
+    reason: "",
+    _unknownFields: {},
+  };
+}
+
+export const Return: MessageFns<Return> = {
+  encode(message: Return, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(16).uint32(message.attempt);
+    }
+    if (message.botId !== "") {
+      writer.uint32(26).string(message.botId);
+    }
+    if (message.state !== 0) {
+      writer.uint32(32).int32(message.state);
+    }
+    for (const v of message.items) {
+      ReturnItem.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.requestedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.requestedAt), writer.uint32(50).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Return {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReturn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.items.push(ReturnItem.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Return {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      state: isSet(object.state) ? returnStateFromJSON(object.state) : 0,
+      items: globalThis.Array.isArray(object?.items) ? object.items.map((e: any) => ReturnItem.fromJSON(e)) : [],
+      requestedAt: isSet(object.requestedAt)
+        ? fromJsonTimestamp(object.requestedAt)
+        : isSet(object.requested_at)
+        ? fromJsonTimestamp(object.requested_at)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Return): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.state !== 0) {
+      obj.state = returnStateToJSON(message.state);
+    }
+    if (message.items?.length) {
+      obj.items = message.items.map((e) => ReturnItem.toJSON(e));
+    }
+    if (message.requestedAt !== undefined) {
+      obj.requestedAt = message.requestedAt.toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Return>): Return {
+    return Return.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Return>): Return {
+    const message = createBaseReturn();
+    message.taskId = object.taskId ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.botId = object.botId ?? "";
+    message.state = object.state ?? 0;
+    message.items = object.items?.map((e) => ReturnItem.fromPartial(e)) || [];
+    message.requestedAt = object.requestedAt ?? undefined;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseReturnItem(): ReturnItem {
+  return { lineId: "", name: "", quantity: 0, returned: 0, _unknownFields: {} };
+}
+
+export const ReturnItem: MessageFns<ReturnItem> = {
+  encode(message: ReturnItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lineId !== "") {
+      writer.uint32(10).string(message.lineId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.quantity !== 0) {
+      writer.uint32(24).uint32(message.quantity);
+    }
+    if (message.returned !== 0) {
+      writer.uint32(32).uint32(message.returned);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReturnItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReturnItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.quantity = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.returned = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReturnItem {
+    return {
+      lineId: isSet(object.lineId)
+        ? globalThis.String(object.lineId)
+        : isSet(object.line_id)
+        ? globalThis.String(object.line_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      quantity: isSet(object.quantity) ? globalThis.Number(object.quantity) : 0,
+      returned: isSet(object.returned) ? globalThis.Number(object.returned) : 0,
+    };
+  },
+
+  toJSON(message: ReturnItem): unknown {
+    const obj: any = {};
+    if (message.lineId !== "") {
+      obj.lineId = message.lineId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.quantity !== 0) {
+      obj.quantity = Math.round(message.quantity);
+    }
+    if (message.returned !== 0) {
+      obj.returned = Math.round(message.returned);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReturnItem>): ReturnItem {
+    return ReturnItem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReturnItem>): ReturnItem {
+    const message = createBaseReturnItem();
+    message.lineId = object.lineId ?? "";
+    message.name = object.name ?? "";
+    message.quantity = object.quantity ?? 0;
+    message.returned = object.returned ?? 0;
     return message;
   },
 };

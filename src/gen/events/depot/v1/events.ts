@@ -19,6 +19,8 @@ export const StuckReason = {
   UNPLANNABLE: 1,
   /** TASK_FAILED - The last attempt of the last bot failed. */
   TASK_FAILED: 2,
+  /** TASK_CANCELLED - The task was ended on somebody's wish. */
+  TASK_CANCELLED: 3,
 } as const;
 
 export type StuckReason = typeof StuckReason[keyof typeof StuckReason];
@@ -27,6 +29,7 @@ export namespace StuckReason {
   export type UNSPECIFIED = typeof StuckReason.UNSPECIFIED;
   export type UNPLANNABLE = typeof StuckReason.UNPLANNABLE;
   export type TASK_FAILED = typeof StuckReason.TASK_FAILED;
+  export type TASK_CANCELLED = typeof StuckReason.TASK_CANCELLED;
 }
 
 export function stuckReasonFromJSON(object: any): StuckReason {
@@ -40,6 +43,9 @@ export function stuckReasonFromJSON(object: any): StuckReason {
     case 2:
     case "STUCK_REASON_TASK_FAILED":
       return StuckReason.TASK_FAILED;
+    case 3:
+    case "STUCK_REASON_TASK_CANCELLED":
+      return StuckReason.TASK_CANCELLED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum StuckReason");
   }
@@ -53,6 +59,8 @@ export function stuckReasonToJSON(object: StuckReason): string {
       return "STUCK_REASON_UNPLANNABLE";
     case StuckReason.TASK_FAILED:
       return "STUCK_REASON_TASK_FAILED";
+    case StuckReason.TASK_CANCELLED:
+      return "STUCK_REASON_TASK_CANCELLED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum StuckReason");
   }
@@ -106,6 +114,28 @@ export interface ListStuck {
 export interface BayAssigned {
   orderId: string;
   bay: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * depot.return_ended: nothing more comes back of what one attempt at the order's list had picked. Also said at once of an attempt that
+ * had picked nothing, so that whoever counted otherwise knows that nobody is on the way.
+ */
+export interface ReturnEnded {
+  orderId: string;
+  /** The id that the return task of that attempt has, or would have had. */
+  taskId: string;
+  lines: ReturnedLine[];
+  /** Why what is not back stays away; empty when the bot did all that it could. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReturnedLine {
+  lineId: string;
+  /** What the bot had, and what of it is back on the shelf. */
+  quantity: number;
+  returned: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -920,6 +950,268 @@ export const BayAssigned: MessageFns<BayAssigned> = {
     const message = createBaseBayAssigned();
     message.orderId = object.orderId ?? "";
     message.bay = object.bay ?? "";
+    return message;
+  },
+};
+
+function createBaseReturnEnded(): ReturnEnded {
+  return { orderId: "", taskId: "", lines: [], reason: "", _unknownFields: {} };
+}
+
+export const ReturnEnded: MessageFns<ReturnEnded> = {
+  encode(message: ReturnEnded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(18).string(message.taskId);
+    }
+    for (const v of message.lines) {
+      ReturnedLine.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReturnEnded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReturnEnded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lines.push(ReturnedLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReturnEnded {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      lines: globalThis.Array.isArray(object?.lines) ? object.lines.map((e: any) => ReturnedLine.fromJSON(e)) : [],
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReturnEnded): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.lines?.length) {
+      obj.lines = message.lines.map((e) => ReturnedLine.toJSON(e));
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReturnEnded>): ReturnEnded {
+    return ReturnEnded.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReturnEnded>): ReturnEnded {
+    const message = createBaseReturnEnded();
+    message.orderId = object.orderId ?? "";
+    message.taskId = object.taskId ?? "";
+    message.lines = object.lines?.map((e) => ReturnedLine.fromPartial(e)) || [];
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseReturnedLine(): ReturnedLine {
+  return { lineId: "", quantity: 0, returned: 0, _unknownFields: {} };
+}
+
+export const ReturnedLine: MessageFns<ReturnedLine> = {
+  encode(message: ReturnedLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lineId !== "") {
+      writer.uint32(10).string(message.lineId);
+    }
+    if (message.quantity !== 0) {
+      writer.uint32(16).uint32(message.quantity);
+    }
+    if (message.returned !== 0) {
+      writer.uint32(24).uint32(message.returned);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReturnedLine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReturnedLine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lineId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quantity = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.returned = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReturnedLine {
+    return {
+      lineId: isSet(object.lineId)
+        ? globalThis.String(object.lineId)
+        : isSet(object.line_id)
+        ? globalThis.String(object.line_id)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.Number(object.quantity) : 0,
+      returned: isSet(object.returned) ? globalThis.Number(object.returned) : 0,
+    };
+  },
+
+  toJSON(message: ReturnedLine): unknown {
+    const obj: any = {};
+    if (message.lineId !== "") {
+      obj.lineId = message.lineId;
+    }
+    if (message.quantity !== 0) {
+      obj.quantity = Math.round(message.quantity);
+    }
+    if (message.returned !== 0) {
+      obj.returned = Math.round(message.returned);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReturnedLine>): ReturnedLine {
+    return ReturnedLine.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReturnedLine>): ReturnedLine {
+    const message = createBaseReturnedLine();
+    message.lineId = object.lineId ?? "";
+    message.quantity = object.quantity ?? 0;
+    message.returned = object.returned ?? 0;
     return message;
   },
 };

@@ -17,9 +17,12 @@ export const StockReason = {
   /** SET - Counted or delivered: set by the store. */
   SET: 1,
   PICKED: 2,
-  /** SHORT - The bot found fewer units than the books had: written off. */
+  /**
+   * SHORT - The bot found fewer units than the books had: written off. With a positive delta that is taken back: the attempt is lost, and
+   * another bot looks again.
+   */
   SHORT: 3,
-  /** RETURNED - A bot lost the task that it had picked for: the units go back on the shelf. */
+  /** RETURNED - A bot that had picked them for an attempt which came to nothing has put them back on the shelf. */
   RETURNED: 4,
 } as const;
 
@@ -115,6 +118,21 @@ export interface StockChanged {
   orderId: string;
   lineId: string;
   version: number;
+  /** The attempt at the order's list that moved the units, from 1; 0 for a count or a delivery. */
+  attempt: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * stores.units_gone: a bot had picked them for an attempt that came to nothing, and they will not come back. The stock does not change:
+ * they left the books when they were picked.
+ */
+export interface UnitsGone {
+  productId: string;
+  orderId: string;
+  lineId: string;
+  quantity: number;
+  attempt: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -591,7 +609,17 @@ export const PriceChanged: MessageFns<PriceChanged> = {
 };
 
 function createBaseStockChanged(): StockChanged {
-  return { productId: "", stock: 0, reason: 0, delta: 0, orderId: "", lineId: "", version: 0, _unknownFields: {} };
+  return {
+    productId: "",
+    stock: 0,
+    reason: 0,
+    delta: 0,
+    orderId: "",
+    lineId: "",
+    version: 0,
+    attempt: 0,
+    _unknownFields: {},
+  };
 }
 
 export const StockChanged: MessageFns<StockChanged> = {
@@ -616,6 +644,9 @@ export const StockChanged: MessageFns<StockChanged> = {
     }
     if (message.version !== 0) {
       writer.uint32(56).uint64(message.version);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(64).uint32(message.attempt);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -697,6 +728,14 @@ export const StockChanged: MessageFns<StockChanged> = {
             message.version = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -738,6 +777,7 @@ export const StockChanged: MessageFns<StockChanged> = {
         ? globalThis.String(object.line_id)
         : "",
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
     };
   },
 
@@ -764,6 +804,9 @@ export const StockChanged: MessageFns<StockChanged> = {
     if (message.version !== 0) {
       obj.version = Math.round(message.version);
     }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
     return obj;
   },
 
@@ -779,6 +822,168 @@ export const StockChanged: MessageFns<StockChanged> = {
     message.orderId = object.orderId ?? "";
     message.lineId = object.lineId ?? "";
     message.version = object.version ?? 0;
+    message.attempt = object.attempt ?? 0;
+    return message;
+  },
+};
+
+function createBaseUnitsGone(): UnitsGone {
+  return { productId: "", orderId: "", lineId: "", quantity: 0, attempt: 0, _unknownFields: {} };
+}
+
+export const UnitsGone: MessageFns<UnitsGone> = {
+  encode(message: UnitsGone, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.productId !== "") {
+      writer.uint32(10).string(message.productId);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(18).string(message.orderId);
+    }
+    if (message.lineId !== "") {
+      writer.uint32(26).string(message.lineId);
+    }
+    if (message.quantity !== 0) {
+      writer.uint32(32).uint32(message.quantity);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(40).uint32(message.attempt);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnitsGone {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnitsGone();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.productId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lineId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.quantity = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnitsGone {
+    return {
+      productId: isSet(object.productId)
+        ? globalThis.String(object.productId)
+        : isSet(object.product_id)
+        ? globalThis.String(object.product_id)
+        : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      lineId: isSet(object.lineId)
+        ? globalThis.String(object.lineId)
+        : isSet(object.line_id)
+        ? globalThis.String(object.line_id)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.Number(object.quantity) : 0,
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+    };
+  },
+
+  toJSON(message: UnitsGone): unknown {
+    const obj: any = {};
+    if (message.productId !== "") {
+      obj.productId = message.productId;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.lineId !== "") {
+      obj.lineId = message.lineId;
+    }
+    if (message.quantity !== 0) {
+      obj.quantity = Math.round(message.quantity);
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UnitsGone>): UnitsGone {
+    return UnitsGone.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UnitsGone>): UnitsGone {
+    const message = createBaseUnitsGone();
+    message.productId = object.productId ?? "";
+    message.orderId = object.orderId ?? "";
+    message.lineId = object.lineId ?? "";
+    message.quantity = object.quantity ?? 0;
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };

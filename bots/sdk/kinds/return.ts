@@ -1,0 +1,16 @@
+import { ReturnProgress, ReturnResult, ReturnTask } from '../../../src/gen/kinds/return/v1/return.ts';
+import { kinds } from '../../../src/gen/kinds.ts';
+import { defineKind } from '../kind.ts';
+
+export type { Item as ReturnItem, Stop as ReturnStop } from '../../../src/gen/kinds/return/v1/return.ts';
+export type { ReturnProgress, ReturnResult, ReturnTask };
+
+/** Bring back to their stores what this bot had picked for an order when its attempt came to nothing. */
+export const returnKind = defineKind<ReturnTask, ReturnProgress, ReturnResult>({
+  kind: kinds.return.kind,
+  revision: kinds.return.revision,
+  digest: kinds.return.digest,
+  task: ReturnTask,
+  progress: ReturnProgress,
+  result: ReturnResult,
+});

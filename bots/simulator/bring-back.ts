@@ -1,0 +1,57 @@
+import type {
+  Place,
+  ReturnItem,
+  ReturnProgress,
+  ReturnResult,
+  ReturnStop,
+  ReturnTask,
+  Step,
+  Task,
+} from '../sdk/index.ts';
+import { depot } from './floor.ts';
+
+/** What a return needs of the robot that makes it. */
+export interface Returner {
+  /** Called before each leg: 0 leads to the first stop, the last one back to the depot. */
+  setOut(leg: number): void;
+  /** Resolves with the metres walked. */
+  walkTo(place: Place): Promise<number>;
+  /** Puts the item's units back on their shelf. */
+  putBack(item: ReturnItem): Promise<void>;
+  onStop(stop: ReturnStop): void;
+  onReturned(item: ReturnItem): void;
+}
+
+/** Goods of an attempt that came to nothing, store by store back to their shelves; then to the depot. */
+export async function bringBack(task: Task<ReturnTask, ReturnProgress>, robot: Returner): Promise<ReturnResult> {
+  let walkedMetres = 0;
+  const { stops } = task.payload;
+  for (const [stopIndex, stop] of stops.entries()) {
+    robot.setOut(stopIndex);
+    await task.step('visit store', { 'mallbots.store_id': stop.storeId }, async (visit) => {
+      walkedMetres += await robot.walkTo(stop.place ?? depot);
+      await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
+      robot.onStop(stop);
+      for (const item of stop.items) await returnItem(visit, stop, item, robot);
+    });
+  }
+  robot.setOut(stops.length);
+  await task.step('walk to depot', {}, async () => {
+    walkedMetres += await robot.walkTo(task.payload.depot ?? depot);
+  });
+  return { walkedMetres };
+}
+
+function returnItem(
+  visit: Step<ReturnProgress>,
+  { storeId }: ReturnStop,
+  item: ReturnItem,
+  robot: Returner,
+): Promise<void> {
+  return visit.step('return item', { 'mallbots.sku': item.sku }, async (step) => {
+    const { lineId, productId, quantity } = item;
+    await robot.putBack(item);
+    await step.progress({ step: { $case: 'itemReturned', value: { lineId, productId, storeId, quantity } } });
+    robot.onReturned(item);
+  });
+}
