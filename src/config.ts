@@ -60,10 +60,17 @@ const whole = (least: number, most: number, unit: string) => {
 /** What one hub takes: the range of each limit. Its default, with the reason, is in `src/hub/limits.ts`. */
 const hubLimits = {
   maxStreams: whole(1, 1_000_000, 'streams'),
+  maxConnections: whole(1, 1_000_000, 'connections'),
+  maxConnectionsPerAddress: whole(1, 1_000_000, 'connections'),
+  maxStreamsPerConnection: whole(1, 1_000_000, 'streams'),
+  bytesPerSecond: whole(16_384, 1_073_741_824, 'bytes a second'),
+  controlFramesPerSecond: whole(1, 100_000, 'frames a second'),
+  resetsPerSecond: whole(1, 100_000, 'streams a second'),
   maxFrameBytes: whole(16_384, 16_777_216, 'bytes'),
   maxUnacknowledged: whole(1, 65_536, 'frames'),
   maxQueuedFrames: whole(16, 65_536, 'frames'),
   framesPerSecond: whole(1, 1_000_000, 'frames a second'),
+  refusalsPerSecond: whole(1, 1_000_000, 'frames a second'),
   helloDeadlineMs: whole(100, 600_000, 'milliseconds'),
   keepaliveMs: whole(100, 600_000, 'milliseconds'),
 };

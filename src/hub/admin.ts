@@ -11,7 +11,7 @@ const defaultLimit = 100;
 const maxLimit = 1_000;
 
 /** fleet.v1.FleetAdmin: the whole fleet, whichever hub its bots are on. */
-export const fleetAdmin = (database: Database): Api<FleetAdminService> => ({
+export const fleetAdmin = (database: Database): Omit<Api<FleetAdminService>, 'getHubStatus'> => ({
   async listBots({ connectedOnly }) {
     const bots = await database.query((orm) => listBots(orm, connectedOnly));
     return {

@@ -3,14 +3,16 @@ import type { Logger } from 'pino';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { BotFrame, Hello } from '../gen/fleet/v1/fleet.ts';
+import { TokenBucket } from '../kit/token-bucket.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Admissions, Admitted } from './admissions.ts';
+import type { Counts } from './counts.ts';
 import type { Detach } from './detach.ts';
 import { type IncomingFrame, isMalformed } from './envelope.ts';
 import { type Introduction, readHello } from './hello.ts';
 import { identify } from './identity.ts';
-import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes } from './limits.ts';
+import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
 import { type Call, Outbound } from './outbound.ts';
 import { nackOf, type Refusal } from './refusal.ts';
@@ -26,6 +28,7 @@ export interface SessionPorts {
   readonly roster: Roster<BotSession>;
   readonly times: HubTimes;
   readonly limits: HubLimits;
+  readonly counts: Counts;
   readonly logger: Logger;
   readonly onWilling: () => void;
   /** The bot had a stream on another hub. */
@@ -58,6 +61,7 @@ interface Arrival {
 export class BotSession implements Seat {
   readonly #ports: SessionPorts;
   readonly #outbound: Outbound;
+  readonly #refusals: TokenBucket;
   #logger: Logger;
   #state: SessionState = { at: 'HELLO_WAIT' };
   #stream: Stream | undefined;
@@ -70,6 +74,8 @@ export class BotSession implements Seat {
     this.#ports = ports;
     this.#logger = stream.logger;
     this.#stream = stream;
+    const { refusalsPerSecond } = ports.limits;
+    this.#refusals = new TokenBucket(refusalBurst(ports.limits), refusalsPerSecond, performance.now());
     this.#outbound = new Outbound(ports.limits, () => this.input({ type: 'overflowed' }));
     this.#outbound.attach(stream.call);
   }
@@ -106,6 +112,7 @@ export class BotSession implements Seat {
   }
 
   nack(frame: { seq: number; traceparent?: string; body?: BotFrame['body'] }, refusal: Refusal): void {
+    if (!this.mayRefuse(refusal)) return;
     const value = frame.body?.value as { taskId?: string; fence?: number } | undefined;
     const about = { taskId: value?.taskId ?? '', fence: value?.fence ?? 0 };
     const task = about.taskId && { [ATTR_TASK_ID]: about.taskId, [ATTR_FENCE]: about.fence };
@@ -113,6 +120,16 @@ export class BotSession implements Seat {
       this.#logger.warn({ seq: frame.seq, frame: frame.body?.$case, ...refusal, ...(task || {}) }, 'frame refused'),
     );
     this.send(nackOf(frame.seq, refusal, about), '');
+  }
+
+  /** A refusal costs a frame and a line of log: a bot that earns too many loses its stream. */
+  mayRefuse({ reason }: Pick<Refusal, 'reason'>): boolean {
+    const { counts, limits } = this.#ports;
+    counts.add('mallbots.hub.frames.refused', reason);
+    if (this.#refusals.take(performance.now())) return true;
+    const epoch = this.#bot?.epoch ?? 0;
+    this.input({ type: 'flooded', what: 'refused frames', perSecond: limits.refusalsPerSecond, epoch });
+    return false;
   }
 
   input(input: SessionInput, frame?: IncomingFrame): void {

@@ -6,7 +6,7 @@ import { toStatus } from '../rpc/errors.ts';
 import { BotSession, type SessionPorts, type Stream } from './bot-session.ts';
 import { type IncomingFrame, isMalformed } from './envelope.ts';
 import { Lane } from './lane.ts';
-import { frameBurstSeconds, pendingSlack } from './limits.ts';
+import { frameBurstSeconds, hangUpAfterMs, pendingSlack } from './limits.ts';
 import type { Call } from './outbound.ts';
 import type { Refusal } from './refusal.ts';
 import { nackOf } from './refusal.ts';
@@ -16,6 +16,8 @@ import { isSignal, takeSignal } from './signals.ts';
 
 export interface ConnectionPorts extends SessionPorts {
   readonly reports: Reports;
+  /** Ends the connection of a peer that goes on after its stream was ended. */
+  readonly hangUp: (peer: string) => void;
 }
 
 type WithoutEpoch<T> = T extends unknown ? Omit<T, 'epoch'> : never;
@@ -81,8 +83,13 @@ export class Connection implements Stream {
   }
 
   end(error: MallError | undefined, detached: Promise<void> | undefined): void {
+    this.#ports.counts.add('mallbots.hub.sessions.closed', error?.detail.reason ?? error?.code ?? 'OK');
     clearTimeout(this.#helloTimer);
     this.#lane.close();
+    if (error?.code === 'RESOURCE_EXHAUSTED') {
+      const peer = this.call.getPeer();
+      setTimeout(() => this.#ports.hangUp(peer), hangUpAfterMs).unref();
+    }
     // A bot that leaves in good order may come back as another instance as soon as it hears that it has left.
     if (error) this.call.emit('error', toStatus(error));
     else if (!this.call.cancelled) void Promise.resolve(detached).then(() => this.call.end());
@@ -116,6 +123,7 @@ export class Connection implements Stream {
     // What waits in the lane may be about these tasks.
     if (!this.#lane.isEmpty) return;
     for (const { taskId, fence } of stale) {
+      if (!session.mayRefuse({ reason: 'STALE_FENCE' })) return;
       const message = `held_tasks names task ${taskId} with fence ${fence}, which is no longer yours; stop`;
       session.send(nackOf(frame.seq, { reason: 'STALE_FENCE', message }, { taskId, fence }), '');
     }

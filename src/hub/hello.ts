@@ -10,7 +10,7 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/;
 const maxKinds = 64;
 const maxDigests = 64;
 /** Tasks that one bot holds at once, of all kinds. */
-const maxHeldTasks = 64;
+export const maxHeldTasks = 64;
 const maxFeatures = 64;
 /** Tokens are ours and shorter. */
 const maxTokenBytes = 64;

@@ -8,19 +8,20 @@ import { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
 import { pause } from '../kit/backoff.ts';
 import type { Role, RoleContext } from '../role/role.ts';
 import { toStatus } from '../rpc/errors.ts';
-import { implement, startServer } from '../rpc/server.ts';
+import { implement, type RpcServer, startServer } from '../rpc/server.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
 import type { BotSession } from './bot-session.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
 import { startControl } from './control.ts';
+import { Counts } from './counts.ts';
 import { detacher } from './detach.ts';
 import { Dispatch } from './dispatch.ts';
 import { hubDefinition } from './envelope.ts';
 import { startIngest } from './ingest.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
-import { drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
+import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
 import type { Call } from './outbound.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
@@ -29,11 +30,19 @@ import { inbox, outbox as outboxTable } from './store.ts';
 
 const schema = 'hub';
 
+const countOf = {
+  'connection refused': 'mallbots.hub.connections.refused',
+  'connection cut': 'mallbots.hub.connections.cut',
+  'stream refused': 'mallbots.hub.streams.refused',
+  'stream ended': 'mallbots.hub.streams.ended',
+} as const;
+
 /** One hub: any number of them share the fleet through the tables of schema `hub`. */
 export async function startHub({ config, database, broker, telemetry }: RoleContext): Promise<Role> {
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
   const limits = hubLimits(config.hubLimits);
+  const counts = new Counts();
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ hub: hubId });
   await database.migrate(schema, migrationsOf(schema));
@@ -68,6 +77,8 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     reports,
     times,
     limits,
+    counts,
+    hangUp: (peer) => server.hangUp(peer),
     logger,
     onWilling,
     onSuperseding: ({ botId, epoch }) => control.tellSuperseded(botId, epoch),
@@ -81,27 +92,38 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
       const why = isDraining
         ? 'this hub goes away'
         : `this hub has ${limits.maxStreams} streams, which is all it takes`;
-      call.emit('error', toStatus(unavailable(`${why}; connect again`, isDraining ? 'HUB_DRAINING' : 'HUB_FULL')));
+      const reason = isDraining ? 'HUB_DRAINING' : 'HUB_FULL';
+      counts.add('mallbots.hub.streams.refused', reason);
+      call.emit('error', toStatus(unavailable(`${why}; connect again`, reason)));
       return;
     }
     const connection = new Connection(call, ports);
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   };
-  const server = await startServer(
+  const getHubStatus = async () => ({
+    hubId,
+    connections: server.connections,
+    bots: roster.size,
+    counts: counts.all,
+  });
+  const server: RpcServer = await startServer(
     config.listen.hub,
     [
       { definition: hubDefinition, implementation: { session } },
       {
         definition: FleetAdminService,
-        implementation: implement(FleetAdminService, fleetAdmin(database), telemetry),
+        implementation: implement(FleetAdminService, { ...fleetAdmin(database), getHubStatus }, telemetry),
       },
     ],
     {
-      'grpc.keepalive_time_ms': limits.keepaliveMs,
-      'grpc.keepalive_timeout_ms': limits.keepaliveMs,
-      'grpc.max_receive_message_length': limits.maxFrameBytes,
-      'grpc.max_concurrent_streams': limits.maxStreams,
+      options: {
+        'grpc.keepalive_time_ms': limits.keepaliveMs,
+        'grpc.keepalive_timeout_ms': limits.keepaliveMs,
+        'grpc.max_receive_message_length': limits.maxFrameBytes,
+      },
+      limits: { ...limits, byteBurst: byteBurst(limits) },
+      onEvent: (event, reason) => counts.add(countOf[event], reason),
     },
   );
   leases.start();

@@ -7,6 +7,18 @@ export type HubLimits = Readonly<Required<Config['hubLimits']>>;
 export const defaultLimits: HubLimits = {
   /** Streams on one hub, those in the handshake included. About 60 kB each. */
   maxStreams: 20_000,
+  /** Each bot has one; the rest is for tools. */
+  maxConnections: 20_500,
+  /** From one IPv4 address, or one IPv6 /64: a site's robots behind one router. More where a proxy stands before the hub. */
+  maxConnectionsPerAddress: 1_000,
+  /** A bot needs one; what RFC 9113 recommends as the least. */
+  maxStreamsPerConnection: 100,
+  /** What one connection may send, whatever it is: ten times what `framesPerSecond` usual frames are. */
+  bytesPerSecond: 4 * 1024 * 1024,
+  /** PING and SETTINGS of one connection: bots ask whether the hub is there every few seconds. */
+  controlFramesPerSecond: 10,
+  /** Streams of one connection that the bot gives up (Rapid Reset): each costs the set-up of a session. */
+  resetsPerSecond: 5,
   /** Largest frame in bytes: a task of a few hundred items is a tenth of it. Told in Welcome. */
   maxFrameBytes: 256 * 1024,
   /** Reliable frames that a bot may have unacknowledged; told in Welcome. Several shopping tours' worth. */
@@ -15,6 +27,8 @@ export const defaultLimits: HubLimits = {
   maxQueuedFrames: 256,
   /** What one bot may send: a walking robot says a few frames a second. */
   framesPerSecond: 1_000,
+  /** Frames of one bot that are refused: each costs a Nack and a line of log. After a lost task, what was under way about it is refused at once. */
+  refusalsPerSecond: 50,
   /** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
   helloDeadlineMs: 5_000,
   /** A bot that is silent so long is pinged, and gone when it does not answer for as long again; grpc-js's default is never. */
@@ -22,6 +36,16 @@ export const defaultLimits: HubLimits = {
 };
 
 export const hubLimits = (given: Config['hubLimits']): HubLimits => Object.freeze({ ...defaultLimits, ...given });
+
+/** For the status of a stream that was flooded, or is not read, to reach the bot; then its connection is cut. */
+export const hangUpAfterMs = 1_000;
+
+/** Frames of one bot that may be refused at once: all that was under way, twice. */
+export const refusalBurst = ({ refusalsPerSecond, maxUnacknowledged }: HubLimits): number =>
+  refusalsPerSecond + 2 * maxUnacknowledged;
+
+/** Bytes that one connection may send at once: all that may be unacknowledged, in the largest frames. */
+export const byteBurst = ({ maxUnacknowledged, maxFrameBytes }: HubLimits): number => maxUnacknowledged * maxFrameBytes;
 
 /** Above what a bot may send in a second: a reconnect resends all that is unacknowledged at once. Seconds' worth of frames. */
 export const frameBurstSeconds = 2;

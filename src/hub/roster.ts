@@ -31,6 +31,11 @@ export class Roster<S extends Seat = Seat> {
     return this.#seats.values();
   }
 
+  /** How many have a stream. */
+  get size(): number {
+    return this.#seats.size;
+  }
+
   get detached(): Iterable<S> {
     return this.#detached.values();
   }

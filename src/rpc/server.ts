@@ -18,7 +18,9 @@ import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.t
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
+import { type ConnectionLimits, unaryConnectionLimits } from './connection-limits.ts';
 import { toStatus } from './errors.ts';
+import { Gate, type OnGateEvent } from './gate.ts';
 import { cannotListen } from './listen.ts';
 import { reflection } from './reflection.ts';
 
@@ -27,6 +29,11 @@ const drainTimeoutMs = 5_000;
 
 /** Largest request in bytes: an order of a thousand lines is a tenth of it. */
 const maxRequestBytes = 1024 * 1024;
+
+/** A peer that is silent so long is pinged, and gone when it does not answer for as long again. The library's default is never. */
+const keepaliveMs = 30_000;
+/** A connection without a call: clients connect again by themselves. */
+const maxIdleMs = 300_000;
 
 /** What is an error of the server's by the RPC conventions: with the others it refused what could not be done, as it should. */
 const serversFault: ReadonlySet<Code> = new Set(['DEADLINE_EXCEEDED', 'INTERNAL', 'UNAVAILABLE']);
@@ -37,7 +44,18 @@ setLogVerbosity(logVerbosity.NONE);
 export interface RpcServer {
   /** `host:port` that it listens on, the real port where 0 was asked for. */
   readonly address: string;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Ends the connection of a peer, as `getPeer` of a call names it. */
+  hangUp(peer: string): void;
   drain(): Promise<void>;
+}
+
+export interface ServerSetup {
+  readonly options?: ServerOptions;
+  readonly limits?: ConnectionLimits;
+  /** Told of every connection and stream that was refused or has ended. */
+  readonly onEvent?: OnGateEvent;
 }
 
 /** `methods` as gRPC handlers: each call gets a server span under the caller's, and whatever is thrown becomes a status. */
@@ -140,24 +158,36 @@ function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
 export async function startServer(
   listen: string,
   services: ReadonlyArray<{ definition: ServiceDefinition; implementation: UntypedServiceImplementation }>,
-  options: ServerOptions = {},
+  { options = {}, limits = unaryConnectionLimits, onEvent = () => {} }: ServerSetup = {},
 ): Promise<RpcServer> {
-  const server = new Server({ 'grpc.max_receive_message_length': maxRequestBytes, ...options });
+  const server = new Server({
+    'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveMs,
+    'grpc.max_connection_idle_ms': maxIdleMs,
+    'grpc.max_concurrent_streams': limits.maxStreamsPerConnection,
+    ...options,
+  });
   const reflected = reflection([...services.map(({ definition }) => definition), healthService]);
   for (const { definition, implementation } of [...services, ...reflected.services])
     server.addService(readable(definition), implementation);
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
-      if (!error) return resolve(bound);
-      reject(cannotListen(listen, error));
-    });
+  const gate = new Gate(server.createConnectionInjector(ServerCredentials.createInsecure()), limits, onEvent);
+  const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon);
+  const port = await gate.listen(host, Number(listen.slice(colon + 1))).catch((error: Error) => {
+    throw cannotListen(listen, error);
   });
   return {
-    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
+    address: `${host}:${port}`,
+    get connections() {
+      return gate.connections;
+    },
+    hangUp: (peer) => gate.hangUp(peer),
     async drain() {
       health.setStatus('', 'NOT_SERVING');
+      gate.close();
       const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       reflected.end();
       await withDeadline('drain', drainTimeoutMs, shutdown).catch(() => server.forceShutdown());

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
-import { readConfig } from '../../src/config.ts';
+import { type Environment, readConfig } from '../../src/config.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { draft, type Message, open, type Received, seal } from '../../src/contract/message.ts';
 import { addressOf, hubTasks, inboxOf, mallTopology } from '../../src/contract/topology.ts';
@@ -10,6 +10,7 @@ import type { Database } from '../../src/database/port.ts';
 import { TaskRequested } from '../../src/gen/events/depot/v1/events.ts';
 import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
+import type { CountName } from '../../src/hub/counts.ts';
 import { startHub } from '../../src/hub/hub.ts';
 import type { Role } from '../../src/role/role.ts';
 import type { Api } from '../../src/rpc/api.ts';
@@ -36,6 +37,8 @@ export interface Fleet extends AsyncDisposable {
   ): Promise<{ taskId: string; orderId: string; messageId: string }>;
   /** When the offer or lease of the task runs out, ms since 1970. */
   heldUntil(taskId: string): Promise<number>;
+  /** How often the hub counted this. */
+  counted(name: CountName, reason: string): Promise<number>;
   /** Resolves when the tables say that the bot has no stream. */
   disconnected(botId: string): Promise<void>;
   /** What the hubs said of the order, once each, in the order of arrival. */
@@ -51,15 +54,22 @@ export interface Fleet extends AsyncDisposable {
 export async function startFleet({
   leaseMs = 10_000,
   serverUrl,
+  environment = {},
 }: {
   leaseMs?: number;
   serverUrl?: string;
+  /** Of the hub's limits. */
+  environment?: Environment;
 } = {}): Promise<Fleet> {
   const testDatabase = await withDatabase(serverUrl);
   const { database } = testDatabase;
   const broker = createEmbeddedBroker({ logger: silentLogger });
   const telemetry = recordingTelemetry('hub');
-  const config = readConfig({ MALLBOTS_HUB_LISTEN: '127.0.0.1:0', MALLBOTS_HUB_LEASE_MS: String(leaseMs) });
+  const config = readConfig({
+    ...environment,
+    MALLBOTS_HUB_LISTEN: '127.0.0.1:0',
+    MALLBOTS_HUB_LEASE_MS: String(leaseMs),
+  });
   const context = { config, database, broker, telemetry };
   const heard = new Heard();
   let held: Delivery[] | undefined;
@@ -126,6 +136,10 @@ export async function startFleet({
         orm.execute<{ held_until: string }>(sql`select held_until from hub.tasks where task_id = ${taskId}`),
       );
       return new Date(row!.held_until).getTime();
+    },
+    async counted(name, reason) {
+      const { counts } = await admin.api.getHubStatus({});
+      return counts.find((count) => count.name === name && count.reason === reason)?.value ?? 0;
     },
     async disconnected(botId) {
       const isConnected = async () =>

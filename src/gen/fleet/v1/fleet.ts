@@ -706,6 +706,29 @@ export interface TaskView {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface GetHubStatusRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetHubStatusResponse {
+  hubId: string;
+  /** TCP connections, those of tools and strangers included. */
+  connections: number;
+  /** Bots with a session here. */
+  bots: number;
+  /** What was refused, shed and ended since the hub started. */
+  counts: HubCount[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface HubCount {
+  /** As the OpenTelemetry counter: mallbots.hub.frames.refused */
+  name: string;
+  reason: string;
+  value: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBaseBotFrame(): BotFrame {
   return { seq: 0, ack: 0, traceparent: "", body: undefined, _unknownFields: {} };
 }
@@ -6104,6 +6127,328 @@ export const TaskView: MessageFns<TaskView> = {
   },
 };
 
+function createBaseGetHubStatusRequest(): GetHubStatusRequest {
+  return { _unknownFields: {} };
+}
+
+export const GetHubStatusRequest: MessageFns<GetHubStatusRequest> = {
+  encode(message: GetHubStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHubStatusRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHubStatusRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetHubStatusRequest {
+    return {};
+  },
+
+  toJSON(_: GetHubStatusRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetHubStatusRequest>): GetHubStatusRequest {
+    return GetHubStatusRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetHubStatusRequest>): GetHubStatusRequest {
+    const message = createBaseGetHubStatusRequest();
+    return message;
+  },
+};
+
+function createBaseGetHubStatusResponse(): GetHubStatusResponse {
+  return { hubId: "", connections: 0, bots: 0, counts: [], _unknownFields: {} };
+}
+
+export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
+  encode(message: GetHubStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hubId !== "") {
+      writer.uint32(10).string(message.hubId);
+    }
+    if (message.connections !== 0) {
+      writer.uint32(16).uint32(message.connections);
+    }
+    if (message.bots !== 0) {
+      writer.uint32(24).uint32(message.bots);
+    }
+    for (const v of message.counts) {
+      HubCount.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetHubStatusResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetHubStatusResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hubId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connections = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bots = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.counts.push(HubCount.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetHubStatusResponse {
+    return {
+      hubId: isSet(object.hubId)
+        ? globalThis.String(object.hubId)
+        : isSet(object.hub_id)
+        ? globalThis.String(object.hub_id)
+        : "",
+      connections: isSet(object.connections) ? globalThis.Number(object.connections) : 0,
+      bots: isSet(object.bots) ? globalThis.Number(object.bots) : 0,
+      counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => HubCount.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: GetHubStatusResponse): unknown {
+    const obj: any = {};
+    if (message.hubId !== "") {
+      obj.hubId = message.hubId;
+    }
+    if (message.connections !== 0) {
+      obj.connections = Math.round(message.connections);
+    }
+    if (message.bots !== 0) {
+      obj.bots = Math.round(message.bots);
+    }
+    if (message.counts?.length) {
+      obj.counts = message.counts.map((e) => HubCount.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetHubStatusResponse>): GetHubStatusResponse {
+    return GetHubStatusResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetHubStatusResponse>): GetHubStatusResponse {
+    const message = createBaseGetHubStatusResponse();
+    message.hubId = object.hubId ?? "";
+    message.connections = object.connections ?? 0;
+    message.bots = object.bots ?? 0;
+    message.counts = object.counts?.map((e) => HubCount.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHubCount(): HubCount {
+  return { name: "", reason: "", value: 0, _unknownFields: {} };
+}
+
+export const HubCount: MessageFns<HubCount> = {
+  encode(message: HubCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.value !== 0) {
+      writer.uint32(24).uint64(message.value);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HubCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHubCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.value = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HubCount {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: HubCount): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HubCount>): HubCount {
+    return HubCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HubCount>): HubCount {
+    const message = createBaseHubCount();
+    message.name = object.name ?? "";
+    message.reason = object.reason ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
 /** Hub holds the bots' streams. */
 export type HubService = typeof HubService;
 export const HubService = {
@@ -6176,11 +6521,24 @@ export const FleetAdminService = {
     responseSerialize: (value: ListTasksResponse): Buffer => Buffer.from(ListTasksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTasksResponse => ListTasksResponse.decode(value),
   },
+  /** How the hub that answers is doing; the others are asked at their own addresses. */
+  getHubStatus: {
+    path: "/fleet.v1.FleetAdmin/GetHubStatus" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetHubStatusRequest): Buffer => Buffer.from(GetHubStatusRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetHubStatusRequest => GetHubStatusRequest.decode(value),
+    responseSerialize: (value: GetHubStatusResponse): Buffer =>
+      Buffer.from(GetHubStatusResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetHubStatusResponse => GetHubStatusResponse.decode(value),
+  },
 } as const;
 
 export interface FleetAdminServer extends UntypedServiceImplementation {
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
+  /** How the hub that answers is doing; the others are asked at their own addresses. */
+  getHubStatus: handleUnaryCall<GetHubStatusRequest, GetHubStatusResponse>;
 }
 
 export interface FleetAdminClient extends Client {
@@ -6213,6 +6571,22 @@ export interface FleetAdminClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  /** How the hub that answers is doing; the others are asked at their own addresses. */
+  getHubStatus(
+    request: GetHubStatusRequest,
+    callback: (error: ServiceError | null, response: GetHubStatusResponse) => void,
+  ): ClientUnaryCall;
+  getHubStatus(
+    request: GetHubStatusRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetHubStatusResponse) => void,
+  ): ClientUnaryCall;
+  getHubStatus(
+    request: GetHubStatusRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetHubStatusResponse) => void,
   ): ClientUnaryCall;
 }
 
