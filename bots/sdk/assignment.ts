@@ -46,8 +46,6 @@ interface Ending {
 
 /** One task under one fence, from the accepted offer to the result. */
 export class Assignment {
-  readonly key: string;
-  readonly offer: Offer;
   readonly traceparent: string;
   readonly #work: PreparedWork;
   readonly #ports: AssignmentPorts;
@@ -55,15 +53,23 @@ export class Assignment {
   readonly #stop = new AbortController();
   /** Aborted when nothing that is said about this assignment counts any more. */
   readonly #void = new AbortController();
+  #offer: Offer;
   #phase: Phase = 'accepted';
   #cancelAsked = false;
 
   constructor(offer: Offer, traceparent: string, work: PreparedWork, ports: AssignmentPorts) {
-    this.key = keyOf(offer.taskId, offer.fence);
-    this.offer = offer;
+    this.#offer = offer;
     this.traceparent = traceparent;
     this.#work = work;
     this.#ports = ports;
+  }
+
+  get offer(): Offer {
+    return this.#offer;
+  }
+
+  get key(): string {
+    return keyOf(this.#offer.taskId, this.#offer.fence);
   }
 
   get phase(): Phase {
@@ -80,6 +86,18 @@ export class Assignment {
     this.#void.abort(reason);
     this.#stop.abort(reason);
     this.#ports.outbox.forget(this.key);
+  }
+
+  /** The hub gave the task up and gives it back under `fence`: it goes on, and all that was reported is reported again. */
+  renew(fence: number): void {
+    const before = this.key;
+    this.#offer = { ...this.#offer, fence };
+    this.#ports.outbox.renew(before, this.key, (body) => {
+      const { taskId } = this.#offer;
+      return 'taskId' in body.value && body.value.taskId === taskId
+        ? ({ ...body, value: { ...body.value, fence } } as ReliableBody)
+        : body;
+    });
   }
 
   /** Asks the handler to stop; its outcome is still reported. */

@@ -131,14 +131,16 @@ export class Assignments {
 
   /** After a reconnect: what the hub says about each task that the bot said it holds. */
   verdicts(verdicts: readonly TaskVerdict[]): void {
-    for (const { taskId, fence, verdict } of verdicts) {
+    for (const { taskId, fence, verdict, renewedFence } of verdicts) {
       const assignment = this.#find(taskId, fence);
       if (!assignment) continue;
-      if (verdict === Verdict.ABANDON) {
-        this.#lose(assignment, 'lease-lost', 'the hub gave the task up while this bot was away');
+      const isVoid = verdict === Verdict.REPORT_IN_FULL && renewedFence <= fence;
+      if (verdict === Verdict.ABANDON || isVoid) {
+        const why = isVoid ? `renewed_fence is ${renewedFence}, not above ${fence}` : 'the hub gave the task up';
+        this.#lose(assignment, 'lease-lost', `${why} while this bot was away`);
         continue;
       }
-      if (verdict === Verdict.REPORT_IN_FULL) this.#ports.outbox.restore(assignment.key);
+      if (verdict === Verdict.REPORT_IN_FULL) assignment.renew(renewedFence);
       // "Still yours": the hub has leased it, and its Lease was lost with the old connection.
       if (assignment.phase === 'accepted') this.#begin(assignment);
     }

@@ -67,16 +67,14 @@ export class Outbox {
     if (this.#frames.length < this.#limit && this.#waiting.length === 0) return Promise.resolve(this.#push(letter));
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        this.#waiting = this.#waiting.filter((other) => other.admitted !== admitted);
         reject(signal.reason);
       };
-      const waiter: Waiter = {
-        letter,
-        admitted: (seq) => {
-          signal.removeEventListener('abort', onAbort);
-          resolve(seq);
-        },
+      const admitted = (seq: number) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(seq);
       };
+      const waiter: Waiter = { letter, admitted };
       this.#waiting.push(waiter);
       signal.addEventListener('abort', onAbort, { once: true });
     });
@@ -124,10 +122,24 @@ export class Outbox {
     this.#admit();
   }
 
-  /** Everything that was reported of `task` goes out again, under its old numbers. Call before anything is written. */
-  restore(task: string): void {
-    this.#frames = [...(this.#kept.get(task) ?? []), ...this.#frames].sort((a, b) => a.seq - b.seq);
+  /**
+   * The assignment goes on under another fence: everything that was reported of it goes out again, as `under` says it, with new numbers. Call
+   * before anything is written.
+   */
+  renew(task: string, renewed: string, under: (body: ReliableBody) => ReliableBody): void {
+    const reports = [...(this.#kept.get(task) ?? []), ...this.#frames.filter((entry) => entry.task === task)];
     this.#kept.delete(task);
+    this.#frames = this.#frames.filter((entry) => entry.task !== task);
+    for (const { body, traceparent } of reports) {
+      if (body.$case === 'progress' || body.$case === 'result') {
+        this.#push({ body: under(body), traceparent, task: renewed });
+      }
+    }
+    this.#waiting = this.#waiting.map((waiter) =>
+      waiter.letter.task === task
+        ? { ...waiter, letter: { ...waiter.letter, body: under(waiter.letter.body), task: renewed } }
+        : waiter,
+    );
   }
 
   #settle(upTo: number): void {

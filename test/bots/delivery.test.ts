@@ -68,26 +68,47 @@ describe('reports', () => {
     expect(bot.unacknowledged).toBe(3);
   });
 
-  it('that were acknowledged are sent again under their numbers when the hub asks for all of them', async () => {
+  it('go out again in full, under the new fence and new numbers, when the hub gives the task back; and so does the rest', async () => {
     const proceed = gate();
     const { hub, bot } = await hubAndBot(async (task) => {
       await task.progress(reached(0));
       await proceed.promise;
+      await task.progress(reached(1));
       return nothingPicked;
     });
     const first = await hub.nextSession();
     await first.welcome();
-    const start = await first.assign({ ...emptyTask, taskId: 't' });
+    await first.assign({ ...emptyTask, taskId: 't' });
     const { seq } = await first.next('progress');
     first.ack(seq);
     await expect.poll(() => bot.unacknowledged, patient).toBe(0);
     hub.cutConnections();
     const second = await hub.nextSession();
-    await second.welcome(going('t', Verdict.REPORT_IN_FULL));
-    await expect(second.nextStart({ taskId: 't' })).resolves.toMatchObject({ seq: start.seq });
-    await expect(second.next('progress')).resolves.toMatchObject({ seq, body: { started: false } });
+    await second.welcome({ verdicts: [{ taskId: 't', fence: 1, verdict: Verdict.REPORT_IN_FULL, renewedFence: 3 }] });
+    await expect(second.nextStart({ taskId: 't', fence: 3 })).resolves.toMatchObject({ seq: seq + 1 });
+    await expect(second.next('progress')).resolves.toMatchObject({ seq: seq + 2, body: { fence: 3, started: false } });
     proceed.resolve();
-    await expect(second.next('result')).resolves.toMatchObject({ seq: seq + 1 });
+    await expect(second.next('progress')).resolves.toMatchObject({ seq: seq + 3, body: { fence: 3 } });
+    const result = await second.next('result');
+    expect(result).toMatchObject({ seq: seq + 4, body: { fence: 3 } });
+    second.ack(result.seq);
+    await expect.poll(() => bot.unacknowledged, patient).toBe(0);
+  });
+
+  it('count for nothing when the hub gives the task back under a fence that is not higher', async () => {
+    const stopped = Promise.withResolvers<unknown>();
+    const { hub } = await hubAndBot(async (task) => {
+      await new Promise((resolve) => task.signal.addEventListener('abort', resolve));
+      stopped.resolve(task.signal.reason);
+      throw task.signal.reason;
+    });
+    const first = await hub.nextSession();
+    await first.welcome();
+    await first.assign({ ...emptyTask, taskId: 't' });
+    hub.cutConnections();
+    const second = await hub.nextSession();
+    await second.welcome(going('t', Verdict.REPORT_IN_FULL));
+    expect(await stopped.promise).toMatchObject({ why: 'lease-lost' });
   });
 
   it('of work that the hub calls "still yours" go on although its lease was lost on the way', async () => {
