@@ -344,7 +344,10 @@ export interface BotFrame {
 
 /** HubFrame goes down. */
 export interface HubFrame {
-  /** Position in the hub's outbox for this session epoch; 0 marks a lossy frame. */
+  /**
+   * Position in the hub's outbox: 1, 2, 3 ... over all streams of a session that resumes, with gaps for what was withdrawn; 0 for what is not
+   * sent again.
+   */
   seq: number;
   /** The highest bot seq up to which the effect of every frame is durable: the bot may forget those frames. */
   ack: number;
@@ -377,8 +380,9 @@ export interface Hello {
   instanceId: string;
   /** How often this bot has booted; grows by one at each start where the bot can remember it, else 0. */
   bootCount: number;
-  /** From the last Welcome of this instance; empty on the first connect. */
+  /** From the last Welcome of this instance; empty on the first connect. The newest one alone finds the session again. */
   resumeToken: Buffer;
+  /** The highest hub seq that arrived. */
   lastHubSeq: number;
   envelope: EnvelopeRange | undefined;
   features: string[];
@@ -413,9 +417,14 @@ export interface HeldTask {
 }
 
 export interface Welcome {
+  /** Stays when the bot comes back with its token in time, on whichever hub. */
   sessionId: string;
   /** Grows by one at every connect of this bot; an older epoch is dead. */
   epoch: number;
+  /**
+   * True: this hub knows all that it acknowledged and sends again what the bot has not seen; hub seqs count on. False: the bot starts with its
+   * full state: it sends again all that is not acknowledged, hub seqs count from 1, and `verdicts` say what of earlier hub frames still holds.
+   */
   resumed: boolean;
   /** Highest bot seq that the hub has made durable; the bot replays everything above it. 0: replay all it has. */
   lastBotSeq: number;
