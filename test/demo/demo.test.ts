@@ -34,6 +34,21 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     expect(story).toMatch(/hands .* order over/);
   });
 
+  test('gets the goods of crashed bots back to their stores, and waits for that', async () => {
+    const { report, story } = await demo(
+      ...['--orders', '8', '--bots', '4', '--seed', '9', '--time-scale', '100'],
+      ...['--crash-rate', '0.5', '--disconnect-rate', '0.2'],
+    );
+
+    expect(report.violations).toEqual([]);
+    expect(report.orders.completed + report.orders.cancelled).toBe(8);
+    expect(report.tasks.attempts).toBeGreaterThan(8);
+    expect(report.returns.done).toBeGreaterThan(0);
+    expect(report.returns.items.returned).toBeGreaterThan(0);
+    expect(story).toMatch(/bot-\d +sets out to bring back what it had for/);
+    expect(story).toMatch(/bot-\d +puts \d × .* back on the shelf/);
+  });
+
   test('draws the same mall and the same orders from the same seed', async () => {
     const again = () => demo('--orders', '5', '--bots', '2', '--seed', '11', '--time-scale', '500');
     const [one, other] = [await again(), await again()];
