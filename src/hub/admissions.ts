@@ -1,5 +1,5 @@
 import { MallError } from '../contract/errors.ts';
-import type { Database } from '../database/port.ts';
+import type { Database, Transaction } from '../database/port.ts';
 import { type Admission, admitBot } from './admission.ts';
 import { Batch } from './batch.ts';
 import { type BotRow, type Claim, claimBots, lockBots } from './bot-store.ts';
@@ -95,7 +95,7 @@ export class Admissions {
       }
       const epochs = await claimBots(tx.orm, [...claims.values()], times.leaseMs);
       const { now, tasks } = await lockTasksOf(tx.orm, [...epochs.keys()]);
-      const returned = tasks.map((task) => this.#returned(task, applicants, now));
+      const returned = tasks.map((task) => this.#returned(tx, task, applicants, now));
       await ledger.commit(
         tx,
         returned.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
@@ -131,16 +131,20 @@ export class Admissions {
   }
 
   /** What becomes of a task that its bot has by the table, when the bot is back. */
-  #returned(task: Task, applicants: ByBot, now: Date) {
+  #returned(tx: Transaction, task: Task, applicants: ByBot, now: Date) {
     const { ledger } = this.#ports;
     const botId = 'botId' in task.phase ? task.phase.botId : '';
     const held = applicants.get(botId)?.introduction.held.find(({ taskId }) => taskId === task.taskId);
     if (held) {
-      const decision = ledger.decide(task, { type: 'resumed', botId, fence: held.fence }, now);
+      const decision = ledger.decide(tx, task, { type: 'resumed', botId, fence: held.fence }, now);
       if (decision.verdict === 'changed') return { botId, decision, isKept: true };
     }
     const reason = 'the bot came back without it';
-    return { botId, decision: ledger.decide(task, { type: 'dropped', botId, reason }, now) as Changed, isKept: false };
+    return {
+      botId,
+      decision: ledger.decide(tx, task, { type: 'dropped', botId, reason }, now) as Changed,
+      isKept: false,
+    };
   }
 }
 

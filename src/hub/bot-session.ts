@@ -11,11 +11,12 @@ import type { Counts } from './counts.ts';
 import type { Detach } from './detach.ts';
 import { type IncomingFrame, isMalformed } from './envelope.ts';
 import { type Introduction, readHello } from './hello.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 import { identify } from './identity.ts';
 import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
 import { type Call, Outbound } from './outbound.ts';
-import { nackOf, type Refusal } from './refusal.ts';
+import { nackOf, nackReasonName, type Refusal } from './refusal.ts';
 import { digestOf, drawResumeToken } from './resume-token.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
 import { decideSession, type SessionEffect, type SessionInput, type SessionState } from './session.ts';
@@ -29,6 +30,7 @@ export interface SessionPorts {
   readonly times: HubTimes;
   readonly limits: HubLimits;
   readonly counts: Counts;
+  readonly metrics: HubMetrics;
   readonly logger: Logger;
   readonly onWilling: () => void;
   /** The bot had a stream on another hub. */
@@ -76,7 +78,7 @@ export class BotSession implements Seat {
     this.#stream = stream;
     const { refusalsPerSecond } = ports.limits;
     this.#refusals = new TokenBucket(refusalBurst(ports.limits), refusalsPerSecond, performance.now());
-    this.#outbound = new Outbound(ports.limits, () => this.input({ type: 'overflowed' }));
+    this.#outbound = new Outbound(ports.limits, ports.metrics, () => this.input({ type: 'overflowed' }));
     this.#outbound.attach(stream.call);
   }
 
@@ -89,6 +91,10 @@ export class BotSession implements Seat {
     return this.#bot;
   }
 
+  get state(): SessionState['at'] {
+    return this.#state.at;
+  }
+
   get takesOffers(): boolean {
     return this.#state.at === 'READY';
   }
@@ -99,6 +105,7 @@ export class BotSession implements Seat {
   }
 
   send(body: HubBody, traceparent: string): boolean {
+    if (body.$case === 'nack') this.#ports.metrics.nack('transmit', nackReasonName(body.value.reason));
     return this.#outbound.send(body, traceparent);
   }
 

@@ -9,7 +9,7 @@ import { Lane } from './lane.ts';
 import { frameBurstSeconds, hangUpAfterMs, pendingSlack } from './limits.ts';
 import type { Call } from './outbound.ts';
 import type { Refusal } from './refusal.ts';
-import { nackOf } from './refusal.ts';
+import { nackOf, nackReasonName } from './refusal.ts';
 import type { Reports } from './reports.ts';
 import type { StreamInput } from './session.ts';
 import { isSignal, takeSignal } from './signals.ts';
@@ -22,6 +22,12 @@ export interface ConnectionPorts extends SessionPorts {
 
 type WithoutEpoch<T> = T extends unknown ? Omit<T, 'epoch'> : never;
 
+/** A frame of the lane, and when it came. */
+interface Arrived {
+  readonly frame: BotFrame;
+  readonly atMs: number;
+}
+
 /**
  * One stream: takes what comes to the session that it belongs to. Frames that must not be lost go through the lane, in order; the others
  * are handled as they come.
@@ -32,7 +38,7 @@ export class Connection implements Stream {
   /** Resolves when the stream is over and the tables know. */
   readonly closed: Promise<void>;
   readonly #ports: ConnectionPorts;
-  readonly #lane: Lane<BotFrame | 'end'>;
+  readonly #lane: Lane<Arrived | 'end'>;
   readonly #bucket: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
   readonly #close = Promise.withResolvers<void>();
@@ -79,7 +85,7 @@ export class Connection implements Stream {
     this.#session.confirm(frame.ack);
     if (isSignal(frame.body)) this.#signal(frame);
     // A numbered frame is acknowledged in its turn, whatever it is.
-    if (!isSignal(frame.body) || frame.seq > 0) this.#lane.push(frame);
+    if (!isSignal(frame.body) || frame.seq > 0) this.#lane.push({ frame, atMs: performance.now() });
   }
 
   end(error: MallError | undefined, detached: Promise<void> | undefined): void {
@@ -102,6 +108,7 @@ export class Connection implements Stream {
 
   #receive(frame: IncomingFrame): void {
     const nowMs = performance.now();
+    this.#ports.metrics.frame('receive', isMalformed(frame) ? 'malformed' : (frame.body?.$case ?? 'unset'));
     if (this.#epoch > 0) this.#session.bot.heardAtMs = nowMs;
     if (!this.#bucket.take(nowMs))
       this.#input({ type: 'flooded', what: 'frames', perSecond: this.#ports.limits.framesPerSecond });
@@ -116,7 +123,10 @@ export class Connection implements Stream {
     const { body } = frame;
     const session = this.#session;
     if (!isSignal(body)) return;
-    if (body.$case === 'nack') session.logger.warn({ nack: body.value }, 'the bot refused a frame');
+    if (body.$case === 'nack') {
+      this.#ports.metrics.nack('receive', nackReasonName(body.value.reason));
+      session.logger.warn({ nack: body.value }, 'the bot refused a frame');
+    }
     const { refusal, stale = [], isWilling } = takeSignal(session.bot, body);
     if (refusal) session.nack(frame, refusal);
     if (isWilling) this.#ports.onWilling();
@@ -129,18 +139,22 @@ export class Connection implements Stream {
     }
   }
 
-  async #work(item: BotFrame | 'end'): Promise<void> {
+  async #work(item: Arrived | 'end'): Promise<void> {
     if (item === 'end') {
       this.#input({ type: 'halfClosed' });
       return;
     }
+    const { frame, atMs } = item;
     const session = this.#session;
-    const isNew = item.seq === 0 || item.seq > session.durable;
-    const refusal = isNew ? await this.#effect(item) : undefined;
+    const isNew = frame.seq === 0 || frame.seq > session.durable;
+    const refusal = isNew ? await this.#effect(frame) : undefined;
     // The session has gone on to another stream: the bot sends the frame again there, and it is judged there.
     if (session.bot.epoch !== this.#epoch) return;
-    if (refusal) session.nack(item, refusal);
-    if (item.seq > 0) session.acknowledge(item.seq);
+    if (refusal) session.nack(frame, refusal);
+    if (refusal?.reason === 'STALE_FENCE') this.#ports.metrics.staleFence();
+    if (frame.seq === 0) return;
+    session.acknowledge(frame.seq);
+    this.#ports.metrics.acknowledged(performance.now() - atMs);
   }
 
   async #effect(frame: BotFrame): Promise<Refusal | undefined> {

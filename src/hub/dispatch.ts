@@ -4,6 +4,7 @@ import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { assign, type Candidate } from './assign.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 import type { Ledger } from './ledger.ts';
 import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
@@ -15,6 +16,7 @@ export interface DispatchPorts {
   readonly roster: Roster;
   readonly ledger: Ledger;
   readonly times: HubTimes;
+  readonly metrics: HubMetrics;
   readonly tracer: Tracer;
   readonly logger: Logger;
 }
@@ -138,9 +140,9 @@ export class Dispatch {
 
   #offer(task: Task): void {
     if (task.phase.state !== 'OFFERED') return;
-    const { roster, ledger, times, tracer, logger } = this.#ports;
+    const { roster, ledger, times, metrics, tracer, logger } = this.#ports;
     const { botId, heldUntil } = task.phase;
-    const { taskId, orderId, fence, attempt, schema, priority, deadline } = task;
+    const { taskId, orderId, fence, attempt, schema, priority, deadline, createdAt } = task;
     const seat: Seat | undefined = roster.find(botId);
     const parent = contextOf(task.traceparent);
     const attributes = taskAttributes(task, { botId, sessionId: seat?.bot.sessionId ?? '' });
@@ -170,6 +172,8 @@ export class Dispatch {
     span.end();
     context.with(active, () => logger.debug(attributes, `offer ${schema.kind}`));
     if (isSent) {
+      // Only of the first offer is it told how long the task has waited.
+      if (fence === 1) metrics.dispatched(Date.now() - createdAt.getTime());
       seat.bot.offered(task, performance.now() + times.offerMs);
       return;
     }

@@ -22,11 +22,13 @@ import { startIngest } from './ingest.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
+import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
 import { Roster } from './roster.ts';
 import { inbox, outbox as outboxTable } from './store.ts';
+import { countOpenTasks } from './task-store.ts';
 
 const schema = 'hub';
 
@@ -51,17 +53,18 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const tables = { outbox: outboxTable, inbox };
   const outbox = createOutbox({ tables, source });
   const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
+  const metrics = meteredHub(telemetry.meter);
   const roster = new Roster<BotSession>(limits.maxStreams);
   const onQueued = () => {
     dispatch.tasksWait();
     control.tellQueued();
   };
-  const ledger = new Ledger({ database, outbox, times, onQueued });
+  const ledger = new Ledger({ database, outbox, times, metrics, onQueued });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
-  const dispatch = new Dispatch({ roster, ledger, times, tracer, logger });
+  const dispatch = new Dispatch({ roster, ledger, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
-  const leases = new Leases({ database, roster, ledger, times, logger });
-  const publish = publisher({ broker, tracer });
+  const leases = new Leases({ database, roster, ledger, times, metrics, logger });
+  const publish = publisher({ broker, metrics, tracer });
   const reports = new Reports({ ledger, leases, publish, times, tracer, logger, onWilling });
   const control = await startControl({
     database,
@@ -79,6 +82,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     limits,
     counts,
     hangUp: (peer) => server.hangUp(peer),
+    metrics,
     logger,
     onWilling,
     onSuperseding: ({ botId, epoch }) => control.tellSuperseded(botId, epoch),
@@ -86,6 +90,14 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   };
 
   const connections = new Set<Connection>();
+  metrics.watch({
+    counts,
+    sessions: () => [
+      ...Array.from(connections, ({ session }) => session.state),
+      ...Array.from(roster.detached, ({ state }) => state),
+    ],
+    tasks: () => database.query(countOpenTasks),
+  });
   let isDraining = false;
   const session = (call: Call) => {
     if (isDraining || connections.size >= limits.maxStreams) {

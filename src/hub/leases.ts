@@ -4,6 +4,7 @@ import type { Database } from '../database/port.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import { renewSessions } from './bot-store.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { Held, LiveBot } from './live-bot.ts';
@@ -18,6 +19,7 @@ export interface LeasePorts {
   readonly roster: Roster;
   readonly ledger: Ledger;
   readonly times: HubTimes;
+  readonly metrics: HubMetrics;
   readonly logger: Logger;
 }
 
@@ -111,7 +113,7 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    const { database, roster, times } = this.#ports;
+    const { database, roster, times, metrics } = this.#ports;
     const taken = [...roster.seats].flatMap((seat) => {
       const beat = seat.bot.takeBeat();
       return beat ? [{ seat, ...beat }] : [];
@@ -128,6 +130,7 @@ export class Leases {
         ),
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Set<string>(),
       }));
+      metrics.renewed(leases.size);
       for (const { seat, beat, renewals } of taken) {
         // The notification of the hub that has the bot now was lost; the table has not forgotten.
         if (!sessions.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });

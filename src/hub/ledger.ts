@@ -4,6 +4,7 @@ import { parseTraceparent } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
 import type { Choose } from './dispatch.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
 import { lockQueued, type Takers } from './queue-store.ts';
 import { type Decision, decideTask, type Task, type TaskInput } from './task.ts';
@@ -21,6 +22,7 @@ export interface LedgerPorts {
   readonly database: Database;
   readonly outbox: Outbox;
   readonly times: HubTimes;
+  readonly metrics: HubMetrics;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
 }
@@ -79,12 +81,12 @@ export class Ledger {
 
   /** Offers queued tasks that `takers` can take to the bots that `choose` names, and answers with those; looks at up to `limit` of each head. */
   async offer(takers: Takers, limit: number, choose: Choose): Promise<Task[]> {
-    return this.#ports.database.transaction(async ({ orm }) => {
-      const { now, tasks } = await lockQueued(orm, takers, limit);
+    return this.#ports.database.transaction(async (tx) => {
+      const { now, tasks } = await lockQueued(tx.orm, takers, limit);
       const offered = choose(tasks).map(
-        ({ task, botId }) => this.decide(task, { type: 'offered', botId }, now) as Changed,
+        ({ task, botId }) => this.decide(tx, task, { type: 'offered', botId }, now) as Changed,
       );
-      await save(orm, offered);
+      await save(tx.orm, offered);
       return offered.map(({ task }) => task);
     });
   }
@@ -95,7 +97,7 @@ export class Ledger {
       const { now, tasks } = await lockExpired(tx.orm, maxTasksPerTransaction);
       const ended = tasks.map((before) => ({
         before,
-        decision: this.decide(before, { type: 'expired' }, now) as Changed,
+        decision: this.decide(tx, before, { type: 'expired' }, now) as Changed,
       }));
       await this.commit(
         tx,
@@ -107,9 +109,12 @@ export class Ledger {
     return transitions;
   }
 
-  /** What the table says of `task` after `input`; it is written by `commit`. */
-  decide(task: Task | undefined, input: TaskInput, now: Date): Decision {
-    return decideTask(task, input, now, this.#ports.times);
+  /** What the table says of `task` after `input`; it is written by `commit`, and counted when `tx` is committed. */
+  decide(tx: Transaction, task: Task | undefined, input: TaskInput, now: Date): Decision {
+    const { times, metrics } = this.#ports;
+    const decision = decideTask(task, input, now, times);
+    if (task && decision.verdict === 'changed') tx.afterCommit(() => metrics.changed(task, input.type, decision.task));
+    return decision;
   }
 
   /** Writes decisions about tasks that `tx` has locked, and their events with them. */
@@ -132,7 +137,7 @@ export class Ledger {
       const current = new Map(tasks.map((task) => [task.taskId, task]));
       const made = entries.map(({ taskId, input, traceparent, stream }) => {
         const isOutdated = stream !== undefined && epochs.get(stream.botId) !== stream.epoch;
-        const decision = isOutdated ? outdated(stream) : this.decide(current.get(taskId), input, now);
+        const decision = isOutdated ? outdated(stream) : this.decide(tx, current.get(taskId), input, now);
         if (decision.verdict === 'changed') current.set(taskId, decision.task);
         return { decision, traceparent };
       });
@@ -149,7 +154,7 @@ export class Ledger {
 
   /** The statement that inserts the task puts the database's clock in the place of this one. */
   #offered(task: Task, botId: string): Task {
-    return (this.decide(task, { type: 'offered', botId }, new Date()) as Changed).task;
+    return (decideTask(task, { type: 'offered', botId }, new Date(), this.#ports.times) as Changed).task;
   }
 
   async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { HubFrame } from '../gen/fleet/v1/fleet.ts';
 import type { IncomingFrame } from './envelope.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 import { type HubLimits, maxRetainedFrames } from './limits.ts';
 import type { HubBody } from './roster.ts';
 
@@ -56,6 +57,7 @@ const isNumbered = (body: HubBody) => body.$case !== 'welcome' && fateOf(body) !
  */
 export class Outbound {
   readonly #maxQueuedFrames: number;
+  readonly #metrics: HubMetrics;
   readonly #onOverflow: () => void;
   #call: Call | undefined;
   #queue: Queued[] = [];
@@ -69,8 +71,9 @@ export class Outbound {
   #ackSent = 0;
   #ackScheduled = false;
 
-  constructor({ maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, onOverflow: () => void) {
+  constructor({ maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, metrics: HubMetrics, onOverflow: () => void) {
     this.#maxQueuedFrames = maxQueuedFrames;
+    this.#metrics = metrics;
     this.#onOverflow = onOverflow;
   }
 
@@ -170,6 +173,7 @@ export class Outbound {
 
   #write(call: Call, frame: Queued): void {
     this.#ackSent = this.#durable;
+    this.#metrics.frame('transmit', frame.body.$case);
     this.#writable = call.write({ ...frame, ack: this.#durable });
   }
 }

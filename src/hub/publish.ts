@@ -5,6 +5,7 @@ import { addressOf } from '../contract/topology.ts';
 import { sending } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { formatTraceparent, parseTraceparent } from '../telemetry/propagation.ts';
+import type { HubMetrics } from './hub-metrics.ts';
 
 /** What the hub's messages carry as their source. */
 export const source = '/hub';
@@ -29,17 +30,22 @@ export type Publish = (report: Report) => Promise<void>;
  * context, since the broker asks for none.
  */
 export const publisher =
-  ({ broker, tracer }: { broker: Broker; tracer: Tracer }): Publish =>
+  ({ broker, metrics, tracer }: { broker: Broker; metrics: HubMetrics; tracer: Tracer }): Publish =>
   ({ draft, id, causationId, traceparent, botId }) => {
     const parent = parseTraceparent(traceparent);
     const message = seal(draft, { id, source, time: new Date(), causationId, traceparent });
     const to = addressOf(message.name);
-    if (!parent || !(parent.traceFlags & TraceFlags.SAMPLED)) return broker.publish(to, message);
+    const startedAtMs = performance.now();
+    const confirmed = () => metrics.published(performance.now() - startedAtMs);
+    if (!parent || !(parent.traceFlags & TraceFlags.SAMPLED)) return broker.publish(to, message).then(confirmed);
     const { name, attributes } = sending(message, botId);
     const below = trace.setSpanContext(ROOT_CONTEXT, parent);
     const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, below);
     return broker.publish(to, { ...message, traceparent: formatTraceparent(span.spanContext()) }).then(
-      () => span.end(),
+      () => {
+        span.end();
+        confirmed();
+      },
       (error: unknown) => {
         fail(span, error);
         span.end();

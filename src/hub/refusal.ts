@@ -7,6 +7,11 @@ export interface Refusal {
   readonly message: string;
 }
 
+const reasonNames = new Map<number, string>(Object.entries(NackReason).map(([name, number]) => [number, name]));
+
+/** For people and figures; of a reason that this minor does not know, its number. */
+export const nackReasonName = (reason: number): string => reasonNames.get(reason) ?? String(reason);
+
 export const nackOf = (
   seq: number,
   { reason, message }: Refusal,

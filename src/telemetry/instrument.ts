@@ -35,6 +35,36 @@ export function observable(meter: Meter, { name, kind, unit, description }: Obse
 export const histogram = (meter: Meter, { name, unit, description, boundaries = [] }: Instrument): Histogram =>
   meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: [...boundaries] } });
 
+/** Counts what needs no attribute to be told apart. An addition is one. */
+export class Count {
+  #value = 0;
+
+  constructor(counter: Observable) {
+    counter.addCallback((result) => result.observe(this.#value));
+  }
+
+  add(count = 1): void {
+    this.#value += count;
+  }
+}
+
+/**
+ * Tells how many there are of each value of `attribute`, asked for at each collection. Of what is gone, 0: the SDK goes on telling the last
+ * figure of a value that is not told any more.
+ */
+export function watchCounts(
+  instrument: Observable,
+  attribute: string,
+  read: () => Promise<ReadonlyMap<string, number>>,
+): void {
+  const seen = new Set<string>();
+  instrument.addCallback(async (result) => {
+    const counts = await read();
+    for (const value of counts.keys()) seen.add(value);
+    for (const value of seen) result.observe(counts.get(value) ?? 0, { [attribute]: value });
+  });
+}
+
 /** Values of one attribute that are told apart; more, which can only come from outside, are counted together. */
 const maxValues = 64;
 /** What the conventions call all the others. */

@@ -1,10 +1,12 @@
 import { EventEmitter, once } from 'node:events';
+import { createNoopMeter } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { unavailable } from '../../src/contract/errors.ts';
 import { type HubFrame, Offer } from '../../src/gen/fleet/v1/fleet.ts';
 import { Batch } from '../../src/hub/batch.ts';
 import { Lane } from '../../src/hub/lane.ts';
 import { defaultLimits, maxRetainedFrames } from '../../src/hub/limits.ts';
+import { meteredHub } from '../../src/hub/metered.ts';
 import { type Call, Outbound } from '../../src/hub/outbound.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import type { HubBody } from '../../src/hub/roster.ts';
@@ -45,7 +47,7 @@ describe('the outbound queue', () => {
   const open = (room: number) => {
     const stream = new SlowStream(room);
     let overflows = 0;
-    const outbound = new Outbound(defaultLimits, () => {
+    const outbound = new Outbound(defaultLimits, meteredHub(createNoopMeter()), () => {
       overflows += 1;
       outbound.detach();
     });

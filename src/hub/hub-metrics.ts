@@ -1,0 +1,36 @@
+import type { Counts } from './counts.ts';
+import type { SessionState } from './session.ts';
+import type { Task, TaskInput } from './task.ts';
+
+/** From the hub's side. */
+export type Direction = 'receive' | 'transmit';
+
+/** What a hub counts of itself; `instruments.ts` says under which names it is seen. None of it takes an id: those are for logs and spans. */
+export interface HubMetrics {
+  /** `type` is the case of the body. */
+  frame(direction: Direction, type: string): void;
+  /** A Nack, or what would have been one if the stream were not over. */
+  nack(direction: Direction, reason: string): void;
+  /** Something that a bot said about a task had no effect, because the task is at a higher fence. */
+  staleFence(): void;
+  /** A task has changed, durably. */
+  changed(before: Task, input: TaskInput['type'], after: Task): void;
+  renewed(leases: number): void;
+  /** From the ingest of a task to its first offer. */
+  dispatched(afterMs: number): void;
+  /** From the hand-over of a report to the broker to its confirm. */
+  published(afterMs: number): void;
+  /** From the arrival of a numbered frame to its acknowledgement. */
+  acknowledged(afterMs: number): void;
+  /** What is asked for at each collection. */
+  watch(gauges: HubGauges): void;
+}
+
+export interface HubGauges {
+  /** Those with a stream to this hub, and those that wait for their bot to come back to it. */
+  readonly sessions: () => Iterable<SessionState['at']>;
+  /** What was refused, shed and ended. */
+  readonly counts: Counts;
+  /** Of the whole fleet, those that have not ended. */
+  readonly tasks: () => Promise<ReadonlyMap<string, number>>;
+}

@@ -1,0 +1,85 @@
+import type { Meter } from '@opentelemetry/api';
+import {
+  ATTR_NETWORK_IO_DIRECTION,
+  NETWORK_IO_DIRECTION_VALUE_RECEIVE,
+  NETWORK_IO_DIRECTION_VALUE_TRANSMIT,
+} from '@opentelemetry/semantic-conventions/incubating';
+import { ATTR_REASON } from '../telemetry/attributes.ts';
+import { Count, histogram, type Instrument, observable, Tally, watchCounts } from '../telemetry/instrument.ts';
+import type { CountName } from './counts.ts';
+import type { Direction, HubMetrics } from './hub-metrics.ts';
+import { ATTR_FRAME, ATTR_OUTCOME, ATTR_STATE, hubInstruments } from './instruments.ts';
+import { readTransition } from './transition.ts';
+
+/** The instruments of `Counts`: all of them. */
+const { connectionsRefused, connectionsCut, streamsRefused, streamsEnded, sessionsClosed, framesRefused } =
+  hubInstruments;
+const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly name: CountName }> = [
+  connectionsRefused,
+  connectionsCut,
+  streamsRefused,
+  streamsEnded,
+  sessionsClosed,
+  framesRefused,
+];
+
+/** What a hub counts, as instruments of its meter. */
+export function meteredHub(meter: Meter): HubMetrics {
+  const counter = (name: 'frames' | 'nacks' | 'staleFences' | 'offers' | 'grants') =>
+    observable(meter, hubInstruments[name]);
+  const bothWays = (name: 'frames' | 'nacks', attribute: string): Readonly<Record<Direction, Tally>> => {
+    const both = counter(name);
+    const way = (direction: string) => new Tally(both, attribute, { [ATTR_NETWORK_IO_DIRECTION]: direction });
+    return {
+      receive: way(NETWORK_IO_DIRECTION_VALUE_RECEIVE),
+      transmit: way(NETWORK_IO_DIRECTION_VALUE_TRANSMIT),
+    };
+  };
+  const frames = bothWays('frames', ATTR_FRAME);
+  const nacks = bothWays('nacks', ATTR_REASON);
+  const staleFences = new Count(counter('staleFences'));
+  const offers = new Tally(counter('offers'), ATTR_OUTCOME);
+  const grants = new Count(counter('grants'));
+  const renewals = new Count(observable(meter, hubInstruments.renewals));
+  const losses = new Tally(observable(meter, hubInstruments.losses), ATTR_REASON);
+  const requeues = new Tally(observable(meter, hubInstruments.requeues), ATTR_REASON);
+  const attempts = histogram(meter, hubInstruments.attempts);
+  const dispatch = histogram(meter, hubInstruments.dispatch);
+  const publish = histogram(meter, hubInstruments.publish);
+  const reports = histogram(meter, hubInstruments.reports);
+  const seconds = (ms: number) => Math.max(0, ms) / 1_000;
+
+  return {
+    frame: (direction, type) => frames[direction].add(type),
+    nack: (direction, reason) => nacks[direction].add(reason),
+    staleFence: () => staleFences.add(),
+    changed(before, input, after) {
+      const { offer, isGranted, lost, requeued, outcome } = readTransition(
+        before.phase.state,
+        input,
+        after.phase.state,
+      );
+      if (offer) offers.add(offer);
+      if (isGranted) grants.add();
+      if (lost) losses.add(lost);
+      if (requeued) requeues.add(requeued);
+      if (outcome) attempts.record(after.attempt, { [ATTR_OUTCOME]: outcome });
+    },
+    renewed: (leases) => renewals.add(leases),
+    dispatched: (afterMs) => dispatch.record(seconds(afterMs)),
+    published: (afterMs) => publish.record(seconds(afterMs)),
+    acknowledged: (afterMs) => reports.record(seconds(afterMs)),
+    watch({ counts, sessions, tasks }) {
+      for (const instrument of totals)
+        observable(meter, instrument).addCallback((result) => {
+          for (const { name, reason, value } of counts.all)
+            if (name === instrument.name) result.observe(value, { [ATTR_REASON]: reason });
+        });
+      watchCounts(observable(meter, hubInstruments.tasks), ATTR_STATE, tasks);
+      watchCounts(observable(meter, hubInstruments.sessions), ATTR_STATE, async () => {
+        const byState = Map.groupBy(sessions(), (state) => state);
+        return new Map([...byState].map(([state, those]) => [state, those.length]));
+      });
+    },
+  };
+}
