@@ -65,6 +65,20 @@ describe('the way of a trace', () => {
   });
 });
 
+describe('the way of a metric', () => {
+  it('goes by itself, to a page that compose publishes', () => {
+    const { receivers, exporters } = collector.service.pipelines.metrics!;
+    expect(receivers).toEqual(['otlp']);
+    expect(exporters).toEqual(['prometheus']);
+    const port = (collector.exporters.prometheus as { endpoint: string }).endpoint.split(':')[1];
+    expect(compose.services.collector!.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+  });
+
+  it('says of which role and process it is', () => {
+    expect(collector.exporters).toHaveProperty('prometheus.resource_to_telemetry_conversion.enabled', true);
+  });
+});
+
 describe('health', () => {
   it('of Jaeger is asked where it answers', () => {
     const url = new URL(compose.services.jaeger!.healthcheck!.test.at(-1)!);
