@@ -1,6 +1,7 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api';
 import type { Offer } from '../../src/gen/fleet/v1/fleet.ts';
 import { Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import { heldNote } from './journal.ts';
 import type { PreparedWork, RawStep } from './kind.ts';
 import type { Outbox, ReliableBody } from './outbox.ts';
 import {
@@ -54,7 +55,7 @@ export class Assignment {
   /** Aborted when nothing that is said about this assignment counts any more. */
   readonly #void = new AbortController();
   #offer: Offer;
-  #phase: Phase = 'accepted';
+  #phase: Phase;
   #cancelAsked = false;
 
   constructor(offer: Offer, traceparent: string, work: PreparedWork, ports: AssignmentPorts) {
@@ -62,6 +63,10 @@ export class Assignment {
     this.traceparent = traceparent;
     this.#work = work;
     this.#ports = ports;
+    // By an earlier process of this bot.
+    this.#phase = ports.outbox.reportsOf(this.key).some(({ body }) => body.$case === 'result')
+      ? 'reported'
+      : 'accepted';
   }
 
   get offer(): Offer {
@@ -92,12 +97,17 @@ export class Assignment {
   renew(fence: number): void {
     const before = this.key;
     this.#offer = { ...this.#offer, fence };
-    this.#ports.outbox.renew(before, this.key, (body) => {
-      const { taskId } = this.#offer;
-      return 'taskId' in body.value && body.value.taskId === taskId
-        ? ({ ...body, value: { ...body.value, fence } } as ReliableBody)
-        : body;
-    });
+    this.#ports.outbox.renew(
+      before,
+      this.key,
+      (body) => {
+        const { taskId } = this.#offer;
+        return 'taskId' in body.value && body.value.taskId === taskId
+          ? ({ ...body, value: { ...body.value, fence } } as ReliableBody)
+          : body;
+      },
+      heldNote(this.key, this.#offer, this.traceparent),
+    );
   }
 
   /** Asks the handler to stop; its outcome is still reported. */
@@ -113,6 +123,11 @@ export class Assignment {
   async run(leaseTraceparent: string): Promise<void> {
     const { taskId, fence, attempt, orderId, deadline } = this.offer;
     this.#phase = 'working';
+    const before = this.#ports.outbox
+      .reportsOf(this.key)
+      .flatMap(({ body }) => (body.$case === 'progress' ? [body.value] : []));
+    const hasStarted = before.some(({ started }) => started);
+    const resumedFrom = before.filter(({ started }) => !started).map(({ payload }) => payload);
     const attributes = {
       [ATTR_BOT_ID]: this.#ports.botId,
       [ATTR_ORDER_ID]: orderId,
@@ -122,8 +137,17 @@ export class Assignment {
     };
     const work = async (step: RawStep) => {
       traceparent = step.traceparent;
-      await this.#reportStart(traceparent);
-      return this.#work({ ...step, id: taskId, attempt, fence, orderId, deadline, signal: this.#stop.signal });
+      if (!hasStarted) await this.#reportStart(traceparent);
+      return this.#work({
+        ...step,
+        id: taskId,
+        attempt,
+        fence,
+        orderId,
+        deadline,
+        resumedFrom,
+        signal: this.#stop.signal,
+      });
     };
     let traceparent = this.traceparent;
     const ending = await traced(

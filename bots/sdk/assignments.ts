@@ -11,6 +11,7 @@ import {
   Verdict,
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignment, type AssignmentPorts, keyOf } from './assignment.ts';
+import { heldNote, type Journal } from './journal.ts';
 import type { PreparedWork, ServedKind } from './kind.ts';
 import type { BotLogger } from './logger.ts';
 import type { Entry } from './outbox.ts';
@@ -25,6 +26,7 @@ const rememberedAnswers = 256;
 export interface AssignmentsPorts extends AssignmentPorts {
   readonly kinds: ReadonlyMap<string, ServedKind>;
   readonly logger: BotLogger;
+  readonly journal: Journal;
   /** Refuses a hub frame. */
   complain(nack: Partial<Nack>): void;
   /** The number of assignments, or the phase of one, is another. */
@@ -52,6 +54,12 @@ export class Assignments {
   constructor(ports: AssignmentsPorts) {
     this.#ports = ports;
     for (const [kind, { credits }] of ports.kinds) this.#credits.set(kind, credits);
+    for (const [key, { offer, traceparent }] of ports.journal.remembered.held) {
+      const work = this.#prepare(offer, 0);
+      // Another program than the one that took it: the hub hears that the bot has it no more.
+      if (typeof work === 'string') ports.outbox.forget(key);
+      else this.#held.set(offer.taskId, new Assignment(offer, traceparent, work, ports));
+    }
   }
 
   get credits(): ReadonlyMap<string, number> {
@@ -93,8 +101,10 @@ export class Assignments {
     if (known && fence > known.offer.fence) this.#lose(known, 'lease-lost', `offered again under fence ${fence}`);
     const work = this.#judge(offer, seq);
     const accepted = typeof work !== 'string';
+    if (accepted) this.#ports.journal.note(heldNote(key, offer, traceparent));
     const isAnswered = this.#answer(key, { taskId, fence, accepted, reason: accepted ? '' : work }, traceparent);
     // No room for the answer: the hub withdraws the offer when its time is up.
+    if (accepted && !isAnswered) this.#ports.outbox.forget(key);
     if (!isAnswered || !accepted) return;
     const assignment = new Assignment(offer, traceparent, work, this.#ports);
     this.#held.set(taskId, assignment);
@@ -184,16 +194,21 @@ export class Assignments {
 
   /** The work when the offer can be taken, else why not. */
   #judge(offer: Offer, seq: number): PreparedWork | string {
-    const { taskId, fence, schema, payload } = offer;
+    const { taskId, fence, schema } = offer;
     if (this.#closedFor !== undefined) return this.#closedFor;
     const newest = this.#held.get(taskId)?.offer.fence;
     if (newest !== undefined) return `fence ${fence} is below ${newest}, under which this bot has the task`;
+    const work = this.#prepare(offer, seq);
+    if (typeof work === 'string') return work;
+    const kind = schema!.kind;
+    const credits = this.#credits.get(kind)!;
+    return this.#used(kind) >= credits ? `no credit: ${credits} of kind "${kind}" in use` : work;
+  }
+
+  #prepare({ taskId, fence, schema, payload }: Offer, seq: number): PreparedWork | string {
     const served = this.#ports.kinds.get(schema?.kind ?? '');
     if (!served) return `kind "${schema?.kind ?? ''}" is not served by this bot`;
     if (served.schema.digest !== schema?.digest) return `digest "${schema?.digest}" is not applied on this bot`;
-    const credits = this.#credits.get(served.schema.kind)!;
-    if (this.#used(served.schema.kind) >= credits)
-      return `no credit: ${credits} of kind "${served.schema.kind}" in use`;
     try {
       return served.prepare(payload);
     } catch (error) {

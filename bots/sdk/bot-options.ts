@@ -1,6 +1,7 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Tracer } from '@opentelemetry/api';
 import type { BackoffPolicy } from './backoff.ts';
+import type { BotStore } from './bot-store.ts';
 import type { ServedKind } from './kind.ts';
 import type { BotLogger } from './logger.ts';
 
@@ -14,7 +15,9 @@ export interface BotOptions {
   readonly position?: () => { x: number; y: number };
   /** 0 to 1. Asked at each heartbeat. */
   readonly battery?: () => number;
-  /** How often this robot has booted, where it can remember it. */
+  /** Where what must survive the process is kept: `fileStore(path)`. Without, a bot that starts again has forgotten its tasks. */
+  readonly store?: BotStore;
+  /** How often this robot has booted, where it can remember it; with a store, that does. */
   readonly bootCount?: number;
   readonly reconnect?: BackoffPolicy;
   /** Plaintext when not given. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { trace } from '@opentelemetry/api';
 import { type HubFrame, type ProtocolOffer, RevisionStatus, type Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
@@ -6,6 +5,7 @@ import { defaultBackoff, pause } from './backoff.ts';
 import { type BotOptions, hubsOf, kindsOf } from './bot-options.ts';
 import { type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.ts';
 import { dialHub } from './hub-client.ts';
+import { Journal } from './journal.ts';
 import type { ServedKind } from './kind.ts';
 import { Listeners } from './listeners.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
@@ -30,7 +30,7 @@ export const connectBot = (options: BotOptions): Bot => new Bot(options);
 
 export class Bot implements AsyncDisposable {
   readonly botId: string;
-  readonly instanceId = randomUUID();
+  readonly instanceId: string;
   /** Resolves when the bot is closed, with the error when the hub refused it. Never rejects. */
   readonly closed: Promise<HubRefused | undefined>;
   readonly #options: BotOptions;
@@ -38,6 +38,7 @@ export class Bot implements AsyncDisposable {
   readonly #logger: BotLogger;
   readonly #random: () => number;
   readonly #kinds: ReadonlyMap<string, ServedKind>;
+  readonly #journal: Journal;
   readonly #outbox: Outbox;
   readonly #assignments: Assignments;
   readonly #selfReport: SelfReport;
@@ -46,7 +47,7 @@ export class Bot implements AsyncDisposable {
   readonly #watch = new Watch();
   #state: BotState;
   #session: Session | undefined;
-  #resumeToken: Uint8Array = new Uint8Array();
+  #resumeToken: Uint8Array;
   #lastHubSeq = 0;
   #maxFrameBytes = defaultMaxFrameBytes;
   #leaving = false;
@@ -58,20 +59,26 @@ export class Bot implements AsyncDisposable {
     this.#logger = options.logger ?? silentLogger;
     this.#random = options.random ?? Math.random;
     this.#kinds = kindsOf(options);
-    this.#outbox = new Outbox((entry: Entry) => this.#assignments.settled(entry), options.outboxLimit);
+    this.#journal = new Journal(options.store, options.bootCount);
+    const { instanceId, bootCount, token } = this.#journal.remembered;
+    this.instanceId = instanceId;
+    this.#resumeToken = token;
+    this.#outbox = new Outbox((entry: Entry) => this.#assignments.settled(entry), options.outboxLimit, this.#journal);
     this.#assignments = new Assignments({
       botId: options.botId,
       kinds: this.#kinds,
       logger: this.#logger,
       tracer: options.tracer ?? trace.getTracer('mallbots-bot'),
       outbox: this.#outbox,
+      journal: this.#journal,
       maxPayloadBytes: () => this.#maxFrameBytes - frameOverheadBytes,
       written: () => this.#session?.pump(),
       complain: (nack) => this.#session?.complain(nack),
       changed: () => this.#watch.look(),
     });
     this.#selfReport = new SelfReport(options, {
-      instanceId: this.instanceId,
+      instanceId,
+      bootCount,
       kinds: this.#kinds,
       assignments: this.#assignments,
     });
@@ -151,6 +158,7 @@ export class Bot implements AsyncDisposable {
 
   /** Ends without a word, as a killed process does: for tests and simulators. */
   async kill(): Promise<void> {
+    this.#journal.close();
     this.#assignments.loseAll('killed', 'killed');
     this.#stopping.abort();
     this.#session?.cut();
@@ -194,6 +202,7 @@ export class Bot implements AsyncDisposable {
 
   #welcomed(hub: string, welcome: Welcome): void {
     this.#resumeToken = welcome.resumeToken;
+    this.#journal.note({ type: 'token', token: welcome.resumeToken.toString('base64') });
     this.#maxFrameBytes = welcome.maxFrameBytes || defaultMaxFrameBytes;
     this.#assignments.verdicts(welcome.verdicts);
     if (!this.#leaving) this.#assignments.close(undefined);
@@ -251,6 +260,7 @@ export class Bot implements AsyncDisposable {
   #finish(error?: HubRefused): HubRefused | undefined {
     this.#assignments.loseAll('shutdown', error?.message ?? 'the bot is closed');
     if (error) this.#logger.error({ [ATTR_BOT_ID]: this.botId, code: error.code }, error.message);
+    this.#journal.close();
     this.#enter(error ? { at: 'closed', error } : { at: 'closed' });
     return error;
   }

@@ -31,6 +31,7 @@ export interface RawTask extends RawStep {
   readonly fence: number;
   readonly orderId: string;
   readonly deadline: Date | undefined;
+  readonly resumedFrom: readonly Uint8Array[];
   readonly signal: AbortSignal;
 }
 
@@ -71,7 +72,9 @@ export function defineKind<T, P, R>(definition: KindDefinition<T, P, R>): Kind<T
         const payload = task.decode(bytes);
         return async (raw) => {
           const { id, attempt, fence, orderId, deadline, signal } = raw;
-          const outcome = await handler({ ...typed(raw), id, attempt, fence, orderId, deadline, signal, payload });
+          const resumedFrom = raw.resumedFrom.map((report) => progress.decode(report));
+          const about = { id, attempt, fence, orderId, deadline, resumedFrom, signal, payload };
+          const outcome = await handler({ ...typed(raw), ...about });
           return result.encode(outcome).finish();
         };
       },

@@ -1,4 +1,5 @@
 import type { BotFrame } from '../../src/gen/fleet/v1/fleet.ts';
+import { frameNote, Journal, keptPerTask, type Note } from './journal.ts';
 
 type Body = NonNullable<BotFrame['body']>;
 export type ReliableBody = Extract<
@@ -27,8 +28,6 @@ interface Waiter {
 export const outboxLimit = 512;
 /** Room beyond the limit for answers to the hub (offers, cancels, protocol), which cannot wait. Frames. */
 export const answerReserve = 64;
-/** Acknowledged progress that is kept per held task, for a hub that asks to hear it all again. Frames. */
-const keptPerTask = 256;
 
 /**
  * The frames that must not be lost, in order, until the hub acknowledges them. Numbers run 1, 2, 3 ... for the life of the bot
@@ -39,7 +38,8 @@ export class Outbox {
   readonly #onSettled: (entry: Entry) => void;
   #frames: Entry[] = [];
   #waiting: Waiter[] = [];
-  readonly #kept = new Map<string, Entry[]>();
+  readonly #kept: Map<string, Entry[]>;
+  readonly #journal: Journal;
   #lastSeq = 0;
   /** Highest seq written on the current connection. */
   #cursor = 0;
@@ -47,9 +47,16 @@ export class Outbox {
   #highestSent = 0;
 
   /** `onSettled` hears of each frame that the hub acknowledged. */
-  constructor(onSettled: (entry: Entry) => void, limit = outboxLimit) {
+  constructor(onSettled: (entry: Entry) => void, limit = outboxLimit, journal = new Journal(undefined)) {
     this.#onSettled = onSettled;
     this.#limit = limit;
+    this.#journal = journal;
+    const { frames, kept, lastSeq } = journal.remembered;
+    this.#frames = [...frames];
+    this.#kept = new Map(kept);
+    this.#lastSeq = lastSeq;
+    // Any of them may have been sent.
+    this.#highestSent = lastSeq;
   }
 
   get size(): number {
@@ -111,12 +118,14 @@ export class Outbox {
     const index = this.#frames.findIndex((entry) => entry.seq === seq);
     if (index === -1) return undefined;
     const [entry] = this.#frames.splice(index, 1);
+    this.#journal.note({ type: 'refused', seq });
     this.#admit();
     return entry;
   }
 
   /** Nothing that was said about `task` matters any more. */
   forget(task: string): void {
+    this.#journal.note({ type: 'forgotten', task });
     this.#kept.delete(task);
     this.#frames = this.#frames.filter((entry) => entry.task !== task);
     this.#admit();
@@ -126,15 +135,15 @@ export class Outbox {
    * The assignment goes on under another fence: everything that was reported of it goes out again, as `under` says it, with new numbers. Call
    * before anything is written.
    */
-  renew(task: string, renewed: string, under: (body: ReliableBody) => ReliableBody): void {
+  renew(task: string, renewed: string, under: (body: ReliableBody) => ReliableBody, held: Note): void {
     const reports = [...(this.#kept.get(task) ?? []), ...this.#frames.filter((entry) => entry.task === task)];
     this.#kept.delete(task);
     this.#frames = this.#frames.filter((entry) => entry.task !== task);
-    for (const { body, traceparent } of reports) {
-      if (body.$case === 'progress' || body.$case === 'result') {
-        this.#push({ body: under(body), traceparent, task: renewed });
-      }
-    }
+    const again = reports
+      .filter(({ body }) => body.$case === 'progress' || body.$case === 'result')
+      .map(({ body, traceparent }) => ({ seq: ++this.#lastSeq, body: under(body), traceparent, task: renewed }));
+    this.#journal.note({ type: 'forgotten', task }, held, ...again.map(frameNote));
+    this.#frames.push(...again);
     this.#waiting = this.#waiting.map((waiter) =>
       waiter.letter.task === task
         ? { ...waiter, letter: { ...waiter.letter, body: under(waiter.letter.body), task: renewed } }
@@ -142,9 +151,15 @@ export class Outbox {
     );
   }
 
+  /** All that was reported of the task, as far as it is kept. */
+  reportsOf(task: string): readonly Entry[] {
+    return [...(this.#kept.get(task) ?? []), ...this.#frames.filter((entry) => entry.task === task)];
+  }
+
   #settle(upTo: number): void {
     const first = this.#frames.findIndex((entry) => entry.seq > upTo);
     const settled = this.#frames.splice(0, first === -1 ? this.#frames.length : first);
+    if (settled.length > 0) this.#journal.note({ type: 'settled', upTo });
     for (const entry of settled) {
       this.#keep(entry);
       this.#onSettled(entry);
@@ -153,8 +168,11 @@ export class Outbox {
   }
 
   #push(letter: Letter): number {
-    this.#lastSeq += 1;
-    this.#frames.push({ ...letter, seq: this.#lastSeq });
+    const entry = { ...letter, seq: this.#lastSeq + 1 };
+    // Remembered before it can be sent: its number is never another frame's.
+    this.#journal.note(frameNote(entry));
+    this.#lastSeq = entry.seq;
+    this.#frames.push(entry);
     return this.#lastSeq;
   }
 

@@ -8,6 +8,7 @@ import type { LossyBody } from './uplink.ts';
 
 export interface SelfReportPorts {
   readonly instanceId: string;
+  readonly bootCount: number;
   readonly kinds: ReadonlyMap<string, ServedKind>;
   readonly assignments: Assignments;
 }
@@ -26,11 +27,11 @@ export class SelfReport {
 
   /** `resume` is what is left of the session before. */
   hello(resume: { readonly token: Uint8Array; readonly lastHubSeq: number }): Hello {
-    const { instanceId, kinds, assignments } = this.#ports;
+    const { instanceId, bootCount, kinds, assignments } = this.#ports;
     return {
       botId: this.#options.botId,
       instanceId,
-      bootCount: this.#options.bootCount ?? 0,
+      bootCount,
       resumeToken: Buffer.from(resume.token),
       lastHubSeq: resume.lastHubSeq,
       envelope: { minMinor: 0, maxMinor: 0 },

@@ -27,6 +27,8 @@ export interface Task<T, P> extends Step<P> {
   readonly orderId: string;
   /** When the work should be done; undefined when it has time. */
   readonly deadline: Date | undefined;
+  /** What an earlier process of this bot has reported of the task, in order: go on from there. Empty for work that begins. */
+  readonly resumedFrom: readonly P[];
   /** Aborted with a TaskAborted when the work has to stop: end soon, by throwing or by returning. */
   readonly signal: AbortSignal;
 }

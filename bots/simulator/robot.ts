@@ -33,7 +33,7 @@ export interface RobotOptions {
   readonly tell: (event: FleetEvent) => void;
 }
 
-type AnyTask = Task<unknown, never>;
+type AnyTask = Pick<Task<unknown, never>, 'id' | 'orderId' | 'attempt' | 'payload' | 'signal'>;
 
 /** From a crash until the program runs again, in life. */
 const rebootSeconds = 20;
