@@ -16,7 +16,7 @@ export interface BotOptions {
   /** 0 to 1. Asked at each heartbeat. */
   readonly battery?: () => number;
   /** Where what must survive the process is kept: `fileStore(path)`. Without, a bot that starts again has forgotten its tasks. */
-  readonly store?: BotStore;
+  readonly store?: BotStore | undefined;
   /** How often this robot has booted, where it can remember it; with a store, that does. */
   readonly bootCount?: number;
   readonly reconnect?: BackoffPolicy;

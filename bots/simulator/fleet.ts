@@ -16,6 +16,8 @@ export interface FleetOptions {
   /** 10 is ten times faster than life. */
   readonly timeScale?: number;
   readonly faults?: Partial<FaultOptions>;
+  /** Exists; a file per bot there keeps what survives its program. */
+  readonly stateDirectory?: string | undefined;
   readonly tracer?: Tracer;
   readonly logger?: BotLogger;
   readonly onEvent?: (event: FleetEvent) => void;
@@ -45,7 +47,17 @@ export function startFleet(options: FleetOptions): Fleet {
   const faults = { ...noFaults, ...options.faults };
   const robots = Array.from({ length: count }, (_, index) => {
     const botId = `${namePrefix}${firstNumber + index}`;
-    return new Robot({ hub, botId, seed, timeScale, faults, tracer, logger, tell });
+    return new Robot({
+      hub,
+      botId,
+      seed,
+      timeScale,
+      faults,
+      stateDirectory: options.stateDirectory,
+      tracer,
+      logger,
+      tell,
+    });
   });
   const stop = async ({ deadlineMs = stopDeadlineMs } = {}) => {
     await Promise.all(robots.map((robot) => robot.stop(deadlineMs)));

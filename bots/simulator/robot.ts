@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tracer } from '@opentelemetry/api';
 import { KeyedSerial } from '../../src/kit/keyed-serial.ts';
@@ -5,6 +6,7 @@ import {
   type Bot,
   type BotLogger,
   connectBot,
+  fileStore,
   type ReturnProgress,
   type ReturnResult,
   type ReturnTask,
@@ -28,6 +30,8 @@ export interface RobotOptions {
   readonly seed: number;
   readonly timeScale: number;
   readonly faults: FaultOptions;
+  /** Where the robot keeps what survives its program; undefined: nothing does. */
+  readonly stateDirectory: string | undefined;
   readonly tracer: Tracer | undefined;
   readonly logger: BotLogger | undefined;
   readonly tell: (event: FleetEvent) => void;
@@ -68,12 +72,13 @@ export class Robot {
   }
 
   #boot(): void {
-    const { hub, botId, tracer, logger, tell } = this.#options;
+    const { hub, botId, stateDirectory, tracer, logger, tell } = this.#options;
     this.#boots += 1;
     const bot = connectBot({
       hub,
       botId,
       bootCount: this.#boots,
+      store: stateDirectory === undefined ? undefined : fileStore(join(stateDirectory, `${botId}.log`)),
       kinds: [
         shopKind.serve((task) => this.#shop(bot, task), { credits: 1 }),
         returnKind.serve((task) => this.#return(bot, task), { credits: 1 }),

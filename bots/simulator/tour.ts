@@ -13,18 +13,29 @@ export interface Walker {
   onPicked(item: Item, outcome: LineOutcome): void;
 }
 
-/** One shopping tour: store by store, then to the depot. */
+/** One shopping tour: store by store, then to the depot. What an earlier process of the robot has reported is not done again. */
 export async function tour(task: Task<ShopTask, ShopProgress>, walker: Walker): Promise<ShopResult> {
   const lines: LineOutcome[] = [];
   let walkedMetres = 0;
   const { stops } = task.payload;
+  const before = task.resumedFrom.flatMap(({ step }) => step ?? []);
   for (const [stopIndex, stop] of stops.entries()) {
+    const wasReached = before.some(({ $case, value }) => $case === 'stopReached' && value.stopIndex === stopIndex);
+    const outcomes = stop.items.map((item) => outcomeOf(item, before));
+    if (wasReached && outcomes.every((outcome) => outcome.isWhole)) {
+      lines.push(...outcomes.map(({ lineId, picked, short }) => ({ lineId, picked, short })));
+      continue;
+    }
     walker.setOut(stopIndex);
     await task.step('visit store', { 'mallbots.store_id': stop.storeId }, async (visit) => {
       walkedMetres += await walker.walkTo(stop.place ?? depot);
-      await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
-      walker.onStop(stop);
-      for (const item of stop.items) lines.push(await pickItem(visit, stop, item, walker));
+      if (!wasReached) {
+        await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
+        walker.onStop(stop);
+      }
+      for (const [index, item] of stop.items.entries()) {
+        lines.push(await pickItem(visit, stop, item, outcomes[index]!, walker));
+      }
     });
   }
   walker.setOut(stops.length);
@@ -34,15 +45,36 @@ export async function tour(task: Task<ShopTask, ShopProgress>, walker: Walker): 
   return { lines, walkedMetres };
 }
 
+/** What is known of a line; whole when all of its units are accounted for. */
+function outcomeOf({ lineId, quantity }: Item, before: ReadonlyArray<NonNullable<ShopProgress['step']>>) {
+  const units = (wanted: 'itemPicked' | 'itemShort') =>
+    before.reduce(
+      (sum, { $case, value }) => ($case === wanted && value.lineId === lineId ? sum + value.quantity : sum),
+      0,
+    );
+  const picked = units('itemPicked');
+  const short = units('itemShort');
+  return { lineId, picked, short, isWhole: picked + short >= quantity };
+}
+
 /** A line can be picked and short at once: some units were there. */
-function pickItem(visit: Step<ShopProgress>, { storeId }: Stop, item: Item, walker: Walker): Promise<LineOutcome> {
+function pickItem(
+  visit: Step<ShopProgress>,
+  { storeId }: Stop,
+  item: Item,
+  before: LineOutcome & { readonly isWhole: boolean },
+  walker: Walker,
+): Promise<LineOutcome> {
+  const { lineId, picked, short, isWhole } = before;
+  if (isWhole) return Promise.resolve({ lineId, picked, short });
   return visit.step('pick item', { 'mallbots.sku': item.sku }, async (step) => {
     const { lineId, productId } = item;
-    const picked = await walker.pick(item);
+    // Units that were picked before are in the basket: what was not there is all that is left to say.
+    const picked = before.picked > 0 ? before.picked : await walker.pick(item);
     const short = item.quantity - picked;
     const report = ($case: 'itemPicked' | 'itemShort', quantity: number) =>
       step.progress({ step: { $case, value: { lineId, productId, storeId, quantity } } });
-    if (picked > 0) await report('itemPicked', picked);
+    if (picked > before.picked) await report('itemPicked', picked);
     if (short > 0) await report('itemShort', short);
     const outcome = { lineId, picked, short };
     walker.onPicked(item, outcome);

@@ -5,6 +5,7 @@ import type { FleetEvent } from '../../bots/simulator/fleet-event.ts';
 import { readConfig } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
+import { makeDirectory } from '../kit/make-directory.ts';
 import { aborted, parentGone, stopSignal } from '../runtime/stop-signal.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 import { between, hostPort, whole } from './arguments.ts';
@@ -48,6 +49,7 @@ export function botsCommand(): Command {
     .option('--slow-rate <share>', 'share of tasks walked at a third of the speed', share, 0)
     .option('--crash-rate <share>', 'share of tasks during which the bot crashes and forgets all', share, 0)
     .option('--disconnect-rate <share>', 'share of tasks during which the connection is cut', share, 0)
+    .option('--state-directory <path>', 'keep what survives a kill -9 in a file per bot here')
     .addHelpText('after', '\nExample:\n  $ mallbots bots --count 50 --time-scale 10 --crash-rate 0.05')
     .action(runBots);
 }
@@ -64,6 +66,7 @@ interface BotsOptions {
   slowRate: number;
   crashRate: number;
   disconnectRate: number;
+  stateDirectory?: string;
 }
 
 async function runBots(options: BotsOptions): Promise<void> {
@@ -72,6 +75,8 @@ async function runBots(options: BotsOptions): Promise<void> {
   const telemetry = createTelemetry({ role: 'bot', instanceId: newId(), ...config });
   const { logger, tracer } = telemetry;
   const { hub = config.address.hub, count, first, namePrefix, seed, timeScale } = options;
+  const { stateDirectory } = options;
+  if (stateDirectory !== undefined) makeDirectory(stateDirectory);
   const watch = watchFleet(count, logger);
   const fleet = startFleet({
     hub,
@@ -87,6 +92,7 @@ async function runBots(options: BotsOptions): Promise<void> {
       crashRate: options.crashRate,
       disconnectRate: options.disconnectRate,
     },
+    stateDirectory,
     tracer,
     logger,
     onEvent: watch.onEvent,
