@@ -159,6 +159,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   return {
     address: server.address,
     async drain() {
+      server.stopServing();
       // Nobody takes tasks any more; what the bots still report is.
       await Promise.all([ingest.drain(), dispatch.stop(), sendAway()]);
       await Promise.all([leases.stop(), server.drain(), control.close()]);

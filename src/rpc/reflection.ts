@@ -19,7 +19,7 @@ const alpha = {
 };
 
 /** `/package.Service/Method` to `package.Service`. */
-const serviceOf = (definition: ServiceDefinition): string => Object.values(definition)[0]!.path.split('/')[1]!;
+export const serviceOf = (definition: ServiceDefinition): string => Object.values(definition)[0]!.path.split('/')[1]!;
 
 export interface Reflection {
   readonly services: ReadonlyArray<{ definition: ServiceDefinition; implementation: UntypedServiceImplementation }>;

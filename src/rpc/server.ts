@@ -22,7 +22,7 @@ import { type ConnectionLimits, unaryConnectionLimits } from './connection-limit
 import { toStatus } from './errors.ts';
 import { Gate, type OnGateEvent } from './gate.ts';
 import { cannotListen } from './listen.ts';
-import { reflection } from './reflection.ts';
+import { reflection, serviceOf } from './reflection.ts';
 
 /** Time for calls under way to end once the server drains; then they are cut. Longer than a transaction's deadline would hold up a restart. */
 const drainTimeoutMs = 5_000;
@@ -48,6 +48,8 @@ export interface RpcServer {
   readonly connections: number;
   /** Ends the connection of a peer, as `getPeer` of a call names it. */
   hangUp(peer: string): void;
+  /** Answers to who asks for its health that it takes nothing new; the services go on until `drain`. */
+  stopServing(): void;
   drain(): Promise<void>;
 }
 
@@ -171,7 +173,9 @@ export async function startServer(
   const reflected = reflection([...services.map(({ definition }) => definition), healthService]);
   for (const { definition, implementation } of [...services, ...reflected.services])
     server.addService(readable(definition), implementation);
-  const health = new HealthImplementation({ '': 'SERVING' });
+  // '' is the server as a whole.
+  const served = ['', ...services.map(({ definition }) => serviceOf(definition))];
+  const health = new HealthImplementation(Object.fromEntries(served.map((name) => [name, 'SERVING' as const])));
   health.addToServer(server);
   const gate = new Gate(server.createConnectionInjector(ServerCredentials.createInsecure()), limits, onEvent);
   const colon = listen.lastIndexOf(':');
@@ -179,14 +183,18 @@ export async function startServer(
   const port = await gate.listen(host, Number(listen.slice(colon + 1))).catch((error: Error) => {
     throw cannotListen(listen, error);
   });
+  const stopServing = () => {
+    for (const name of served) health.setStatus(name, 'NOT_SERVING');
+  };
   return {
     address: `${host}:${port}`,
+    stopServing,
     get connections() {
       return gate.connections;
     },
     hangUp: (peer) => gate.hangUp(peer),
     async drain() {
-      health.setStatus('', 'NOT_SERVING');
+      stopServing();
       gate.close();
       const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       reflected.end();

@@ -1,5 +1,6 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { SpanKind } from '@opentelemetry/api';
+import { service as healthService } from 'grpc-health-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { invalid, MallError, notFound } from '../../src/contract/errors.ts';
 import { DepotService, ShoppingList as List, ListState, type ShoppingList } from '../../src/gen/depot/v1/depot.ts';
@@ -239,6 +240,31 @@ describe('a service over gRPC', () => {
     expect(await pay(bytes)).toMatchObject({ code: 3, details: expect.stringContaining('payments.v1.Payments/Pay') });
     expect(await pay(Buffer.from(PayRequest.encode(PayRequest.fromPartial({ orderId: 'o2' })).finish()))).toBeNull();
     expect(paid).toEqual(['o2']);
+  });
+});
+
+describe('the health of a server', () => {
+  const check = healthService.Check!;
+  const ask = (client: Client, service: string) =>
+    new Promise<string>((resolve) => {
+      const { path, requestSerialize, responseDeserialize } = check;
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, answer) =>
+        resolve(error ? String(error.code) : (answer as { status: string }).status),
+      );
+    });
+
+  test('is told of the whole and of each service, and ends before the calls do', async () => {
+    const { server, api } = await serve({ getList: async ({ orderId }) => list(orderId) });
+    const client = new Client(server.address, credentials.createInsecure());
+    open.push({ close: () => client.close() });
+    const names = ['', 'depot.v1.Depot'];
+    const all = () => Promise.all(names.map((name) => ask(client, name)));
+
+    expect(await all()).toEqual(['SERVING', 'SERVING']);
+    expect(await ask(client, 'hub.v1.Nothing')).toBe('5');
+    server.stopServing();
+    expect(await all()).toEqual(['NOT_SERVING', 'NOT_SERVING']);
+    expect(await api.getList({ orderId: 'o1' })).toMatchObject({ orderId: 'o1' });
   });
 });
 
