@@ -1,9 +1,12 @@
-import { invalid } from '../contract/errors.ts';
+import { invalid, MallError, notFound } from '../contract/errors.ts';
 import { requireId } from '../contract/ids.ts';
 import type { Database } from '../database/port.ts';
-import type { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
+import type { FleetAdminService, TaskView } from '../gen/fleet/v1/fleet.ts';
 import type { Api } from '../rpc/api.ts';
 import { listBots } from './bot-store.ts';
+import type { CancelTask } from './cancel.ts';
+import { maxReasonChars } from './read-report.ts';
+import type { Task } from './task-phase.ts';
 import { listTasks } from './task-store.ts';
 
 /** Tasks in one answer: when the request does not say, and at most. */
@@ -11,7 +14,13 @@ const defaultLimit = 100;
 const maxLimit = 1_000;
 
 /** fleet.v1.FleetAdmin: the whole fleet, whichever hub its bots are on. */
-export const fleetAdmin = (database: Database): Omit<Api<FleetAdminService>, 'getHubStatus'> => ({
+export const fleetAdmin = ({
+  database,
+  cancelTask,
+}: {
+  database: Database;
+  cancelTask: CancelTask;
+}): Omit<Api<FleetAdminService>, 'getHubStatus'> => ({
   async listBots({ connectedOnly }) {
     const bots = await database.query((orm) => listBots(orm, connectedOnly));
     return {
@@ -38,24 +47,40 @@ export const fleetAdmin = (database: Database): Omit<Api<FleetAdminService>, 'ge
       limit: limit || defaultLimit,
     };
     const tasks = await database.query((orm) => listTasks(orm, wanted));
-    return {
-      tasks: tasks.map(
-        ({ taskId, schema, orderId, phase, attempt, fence, createdAt, priority, deadline, onlyBotId }) => ({
-          taskId,
-          kind: schema.kind,
-          orderId,
-          state: phase.state,
-          attempt,
-          fence,
-          botId: 'botId' in phase ? phase.botId : '',
-          createdAt,
-          priority,
-          deadline,
-          onlyBotId,
-          heldUntil: 'heldUntil' in phase ? phase.heldUntil : undefined,
-          reason: 'reason' in phase ? phase.reason : '',
-        }),
-      ),
-    };
+    return { tasks: tasks.map(taskView) };
+  },
+
+  async cancelTask({ taskId: id, reason }) {
+    const taskId = requireId('task_id', id);
+    if (reason.length > maxReasonChars) {
+      throw invalid('reason', `${reason.length} characters`, 'TOO_LONG', `give at most ${maxReasonChars} characters`);
+    }
+    const decision = await cancelTask(taskId, reason.replaceAll('\0', '') || 'recalled by staff');
+    if (decision.verdict !== 'refused') return taskView(decision.task);
+    if (decision.reason === 'UNKNOWN_TASK') throw notFound('task', 'task_id', taskId);
+    throw new MallError('FAILED_PRECONDITION', decision.message, {
+      reason: 'TASK_OVER',
+      field: 'task_id',
+      value: taskId,
+    });
   },
 });
+
+function taskView({ phase, ...task }: Task): TaskView {
+  const { taskId, schema, orderId, attempt, fence, createdAt, priority, deadline, onlyBotId } = task;
+  return {
+    taskId,
+    kind: schema.kind,
+    orderId,
+    state: phase.state,
+    attempt,
+    fence,
+    botId: 'botId' in phase ? phase.botId : '',
+    createdAt,
+    priority,
+    deadline,
+    onlyBotId,
+    heldUntil: 'heldUntil' in phase ? phase.heldUntil : undefined,
+    reason: 'reason' in phase ? phase.reason : '',
+  };
+}

@@ -7,7 +7,7 @@ import type { Introduction } from './hello.ts';
 import type { Changed, Ledger } from './ledger.ts';
 import { type HubTimes, maxAdmissionsPerTransaction } from './limits.ts';
 import { isTokenOf } from './resume-token.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task-phase.ts';
 import { lockTasksOf } from './task-store.ts';
 
 /** A stream that wants to be its bot's newest. */
@@ -30,6 +30,8 @@ export interface Admitted {
   readonly supersededOn: string | undefined;
   /** What the bot said it holds and does. */
   readonly kept: readonly Task[];
+  /** Of those among them that were lost and are given back: the fence under which the bot still has them, by task. */
+  readonly renewed: ReadonlyMap<string, number>;
 }
 
 export interface AdmissionPorts {
@@ -39,6 +41,15 @@ export interface AdmissionPorts {
   readonly hubId: string;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
+}
+
+/** A task of a bot that is back. */
+interface Return {
+  readonly botId: string;
+  /** Under which the bot has had it. */
+  readonly fence: number;
+  readonly decision: Changed;
+  readonly isKept: boolean;
 }
 
 type Outcome = Admitted | MallError;
@@ -55,7 +66,8 @@ export class Admissions {
   }
 
   /**
-   * Makes the stream its bot's newest. Tasks that the bot holds and still has are kept; those that it has by the table but does not hold are lost.
+   * Makes the stream its bot's newest. Tasks that the bot holds and still has, or may take up again, are kept; those that it has by
+   * the table but does not hold are lost.
    * @throws MallError ALREADY_EXISTS when another live instance has the bot id, ABORTED when another stream came first or this one is gone
    */
   async admit(applicant: Applicant): Promise<Admitted> {
@@ -94,8 +106,14 @@ export class Admissions {
         else claims.set(botId, claim);
       }
       const epochs = await claimBots(tx.orm, [...claims.values()], times.leaseMs);
-      const { now, tasks } = await lockTasksOf(tx.orm, [...epochs.keys()]);
-      const returned = tasks.map((task) => this.#returned(tx, task, applicants, now));
+      const claimed = [...epochs.keys()].flatMap((botId) => applicants.get(botId)!.introduction.held);
+      const { now, tasks } = await lockTasksOf(
+        tx.orm,
+        [...epochs.keys()],
+        claimed.map(({ taskId }) => taskId),
+      );
+      const admitted = new Map([...applicants].filter(([botId]) => epochs.has(botId)));
+      const returned = tasks.flatMap((task) => this.#returned(tx, task, admitted, now));
       await ledger.commit(
         tx,
         returned.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
@@ -104,8 +122,12 @@ export class Admissions {
       const byBot = Map.groupBy(kept, ({ botId }) => botId);
       for (const [botId, epoch] of epochs) {
         const { sessionId, continues, supersededOn } = claims.get(botId)!;
-        const tasks = byBot.get(botId)?.map(({ decision }) => decision.task) ?? [];
-        outcomes.set(botId, { epoch, sessionId, continues, supersededOn, kept: tasks });
+        const of = byBot.get(botId) ?? [];
+        const tasks = of.map(({ decision }) => decision.task);
+        const renewed = new Map(
+          of.flatMap(({ decision: { task }, fence }) => (fence < task.fence ? [[task.taskId, fence] as const] : [])),
+        );
+        outcomes.set(botId, { epoch, sessionId, continues, supersededOn, kept: tasks, renewed });
       }
       return { outcomes, areQueued: kept.length < returned.length };
     });
@@ -130,21 +152,22 @@ export class Admissions {
     }
   }
 
-  /** What becomes of a task that its bot has by the table, when the bot is back. */
-  #returned(tx: Transaction, task: Task, applicants: ByBot, now: Date) {
+  /** What becomes of a task that a bot has by the table, or says it has, when the bot is back; nothing when it is neither its own nor was. */
+  #returned(tx: Transaction, task: Task, applicants: ByBot, now: Date): Return[] {
     const { ledger } = this.#ports;
-    const botId = 'botId' in task.phase ? task.phase.botId : '';
-    const held = applicants.get(botId)?.introduction.held.find(({ taskId }) => taskId === task.taskId);
-    if (held) {
-      const decision = ledger.decide(tx, task, { type: 'resumed', botId, fence: held.fence }, now);
-      if (decision.verdict === 'changed') return { botId, decision, isKept: true };
+    const { phase, lost } = task;
+    const holder = 'botId' in phase ? phase.botId : '';
+    for (const botId of new Set([lost?.botId ?? '', holder])) {
+      const held = applicants.get(botId)?.introduction.held.find(({ taskId }) => taskId === task.taskId);
+      if (!held) continue;
+      const { fence } = held;
+      const decision = ledger.decide(tx, task, { type: 'resumed', botId, fence }, now);
+      if (decision.verdict === 'changed') return [{ botId, fence, decision, isKept: true }];
     }
+    if (!applicants.has(holder)) return [];
     const reason = 'the bot came back without it';
-    return {
-      botId,
-      decision: ledger.decide(tx, task, { type: 'dropped', botId, reason }, now) as Changed,
-      isKept: false,
-    };
+    const decision = ledger.decide(tx, task, { type: 'dropped', botId: holder, reason }, now);
+    return decision.verdict === 'changed' ? [{ botId: holder, fence: task.fence, decision, isKept: false }] : [];
   }
 }
 

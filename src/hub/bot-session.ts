@@ -7,6 +7,7 @@ import { TokenBucket } from '../kit/token-bucket.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Admissions, Admitted } from './admissions.ts';
+import { recallOf, sendRecall } from './cancel.ts';
 import type { Counts } from './counts.ts';
 import type { Detach } from './detach.ts';
 import { type IncomingFrame, isMalformed } from './envelope.ts';
@@ -20,7 +21,7 @@ import { nackOf, nackReasonName, type Refusal } from './refusal.ts';
 import { digestOf, drawResumeToken } from './resume-token.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
 import { decideSession, type SessionEffect, type SessionInput, type SessionState } from './session.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task-phase.ts';
 import { durationOf, welcomeOf } from './welcome.ts';
 
 export interface SessionPorts {
@@ -226,7 +227,11 @@ export class BotSession implements Seat {
     const { sessionId, epoch, kept } = admitted;
     this.#arrival = arrival;
     this.#bot = new LiveBot(introduction, { sessionId, epoch }, performance.now());
-    for (const task of kept) this.#bot.leased(task, askedAtMs + this.#ports.times.leaseMs);
+    for (const task of kept) {
+      // What is being cancelled was not renewed: the table is asked how long it has.
+      const leaseMs = task.phase.state === 'CANCELLING' ? 0 : this.#ports.times.leaseMs;
+      this.#bot.leased(task, askedAtMs + leaseMs);
+    }
     this.#logger = stream.logger.child({ [ATTR_BOT_ID]: introduction.botId, session: sessionId, epoch });
     stream.admitted(this, epoch);
     this.input(input);
@@ -247,6 +252,7 @@ export class BotSession implements Seat {
     if (resumed) this.#outbound.replay(introduction.lastHubSeq, (body) => stillMatters(body, kept));
     if (supersededOn !== undefined && supersededOn !== hubId) onSuperseding(this.bot);
     this.#logger.info({ kept: kept.length, held: introduction.held.length, resumed }, 'bot connected');
+    for (const recall of kept.map(recallOf)) if (recall) sendRecall(this, recall);
     roster.add(this);
     onWilling();
   }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Database } from '../database/port.ts';
+import type { Recall } from './cancel.ts';
 import { notifyDebounceMs } from './limits.ts';
 
 /** PostgreSQL's notification channel between the hubs of one fleet. */
@@ -9,6 +10,14 @@ const channel = 'mallbots_hub';
 const note = z.discriminatedUnion('type', [
   z.object({ from: z.string(), type: z.literal('queued') }),
   z.object({ from: z.string(), type: z.literal('superseded'), botId: z.string(), epoch: z.number() }),
+  z.object({
+    from: z.string(),
+    type: z.literal('recalled'),
+    botId: z.string(),
+    taskId: z.string(),
+    fence: z.number(),
+    reason: z.string(),
+  }),
 ]);
 type Note = z.infer<typeof note>;
 
@@ -20,18 +29,21 @@ export interface ControlPorts {
   readonly onQueued: () => void;
   /** The bot has a session of this epoch on another hub. */
   readonly onSuperseded: (botId: string, epoch: number) => void;
+  /** A bot that is not on the hub which says so is to stop. */
+  readonly onRecalled: (recall: Recall) => void;
 }
 
 export interface Control {
   /** Tells the other hubs that tasks are waiting; those of a moment share one notification. */
   tellQueued(): void;
   tellSuperseded(botId: string, epoch: number): void;
+  tellRecalled(recall: Recall): void;
   close(): Promise<void>;
 }
 
 /**
  * What hubs tell each other. Over PostgreSQL and not over the broker, because all of it is about rows that were committed there a moment
- * before, and because a note may be lost: dispatch polls, and the next renewal of a superseded session finds its row taken.
+ * before, and because a note may be lost: dispatch polls, and the next renewal of a superseded session or of a cancelled task's lease finds out.
  */
 export async function startControl({
   database,
@@ -39,6 +51,7 @@ export async function startControl({
   hubId,
   onQueued,
   onSuperseded,
+  onRecalled,
 }: ControlPorts): Promise<Control> {
   let debounce: NodeJS.Timeout | undefined;
   const tell = (told: Note) => {
@@ -50,7 +63,8 @@ export async function startControl({
     const heard = note.safeParse(parseJson(payload));
     if (!heard.success || heard.data.from === hubId) return;
     if (heard.data.type === 'queued') onQueued();
-    else onSuperseded(heard.data.botId, heard.data.epoch);
+    else if (heard.data.type === 'superseded') onSuperseded(heard.data.botId, heard.data.epoch);
+    else onRecalled(heard.data);
   };
   const listening = await database.listen(channel, hear);
   return {
@@ -61,6 +75,7 @@ export async function startControl({
       }, notifyDebounceMs);
     },
     tellSuperseded: (botId, epoch) => tell({ from: hubId, type: 'superseded', botId, epoch }),
+    tellRecalled: (recall) => tell({ from: hubId, type: 'recalled', ...recall }),
     async close() {
       clearTimeout(debounce);
       await listening.close();

@@ -5,12 +5,13 @@ import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { assign, type Candidate } from './assign.ts';
 import type { HubMetrics } from './hub-metrics.ts';
+import { policyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
 import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
 import type { Roster, Seat } from './roster.ts';
-import type { Task } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
+import type { Task } from './task-phase.ts';
 
 export interface DispatchPorts {
   readonly roster: Roster;
@@ -164,7 +165,7 @@ export class Dispatch {
             priority,
             deadline,
             orderId,
-            whileCutOff: WhileCutOff.CONTINUE,
+            whileCutOff: WhileCutOff[policyOf(schema.kind).whileCutOff === 'stop' ? 'STOP' : 'CONTINUE'],
           },
         },
         traceparentOf(active),

@@ -1,6 +1,7 @@
 import type { Counts } from './counts.ts';
 import type { SessionState } from './session.ts';
-import type { Task, TaskInput } from './task.ts';
+import type { TaskInput } from './task.ts';
+import type { Task } from './task-phase.ts';
 
 /** From the hub's side. */
 export type Direction = 'receive' | 'transmit';

@@ -12,6 +12,7 @@ import { implement, type RpcServer, startServer } from '../rpc/server.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
 import type { BotSession } from './bot-session.ts';
+import { canceller, sendRecall } from './cancel.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
 import { startControl } from './control.ts';
 import { Counts } from './counts.ts';
@@ -72,7 +73,12 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     hubId,
     onQueued: () => dispatch.tasksWait(),
     onSuperseded: (botId, epoch) => roster.supersede(botId, epoch),
+    onRecalled: (recall) => {
+      const seat = roster.find(recall.botId);
+      if (seat) sendRecall(seat, recall);
+    },
   });
+  const cancelTask = canceller({ ledger, roster, control });
   const ports: ConnectionPorts = {
     hubId,
     admissions,
@@ -125,7 +131,11 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
       { definition: hubDefinition, implementation: { session } },
       {
         definition: FleetAdminService,
-        implementation: implement(FleetAdminService, { ...fleetAdmin(database), getHubStatus }, telemetry),
+        implementation: implement(
+          FleetAdminService,
+          { ...fleetAdmin({ database, cancelTask }), getHubStatus },
+          telemetry,
+        ),
       },
     ],
     {
@@ -140,7 +150,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   );
   leases.start();
   dispatch.start();
-  const ingest = await startIngest({ broker, ledger, dispatch, tracer, logger });
+  const ingest = await startIngest({ broker, ledger, dispatch, cancelTask, tracer, logger });
 
   /** Asks the bots to go and ends the streams of those that stay. */
   async function sendAway(): Promise<void> {

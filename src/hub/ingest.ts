@@ -7,15 +7,17 @@ import { backoffMs, pause } from '../kit/backoff.ts';
 import { ATTR_TASK_ID, processing } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
+import type { CancelTask } from './cancel.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Changed, Ledger } from './ledger.ts';
 import { ingestPrefetch, maxIngestFlushes, retryBackoff } from './limits.ts';
-import { readTask } from './read-request.ts';
+import { readCancel, readTask } from './read-request.ts';
 
 export interface IngestPorts {
   readonly broker: Broker;
   readonly ledger: Ledger;
   readonly dispatch: Dispatch;
+  readonly cancelTask: CancelTask;
   readonly tracer: Tracer;
   readonly logger: Logger;
 }
@@ -24,7 +26,14 @@ export interface IngestPorts {
  * Takes tasks from the broker into the table, and acknowledges them when they are committed: those that wait at the same moment in one
  * transaction. While the database is away they wait here, unacknowledged. What nobody could ever do is stored as POISON, and Depot is told.
  */
-export async function startIngest({ broker, ledger, dispatch, tracer, logger }: IngestPorts): Promise<Subscription> {
+export async function startIngest({
+  broker,
+  ledger,
+  dispatch,
+  cancelTask,
+  tracer,
+  logger,
+}: IngestPorts): Promise<Subscription> {
   const stopping = new AbortController();
   const stores = (added: readonly Changed[]) => dispatch.placeNew((choose) => ledger.ingest(added, choose));
   const storesAll = async (added: readonly Changed[]) => {
@@ -40,6 +49,14 @@ export async function startIngest({ broker, ledger, dispatch, tracer, logger }: 
     const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent);
     const active = trace.setSpan(parent, span);
     await context.with(active, async () => {
+      const cancel = readCancel(message, traceparentOf(active), new Date());
+      if (cancel) {
+        span.setAttribute(ATTR_TASK_ID, cancel.task.taskId);
+        if (await untilDone(delivery, span, () => ends(cancel))) delivery.ack();
+        else delivery.requeue();
+        span.end();
+        return;
+      }
       const added = readTask(message, traceparentOf(active), new Date());
       const { taskId, phase } = added.task;
       span.setAttribute(ATTR_TASK_ID, taskId);
@@ -47,23 +64,40 @@ export async function startIngest({ broker, ledger, dispatch, tracer, logger }: 
         span.setAttribute(ATTR_ERROR_TYPE, 'POISON').setStatus({ code: SpanStatusCode.ERROR, message: phase.reason });
         logger.error({ message: message.id, reason: phase.reason }, 'task refused');
       }
-      if (await stored(added, delivery, span)) delivery.ack();
+      // Alone after the first time: whatever is wrong with this one must not hold up its neighbours.
+      const store = (attempt: number) => (attempt === 1 ? batch.add(added) : stores([added]));
+      if (await untilDone(delivery, span, store)) delivery.ack();
       else delivery.requeue();
       span.end();
     });
   }
 
-  async function stored(added: Changed, delivery: Delivery, span: Span): Promise<boolean> {
+  /** The hubs compete for commands: this one may have overtaken the request, which then finds the task CANCELLED and does nothing. */
+  async function ends({ task, events }: Changed): Promise<void> {
+    const reason = task.phase.state === 'CANCELLED' ? task.phase.reason : '';
+    const isUnknown = async () => {
+      const decision = await cancelTask(task.taskId, reason, task.traceparent);
+      return decision.verdict === 'refused' && decision.reason === 'UNKNOWN_TASK';
+    };
+    if (!(await isUnknown())) return;
+    await ledger.ingest([{ verdict: 'changed', task, events }], () => []);
+    // The request may have come just then.
+    await isUnknown();
+  }
+
+  async function untilDone(
+    delivery: Delivery,
+    span: Span,
+    act: (attempt: number) => Promise<unknown>,
+  ): Promise<boolean> {
     for (let attempt = 1; !stopping.signal.aborted && !delivery.lost; attempt++) {
       try {
-        // Alone after the first time: whatever is wrong with this one must not hold up its neighbours.
-        if (attempt === 1) await batch.add(added);
-        else await stores([added]);
+        await act(attempt);
         return true;
       } catch (error) {
         const waitMs = backoffMs(retryBackoff, attempt, Math.random());
         span.recordException(error as Error);
-        logger.warn({ err: error, retryInMs: waitMs }, 'task is not stored; tried again');
+        logger.warn({ err: error, retryInMs: waitMs }, 'a command is not stored; tried again');
         await pause(waitMs, stopping.signal);
       }
     }

@@ -1,9 +1,12 @@
 import { context } from '@opentelemetry/api';
 import type { Logger } from 'pino';
+import { unavailable } from '../contract/errors.ts';
 import type { Database } from '../database/port.ts';
 import { Loop } from '../kit/loop.ts';
+import { ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import { renewSessions } from './bot-store.ts';
+import { sendRecall } from './cancel.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
@@ -12,7 +15,8 @@ import { nackOf, type Refusal } from './refusal.ts';
 import type { Roster, Seat } from './roster.ts';
 import { misfit } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
-import { findTask, type Renewal, renewLeases } from './task-store.ts';
+import type { Task } from './task-phase.ts';
+import { findTask, isUntold, type Renewal, type Renewed, renewLeases } from './task-store.ts';
 
 export interface LeasePorts {
   readonly database: Database;
@@ -58,12 +62,13 @@ export class Leases {
   fresh(bot: LiveBot, taskId: string, fence: number): Held | undefined {
     const known = bot.find(taskId);
     const vouches = known?.isLeased && known.task.fence === fence && known.expiresAtMs > performance.now();
-    return vouches ? known : undefined;
+    return vouches && !mayBeUntold(known.task, known.running) ? known : undefined;
   }
 
   /**
-   * The lease under which the bot may report where it is not `fresh` (this process was stopped, the database was away): the table is asked, and
-   * the lease is renewed or the report refused.
+   * The lease under which the bot may report where it is not `fresh` (this process was stopped, the database was away, an earlier attempt was
+   * lost): the table is asked, and the lease is renewed or the report refused.
+   * @throws MallError UNAVAILABLE while the loss of the earlier attempt has not left the outbox: see `lockQueued`
    */
   async verify(bot: LiveBot, taskId: string, fence: number): Promise<Held | Refusal> {
     const askedAtMs = performance.now();
@@ -72,11 +77,17 @@ export class Leases {
     const { botId, epoch } = bot;
     const renewal: Renewal = { taskId, fence, botId, epoch, running: known?.running ?? false };
     const { leaseMs } = this.#ports.times;
-    const { isKept, task } = await this.#ports.database.query(async (orm) => ({
-      isKept: (await renewLeases(orm, [renewal], leaseMs)).has(taskId),
+    const { renewed, task, untold } = await this.#ports.database.query(async (orm) => ({
+      renewed: (await renewLeases(orm, [renewal], leaseMs)).get(taskId),
       task: await findTask(orm, taskId),
+      untold: await isUntold(orm, taskId),
     }));
-    if (isKept && task) return bot.leased(task, askedAtMs + leaseMs);
+    if (renewed && task) {
+      if (untold && mayBeUntold(task, renewal.running)) {
+        throw unavailable(`the loss of attempt ${task.attempt - 1} of task ${taskId} is not told yet`, 'LOSS_NOT_TOLD');
+      }
+      return bot.leased(task, askedAtMs + renewed.leftMs);
+    }
     bot.drop(taskId, fence);
     if (!task) return { reason: 'UNKNOWN_TASK', message: `task_id "${taskId}" names no task of this fleet; forget it` };
     const message = `task_id names a task that is ${task.phase.state}; report only between its lease and its result`;
@@ -87,9 +98,12 @@ export class Leases {
     this.#noteStall();
     this.#endSilent();
     await this.#renew();
+    // Also between two statements this process may have been stopped.
+    this.#noteStall();
     const ended = performance.now() < this.#judgeFromMs ? 0 : await this.#expire();
+    const overdue = await this.#endOverdue();
     this.#workedAtMs = performance.now();
-    return ended === maxTasksPerTransaction;
+    return ended === maxTasksPerTransaction || overdue === maxTasksPerTransaction;
   }
 
   /**
@@ -128,7 +142,7 @@ export class Leases {
           taken.map(({ beat }) => beat),
           times.leaseMs,
         ),
-        leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Set<string>(),
+        leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Map<string, Renewed>(),
       }));
       metrics.renewed(leases.size);
       for (const { seat, beat, renewals } of taken) {
@@ -137,8 +151,16 @@ export class Leases {
         for (const { taskId, fence } of renewals) {
           const held = seat.bot.find(taskId);
           if (held?.task.fence !== fence) continue;
-          if (leases.has(taskId)) held.expiresAtMs = startedAtMs + times.leaseMs;
-          else this.#lose(seat, taskId, fence, 'the lease ran out');
+          const renewed = leases.get(taskId);
+          if (!renewed) {
+            this.#lose(seat, taskId, fence, 'the lease ran out');
+            continue;
+          }
+          held.expiresAtMs = startedAtMs + renewed.leftMs;
+          const { cancelReason: reason } = renewed;
+          // The note of the hub that was asked was lost.
+          if (reason !== undefined && !held.recalled)
+            sendRecall(seat, { botId: seat.bot.botId, taskId, fence, reason });
         }
       }
     } catch (error) {
@@ -162,7 +184,23 @@ export class Leases {
       if (state === 'OFFERED') {
         seat?.bot.drop(before.taskId, before.fence);
         seat?.bot.shun(before.taskId, performance.now() + times.declinePauseMs);
-      } else if (seat) this.#lose(seat, before.taskId, before.fence, 'the lease ran out');
+      } else if (seat && decision.task.phase.state !== 'SUSPECT') {
+        this.#lose(seat, before.taskId, before.fence, 'the lease ran out');
+      }
+    }
+    return ended.length;
+  }
+
+  /** How many queued tasks have ended because their deadline has passed. */
+  async #endOverdue(): Promise<number> {
+    const ended = await this.#ports.ledger.endOverdue();
+    for (const { before } of ended) {
+      context.with(contextOf(before.traceparent), () =>
+        this.#ports.logger.warn(
+          { [ATTR_TASK_ID]: before.taskId, deadline: before.deadline },
+          'nobody took the task in time',
+        ),
+      );
     }
     return ended.length;
   }
@@ -173,3 +211,6 @@ export class Leases {
     seat.send(nackOf(0, { reason: 'STALE_FENCE', message }, { taskId, fence }), '');
   }
 }
+
+/** An attempt before this one was lost, and nothing has been said under this fence yet. */
+const mayBeUntold = ({ attempt }: Task, running: boolean): boolean => attempt > 1 && !running;

@@ -5,9 +5,12 @@ import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
 import type { Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
+import { policyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
-import { lockQueued, type Takers } from './queue-store.ts';
-import { type Decision, decideTask, type Task, type TaskInput } from './task.ts';
+import { lockOverdue, lockQueued, type Takers } from './queue-store.ts';
+import { decideTask, type TaskInput } from './task.ts';
+import type { Decision } from './task-ends.ts';
+import type { Task } from './task-phase.ts';
 import { insertTasks, lockExpired, lockTasks, saveTasks } from './task-store.ts';
 
 export type Changed = Extract<Decision, { verdict: 'changed' }>;
@@ -91,28 +94,34 @@ export class Ledger {
     });
   }
 
-  /** Ends offers and leases whose time is over. */
-  async expire(): Promise<Transition[]> {
+  /** Ends offers, leases and graces whose time is over. */
+  expire(): Promise<Transition[]> {
+    return this.#endAll(lockExpired, { type: 'expired' });
+  }
+
+  /** Ends queued tasks whose deadline has passed. */
+  endOverdue(): Promise<Transition[]> {
+    return this.#endAll(lockOverdue, { type: 'overdue' });
+  }
+
+  async #endAll(lock: typeof lockExpired, input: TaskInput): Promise<Transition[]> {
     const transitions = await this.#ports.database.transaction(async (tx) => {
-      const { now, tasks } = await lockExpired(tx.orm, maxTasksPerTransaction);
-      const ended = tasks.map((before) => ({
-        before,
-        decision: this.decide(tx, before, { type: 'expired' }, now) as Changed,
-      }));
+      const { now, tasks } = await lock(tx.orm, maxTasksPerTransaction);
+      const ended = tasks.map((before) => ({ before, decision: this.decide(tx, before, input, now) as Changed }));
       await this.commit(
         tx,
         ended.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
       );
       return ended;
     });
-    if (transitions.length > 0) this.#ports.onQueued();
+    if (transitions.some(({ decision }) => decision.task.phase.state === 'QUEUED')) this.#ports.onQueued();
     return transitions;
   }
 
   /** What the table says of `task` after `input`; it is written by `commit`, and counted when `tx` is committed. */
   decide(tx: Transaction, task: Task | undefined, input: TaskInput, now: Date): Decision {
     const { times, metrics } = this.#ports;
-    const decision = decideTask(task, input, now, times);
+    const decision = decideTask(task, input, now, { ...times, ...policyOf(task?.schema.kind ?? '') });
     if (task && decision.verdict === 'changed') tx.afterCommit(() => metrics.changed(task, input.type, decision.task));
     return decision;
   }
@@ -154,7 +163,8 @@ export class Ledger {
 
   /** The statement that inserts the task puts the database's clock in the place of this one. */
   #offered(task: Task, botId: string): Task {
-    return (decideTask(task, { type: 'offered', botId }, new Date(), this.#ports.times) as Changed).task;
+    const policy = { ...this.#ports.times, ...policyOf(task.schema.kind) };
+    return (decideTask(task, { type: 'offered', botId }, new Date(), policy) as Changed).task;
   }
 
   async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {

@@ -2,7 +2,7 @@ import type { HeldTask as Claimed, Position } from '../gen/fleet/v1/fleet.ts';
 import type { Candidate } from './assign.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task-phase.ts';
 import type { Renewal } from './task-store.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
@@ -15,6 +15,8 @@ export interface Held {
   running: boolean;
   /** A heartbeat has named it since the last renewal. */
   named: boolean;
+  /** The bot was told to stop, on this stream. */
+  recalled: boolean;
 }
 
 /** What a hub keeps in memory of a bot whose session it has; the tables decide, this saves asking them. */
@@ -80,13 +82,16 @@ export class LiveBot {
 
   offered(task: Task, expiresAtMs: number): void {
     this.release(task.taskId);
-    this.#held.set(task.taskId, { task, isLeased: false, expiresAtMs, running: false, named: false });
+    this.#held.set(task.taskId, { task, isLeased: false, expiresAtMs, running: false, named: false, recalled: false });
   }
 
   leased(task: Task, expiresAtMs: number): Held {
     this.#candidate = undefined;
-    const running = this.#held.get(task.taskId)?.running ?? task.phase.state === 'RUNNING';
-    const held: Held = { task, isLeased: true, expiresAtMs, running, named: false };
+    const known = this.#held.get(task.taskId);
+    const before = known?.task.fence === task.fence ? known : undefined;
+    const running = before?.running ?? task.phase.state === 'RUNNING';
+    const recalled = before?.recalled ?? false;
+    const held: Held = { task, isLeased: true, expiresAtMs, running, named: false, recalled };
     this.#held.set(task.taskId, held);
     return held;
   }

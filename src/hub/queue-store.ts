@@ -1,4 +1,4 @@
-import { asc, getTableColumns, Subquery, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, lte, Subquery, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Orm } from '../database/port.ts';
 import { outbox, tasks } from './store.ts';
@@ -26,6 +26,20 @@ export interface Takers {
 export async function lockQueued(orm: Orm, takers: Takers, limit: number): Promise<Read> {
   const heads = new Subquery(queuedHeads(takers, limit), getTableColumns(queued), 'queued');
   return read(await orm.select(columns).from(heads).orderBy(asc(queued.rank)));
+}
+
+/** Queued tasks whose deadline has passed; those that another hub is looking at are left to it. */
+export async function lockOverdue(orm: Orm, limit: number): Promise<Read> {
+  const overdue = and(eq(tasks.state, sql`'QUEUED'`), lte(tasks.deadline, sql`now()`));
+  return read(
+    await orm
+      .select({ ...getTableColumns(tasks), now: clock })
+      .from(tasks)
+      .where(overdue)
+      .orderBy(asc(tasks.deadline))
+      .limit(limit)
+      .for('update', { skipLocked: true }),
+  );
 }
 
 /** Exported for its plan to be looked at. */

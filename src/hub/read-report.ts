@@ -3,10 +3,11 @@ import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Refusal } from './refusal.ts';
-import type { Report, Task } from './task.ts';
+import type { Report } from './task.ts';
+import type { Task } from './task-phase.ts';
 
-/** Characters of a bot's reason that are kept. */
-const maxReasonChars = 500;
+/** Characters of a reason that are kept. */
+export const maxReasonChars = 500;
 
 /** Of google.protobuf.Timestamp. */
 const firstInstant = new Date('0001-01-01T00:00:00Z');
@@ -61,7 +62,7 @@ export function readOutcome(result: Result): Reading<Report> {
     case Outcome.FAILED:
       return { value: { type: 'failed', reason: reason || 'no reason given', retryable, at } };
     case Outcome.CANCELLED:
-      return refuse('WRONG_STATE', 'outcome is CANCELLED, but no cancel was sent; report FAILED');
+      return { value: { type: 'stopped' } };
     case Outcome.SUCCEEDED: {
       const translator = schema && translatorOf(schema);
       if (!translator)
@@ -79,6 +80,6 @@ export function readOutcome(result: Result): Reading<Report> {
       };
     }
     default:
-      return refuse('FIELD_INVALID', `outcome is ${outcome}; say SUCCEEDED or FAILED`);
+      return refuse('FIELD_INVALID', `outcome is ${outcome}; say SUCCEEDED, FAILED or CANCELLED`);
   }
 }

@@ -1,40 +1,64 @@
 import { quoted } from '../contract/errors.ts';
 import { isId } from '../contract/ids.ts';
 import { type Message, open } from '../contract/message.ts';
-import type { TaskRequested } from '../gen/events/depot/v1/events.ts';
+import { type TaskCancelRequested, TaskRequested } from '../gen/events/depot/v1/events.ts';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { botIdPattern } from './hello.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Changed } from './ledger.ts';
 import { defaultMaxAttempts, mostAttempts, mostPriority } from './limits.ts';
-import { isInstant } from './read-report.ts';
-import { poison, type Task } from './task.ts';
+import { isInstant, maxReasonChars } from './read-report.ts';
+import { cancelled, poison } from './task-ends.ts';
+import type { Task } from './task-phase.ts';
 
 const unknownSchema: SchemaRef = { kind: '', revision: 0, digest: '' };
 
 /** The task that a message asks for; POISON when no bot could ever do it. */
 export function readTask(message: Message, traceparent: string, now: Date): Changed {
-  const { id: messageId, key, correlationId } = message;
   const asked = readBody(message);
-  const task: Task = {
-    taskId: asked.body?.taskId ?? message.task?.id ?? messageId,
-    orderId: asked.body?.orderId ?? key,
-    schema: asked.body?.schema ?? unknownSchema,
-    payload: asked.body?.payload ?? new Uint8Array(),
-    priority: asked.body?.priority ?? 0,
-    deadline: asked.body?.deadline,
-    onlyBotId: asked.body?.onlyBotId ?? '',
-    maxAttempts: Math.min(asked.body?.maxAttempts || defaultMaxAttempts, mostAttempts),
-    position: asked.body?.position,
+  const task = taskOf(message, asked.body, traceparent, now);
+  return asked.flaw ? poison(task, '', asked.flaw, now) : { verdict: 'changed', task, events: [] };
+}
+
+/**
+ * The end of a task that depot.task_cancel_requested asks for, as it is stored where nobody knows the task yet; undefined for another message, and
+ * for one that names no task.
+ */
+export function readCancel(message: Message, traceparent: string, now: Date): Changed | undefined {
+  if (message.name !== 'depot.task_cancel_requested') return undefined;
+  let asked: TaskCancelRequested;
+  try {
+    asked = open({ ...message, name: message.name }).body;
+  } catch {
+    return undefined;
+  }
+  const { taskId, orderId, reason } = asked;
+  if (!isId(taskId) || !isId(orderId)) return undefined;
+  const task = taskOf(message, TaskRequested.fromPartial({ taskId, orderId }), traceparent, now);
+  return cancelled(task, '', reason.replaceAll('\0', '').slice(0, maxReasonChars) || 'cancelled', now);
+}
+
+function taskOf(message: Message, body: TaskRequested | undefined, traceparent: string, now: Date): Task {
+  const { id: messageId, key, correlationId } = message;
+  return {
+    taskId: body?.taskId ?? message.task?.id ?? messageId,
+    orderId: body?.orderId ?? key,
+    schema: body?.schema ?? unknownSchema,
+    payload: body?.payload ?? new Uint8Array(),
+    priority: body?.priority ?? 0,
+    deadline: body?.deadline,
+    onlyBotId: body?.onlyBotId ?? '',
+    maxAttempts: Math.min(body?.maxAttempts || defaultMaxAttempts, mostAttempts),
+    position: body?.position,
     traceparent,
     correlationId,
     causationId: messageId,
     createdAt: now,
     attempt: 1,
     fence: 0,
+    lost: undefined,
     phase: { state: 'QUEUED', notBefore: now },
   };
-  return asked.flaw ? poison(task, '', asked.flaw, now) : { verdict: 'changed', task, events: [] };
 }
 
 /** The body as far as its fields can be used, and what is wrong with it. */

@@ -1,10 +1,11 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { draft } from '../contract/message.ts';
-import type { BotFrame, OfferReply, Progress, Result } from '../gen/fleet/v1/fleet.ts';
+import type { BotFrame, CancelReply, OfferReply, Progress, Result } from '../gen/fleet/v1/fleet.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_REASON, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { contextOf, parseTraceparent, traceparentOf } from '../telemetry/propagation.ts';
+import { recallOf, sendRecall } from './cancel.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
@@ -14,8 +15,9 @@ import type { Publish } from './publish.ts';
 import { decoded, flawOf, readOutcome, unknownSchema } from './read-report.ts';
 import type { Refusal } from './refusal.ts';
 import type { Seat } from './roster.ts';
-import { about, type Decision, refOf } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
+import type { Decision } from './task-ends.ts';
+import { about, refOf } from './task-events.ts';
 import { durationOf } from './welcome.ts';
 
 export interface ReportPorts {
@@ -58,7 +60,7 @@ export class Reports {
       case 'result':
         return this.#result(seat, frame, body.value);
       case 'cancelReply':
-        return refuse('WRONG_STATE', 'body is a cancel_reply, but this hub sent no cancel');
+        return this.#cancelReply(seat, frame, body.value);
       case 'protocolStatus':
         return refuse('WRONG_STATE', 'body is a protocol_status, but this hub sent no protocol_offer');
       case 'hello':
@@ -87,6 +89,11 @@ export class Reports {
       const made = await ledger.apply(taskId, input, traceparent, bot);
       if (made.verdict === 'refused' || !accepted) return made;
       bot.leased(made.task, askedAtMs + times.leaseMs);
+      const recall = recallOf(made.task);
+      if (recall) {
+        sendRecall(seat, recall, traceparent || made.task.traceparent);
+        return made;
+      }
       const duration = durationOf(times.leaseMs);
       seat.send({ $case: 'lease', value: { taskId, fence, duration } }, traceparent || made.task.traceparent);
       return made;
@@ -127,6 +134,20 @@ export class Reports {
     }
     held.running = true;
     if (step.value) await publish({ draft: step.value, id: `${taskId}:${fence}:${frame.seq}`, ...more });
+    return undefined;
+  }
+
+  /** What the bot did before it stopped is published: the frame comes behind it. */
+  async #cancelReply({ bot }: Seat, frame: Frame, reply: CancelReply): Answer {
+    const { taskId, fence, stopped } = reply;
+    const flaw = flawOf(frame.seq, reply);
+    if (flaw) return flaw;
+    const input = { type: stopped ? 'stopped' : 'goesOn', botId: bot.botId, fence } as const;
+    const decision = await this.#step('cancel', bot, frame, reply, (traceparent) =>
+      this.#ports.ledger.apply(taskId, input, traceparent),
+    );
+    if (decision.verdict === 'refused') return decision;
+    if (stopped && bot.drop(taskId, fence)) this.#ports.onWilling();
     return undefined;
   }
 

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
-import type { Task } from './task.ts';
+import type { Task } from './task-phase.ts';
 
 /** On every span and log line about a task that a bot of this hub has or is to have. */
 export const taskAttributes = (

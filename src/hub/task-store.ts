@@ -1,9 +1,9 @@
-import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, inArray, isNull, lte, or, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import type { StreamKey } from './bot-store.ts';
 import { rankOf } from './rank.ts';
-import { bots, isHeld, tasks } from './store.ts';
-import type { Phase, Task } from './task.ts';
+import { bots, isHeld, outbox, tasks } from './store.ts';
+import type { Phase, Task } from './task-phase.ts';
 import { heldStates } from './task-states.ts';
 
 type Row = typeof tasks.$inferSelect;
@@ -61,12 +61,13 @@ export async function lockExpired(orm: Orm, limit: number): Promise<Read> {
   );
 }
 
-export async function lockTasksOf(orm: Orm, botIds: readonly string[]): Promise<Read> {
+/** What the bots have, and what they say they have. */
+export async function lockTasksOf(orm: Orm, botIds: readonly string[], claimed: readonly string[]): Promise<Read> {
   return read(
     await orm
       .select(columns)
       .from(tasks)
-      .where(and(isHeld, inArray(tasks.botId, [...botIds])))
+      .where(or(and(isHeld, inArray(tasks.botId, [...botIds])), inArray(tasks.taskId, [...claimed])))
       .orderBy(asc(tasks.taskId))
       .for('update'),
   );
@@ -92,16 +93,32 @@ export async function countOpenTasks(orm: Orm): Promise<ReadonlyMap<string, numb
 /** Writes what can change of all of them in one statement; they are locked by this transaction. */
 export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
   const rows = changed.map((task) => {
-    const { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason } = toRow(task);
-    return { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason };
+    const { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason, ...row } = toRow(task);
+    const { running, lostBotId, lostFence } = row;
+    return {
+      taskId,
+      state,
+      attempt,
+      fence,
+      botId,
+      heldUntil,
+      notBefore,
+      finishedAt,
+      reason,
+      running,
+      lostBotId,
+      lostFence,
+    };
   });
   await orm.execute(sql`
     update ${tasks} set
       state = c.state, attempt = c.attempt, fence = c.fence, bot_id = c."botId", held_until = c."heldUntil",
-      not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason
+      not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason, running = c.running,
+      lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c(
       "taskId" text, state text, attempt int, fence bigint, "botId" text, "heldUntil" timestamptz,
-      "notBefore" timestamptz, "finishedAt" timestamptz, reason text)
+      "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
+      "lostBotId" text, "lostFence" bigint)
     where ${tasks.taskId} = c."taskId"`);
 }
 
@@ -113,12 +130,25 @@ export interface Renewal extends StreamKey {
   readonly running: boolean;
 }
 
+/** A lease that was kept. */
+export interface Renewed {
+  /** From the database's now on. */
+  readonly leftMs: number;
+  /** Set when the bot is to stop. */
+  readonly cancelReason: string | undefined;
+}
+
 /**
- * Keeps leases for `leaseMs` from the database's now on, and answers with the ids of those that were kept: the others have another fence, are
- * over, or belong to a bot that has a newer stream. Rows are locked in the order of their ids, as everywhere.
+ * Keeps leases for `leaseMs` from the database's now on, and answers with those that were kept, by task: the others have another fence, are over,
+ * or belong to a bot that has a newer stream. A suspect task is its bot's again. One that is being cancelled is kept for what it has
+ * left, unless its bot goes on. Rows are locked in the order of their ids, as everywhere.
  */
-export async function renewLeases(orm: Orm, renewals: readonly Renewal[], leaseMs: number): Promise<Set<string>> {
-  const rows = await orm.execute<{ task_id: string }>(sql`
+export async function renewLeases(
+  orm: Orm,
+  renewals: readonly Renewal[],
+  leaseMs: number,
+): Promise<Map<string, Renewed>> {
+  const rows = await orm.execute<{ task_id: string; left_ms: number; state: string; reason: string | null }>(sql`
     with wanted as (
       select * from jsonb_to_recordset(${JSON.stringify(renewals)}::text::jsonb)
         as w("taskId" text, fence bigint, "botId" text, epoch bigint, running boolean)
@@ -126,14 +156,33 @@ export async function renewLeases(orm: Orm, renewals: readonly Renewal[], leaseM
       select t.task_id, w.running from ${tasks} t
       join wanted w on w."taskId" = t.task_id and w.fence = t.fence and w."botId" = t.bot_id
       join ${bots} b on b.bot_id = t.bot_id and b.epoch = w.epoch
-      where t.state in ('LEASED', 'RUNNING')
+      where t.state in ('LEASED', 'RUNNING', 'SUSPECT', 'CANCELLING')
       order by t.task_id for update of t
     )
     update ${tasks} t set
-      held_until = now() + make_interval(secs => ${leaseMs / 1000}),
-      state = case when held.running then 'RUNNING' else t.state end
-    from held where t.task_id = held.task_id returning t.task_id`);
-  return new Set(rows.map(({ task_id }) => task_id));
+      held_until = case when t.state = 'CANCELLING' and not t.running then t.held_until
+        else now() + make_interval(secs => ${leaseMs / 1000}) end,
+      state = case when t.state = 'CANCELLING' then t.state
+        when held.running or t.running or t.state = 'RUNNING' then 'RUNNING' else 'LEASED' end,
+      running = case when t.state = 'CANCELLING' then t.running end
+    from held where t.task_id = held.task_id
+    returning t.task_id, t.state, t.reason, (extract(epoch from t.held_until - now()) * 1000)::float8 as left_ms`);
+  return new Map(
+    rows.map(({ task_id, left_ms, state, reason }) => [
+      task_id,
+      { leftMs: left_ms, cancelReason: state === 'CANCELLING' ? (reason ?? '') : undefined },
+    ]),
+  );
+}
+
+/** Something that was said of the task has not left the outbox. */
+export async function isUntold(orm: Orm, taskId: string): Promise<boolean> {
+  const unpublished = await orm
+    .select({ id: outbox.id })
+    .from(outbox)
+    .where(and(eq(outbox.taskId, taskId), isNull(outbox.publishedAt)))
+    .limit(1);
+  return unpublished.length > 0;
 }
 
 export async function listTasks(
@@ -158,7 +207,7 @@ export function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
   return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
 }
 
-function toRow({ schema, position, phase, ...task }: Task): typeof tasks.$inferInsert {
+function toRow({ schema, position, phase, lost, ...task }: Task): typeof tasks.$inferInsert {
   return {
     ...task,
     kind: schema.kind,
@@ -172,6 +221,8 @@ function toRow({ schema, position, phase, ...task }: Task): typeof tasks.$inferI
     botId: 'botId' in phase ? phase.botId : null,
     heldUntil: 'heldUntil' in phase ? phase.heldUntil : null,
     running: 'running' in phase ? phase.running : null,
+    lostBotId: lost?.botId ?? null,
+    lostFence: lost?.fence ?? null,
     notBefore: 'notBefore' in phase ? phase.notBefore : null,
     finishedAt: 'finishedAt' in phase ? phase.finishedAt : null,
     reason: 'reason' in phase ? phase.reason : null,
@@ -196,6 +247,7 @@ function toTask(row: Row): Task {
     createdAt: row.createdAt,
     attempt: row.attempt,
     fence: row.fence,
+    lost: row.lostBotId === null ? undefined : { botId: row.lostBotId, fence: row.lostFence! },
     phase: toPhase(row),
   };
 }

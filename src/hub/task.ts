@@ -1,55 +1,10 @@
-import { type Draft, draft } from '../contract/message.ts';
+import type { Draft } from '../contract/message.ts';
 import type { TaskRef } from '../gen/events/bots/v1/events.ts';
-import type { Position, SchemaRef } from '../gen/fleet/v1/fleet.ts';
+import type { KindPolicy } from './kinds/policy.ts';
 import type { HubTimes } from './limits.ts';
-
-/** What was asked for; never changes. */
-export interface TaskSpec {
-  readonly taskId: string;
-  readonly orderId: string;
-  readonly schema: SchemaRef;
-  readonly payload: Uint8Array;
-  readonly priority: number;
-  /** Nobody is offered the task from then on. */
-  readonly deadline: Date | undefined;
-  /** The only bot that may have it; empty for any. */
-  readonly onlyBotId: string;
-  readonly maxAttempts: number;
-  readonly position: Position | undefined;
-  readonly traceparent: string;
-  readonly correlationId: string;
-  readonly causationId: string;
-  readonly createdAt: Date;
-}
-
-export type Phase =
-  | { readonly state: 'QUEUED'; readonly notBefore: Date }
-  | { readonly state: 'OFFERED' | 'LEASED' | 'RUNNING'; readonly botId: string; readonly heldUntil: Date }
-  /** The lease ran out, and its bot may still come back: `running` when it had begun. */
-  | { readonly state: 'SUSPECT'; readonly botId: string; readonly heldUntil: Date; readonly running: boolean }
-  /** The bot is told to stop; `running` when it said that it cannot, and its result follows. */
-  | {
-      readonly state: 'CANCELLING';
-      readonly botId: string;
-      readonly heldUntil: Date;
-      readonly running: boolean;
-      readonly reason: string;
-    }
-  | { readonly state: 'SUCCEEDED'; readonly botId: string; readonly finishedAt: Date }
-  | {
-      readonly state: 'FAILED' | 'CANCELLED' | 'POISON';
-      readonly botId: string;
-      readonly finishedAt: Date;
-      readonly reason: string;
-    };
-
-export interface Task extends TaskSpec {
-  /** From 1; how often it may still be lost or fail is `maxAttempts` less this. */
-  readonly attempt: number;
-  /** Grows at each assignment and at each loss. */
-  readonly fence: number;
-  readonly phase: Phase;
-}
+import { cancelled, change, type Decision, nextAttempt, poison, refuse, requeue } from './task-ends.ts';
+import { refOf, taskFailed } from './task-events.ts';
+import { type Held, hasBegun, isDue, isHeld, isHeldBy, isOverdue, later, type Task } from './task-phase.ts';
 
 /** What a bot says about a task under a fence. */
 export type Report =
@@ -64,63 +19,91 @@ export type Report =
       /** By the bot's clock. */
       readonly at: Date;
     }
-  | { readonly type: 'failed'; readonly reason: string; readonly retryable: boolean; readonly at: Date };
+  | { readonly type: 'failed'; readonly reason: string; readonly retryable: boolean; readonly at: Date }
+  /** The answer to a cancel: the bot does nothing more about the task, */
+  | { readonly type: 'stopped' }
+  /** or cannot stop any more; its result follows. */
+  | { readonly type: 'goesOn' };
 
 export type TaskInput =
   | (Report & { readonly botId: string; readonly fence: number })
   | { readonly type: 'offered'; readonly botId: string }
-  /** The database's clock has passed `heldUntil`. */
+  /** The database's clock has passed `heldUntil`, */
   | { readonly type: 'expired' }
+  /** or the deadline. */
+  | { readonly type: 'overdue' }
   /** The bot's stream is gone: it cannot answer the offer made under this fence. */
   | { readonly type: 'detached'; readonly fence: number }
   /** The bot gave the task back, or came back without it. */
-  | { readonly type: 'dropped'; readonly botId: string; readonly reason: string };
+  | { readonly type: 'dropped'; readonly botId: string; readonly reason: string }
+  /** Somebody wants the task to end. */
+  | { readonly type: 'cancel'; readonly reason: string };
 
-export type RefusalReason = 'UNKNOWN_TASK' | 'STALE_FENCE' | 'WRONG_STATE' | 'UNKNOWN_SCHEMA' | 'FIELD_INVALID';
-
-export type Decision =
-  | { readonly verdict: 'changed'; readonly task: Task; readonly events: readonly Draft[] }
-  /** Known already, or of no concern any more. */
-  | { readonly verdict: 'unchanged'; readonly task: Task }
-  | { readonly verdict: 'refused'; readonly reason: RefusalReason; readonly message: string };
-
-export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'>;
-
-const later = (now: Date, ms: number) => new Date(now.getTime() + ms);
+export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'> &
+  Pick<KindPolicy, 'onLeaseLoss' | 'wins'>;
 
 /**
  * The life of a task. `now` is the database's clock.
  *
- * | state             | offered          | accepted | declined | detached | expired, dropped | resumed | succeeded | failed       |
- * |-------------------|------------------|----------|----------|----------|------------------|---------|-----------|--------------|
- * | QUEUED            | OFFERED, fence+1 | refused  | same     | same     | same             | refused | refused   | refused      |
- * | OFFERED           | refused          | LEASED   | QUEUED   | QUEUED   | QUEUED           | refused | refused   | refused      |
- * | LEASED, RUNNING   | refused          | same     | refused  | same     | lost             | renewed | SUCCEEDED | lost, FAILED |
- * | SUCCEEDED, FAILED | refused          | refused  | refused  | same     | same             | refused | same      | same         |
- * | POISON            | refused          | refused  | refused  | same     | same             | refused | refused   | refused      |
+ * | state               | offered          | accepted | declined | resumed  | succeeded | failed       | stopped   | goesOn  |
+ * |---------------------|------------------|----------|----------|----------|-----------|--------------|-----------|---------|
+ * | QUEUED              | OFFERED, fence+1 | refused  | same     | taken up | refused   | refused      | refused   | refused |
+ * | OFFERED             | refused          | LEASED   | QUEUED   | LEASED   | refused   | refused      | refused   | refused |
+ * | LEASED, RUNNING     | refused          | same     | refused  | renewed  | SUCCEEDED | lost, FAILED | refused   | refused |
+ * | SUSPECT             | refused          | LEASED   | refused  | as it was | SUCCEEDED | lost, FAILED | refused   | refused |
+ * | CANCELLING          | refused          | same     | refused  | same     | SUCCEEDED | CANCELLED    | CANCELLED | held on |
+ * | SUCCEEDED, FAILED   | refused          | refused  | refused  | refused  | same      | same         | same      | same    |
+ * | CANCELLED           | refused          | refused  | refused  | refused  | refused   | refused      | same      | same    |
+ * | POISON              | refused          | refused  | refused  | refused  | refused   | refused      | refused   | refused |
  *
- * lost: QUEUED with attempt+1 and fence+1, and bots.task_lost; at the last attempt POISON with fence+1, and bots.task_failed. A failure is
- * lost when it is retryable and attempts are left, else FAILED. A report under another fence, or of another bot, is refused whatever the state.
+ * | state               | expired         | dropped   | detached | overdue | cancel     |
+ * |---------------------|-----------------|-----------|----------|---------|------------|
+ * | QUEUED              | same            | same      | same     | POISON  | CANCELLED  |
+ * | OFFERED             | QUEUED          | QUEUED    | QUEUED   | same    | CANCELLED  |
+ * | LEASED, RUNNING     | SUSPECT or lost | lost      | same     | same    | CANCELLING |
+ * | SUSPECT             | lost            | lost      | same     | same    | CANCELLING |
+ * | CANCELLING          | CANCELLED       | CANCELLED | same     | same    | same       |
+ * | SUCCEEDED, FAILED, POISON | same      | same      | same     | same    | refused    |
+ * | CANCELLED           | same            | same      | same     | same    | same       |
+ *
+ * lost: QUEUED with attempt+1 and fence+1, and bots.task_lost; at the last attempt, or past the deadline, POISON with fence+1, and
+ * bots.task_failed. A failure is lost when it is retryable, attempts are left and the deadline has not passed, else FAILED. CANCELLED comes with
+ * fence+1 and bots.task_cancelled. Taken up: by the bot that lost it, where the kind lets the first one win: LEASED with fence+1, under which
+ * all is reported again; also while another has it only as an offer. A report under another fence, or of another bot, is refused whatever the state.
+ *
+ * A task is CANCELLED when its bot says that it has stopped, and does not wait for the result that may follow: there is nothing more to come
+ * than that. A bot that does not answer has the task until the lease ends that it had when it was told; one that goes on keeps its lease alive.
  */
 export function decideTask(task: Task | undefined, input: TaskInput, now: Date, policy: TaskPolicy): Decision {
   if (!task) return refuse('UNKNOWN_TASK', 'task_id names no task of this fleet; forget it');
+  const same: Decision = { verdict: 'unchanged', task };
   switch (input.type) {
     case 'offered':
       return offered(task, input.botId, now, policy);
     case 'expired':
-      return lose(task, 'the lease ran out', now);
+      return isDue(task, now) ? expired(task, now, policy) : same;
+    case 'overdue':
+      return task.phase.state === 'QUEUED' && isOverdue(task, now)
+        ? poison(task, '', `its deadline has passed: ${task.deadline?.toISOString()}`, now)
+        : same;
     case 'dropped':
-      return isHeldBy(task, input.botId) ? lose(task, input.reason, now) : { verdict: 'unchanged', task };
+      return isHeldBy(task, input.botId) ? lose(task, input.reason, now) : same;
     case 'detached':
-      return task.phase.state === 'OFFERED' && task.fence === input.fence
-        ? requeue(task, now)
-        : { verdict: 'unchanged', task };
+      return task.phase.state === 'OFFERED' && task.fence === input.fence ? requeue(task, now) : same;
+    case 'cancel':
+      return cancel(task, input.reason, now, policy);
     case 'accepted':
     case 'declined':
     case 'resumed':
     case 'succeeded':
     case 'failed':
-      return misfit(task, input.botId, input.fence) ?? reported(task, input, now, policy);
+    case 'stopped':
+    case 'goesOn':
+      return (
+        takenUp(task, input, now, policy) ??
+        misfit(task, input.botId, input.fence) ??
+        reported(task, input, now, policy)
+      );
     default:
       return input satisfies never;
   }
@@ -133,7 +116,11 @@ export function misfit(
   fence: number,
 ): Extract<Decision, { verdict: 'refused' }> | undefined {
   if (fence < task.fence) {
-    return refuse('STALE_FENCE', `fence is ${fence}, the task is at ${task.fence}: it is no longer yours; stop`);
+    const is =
+      task.phase.state === 'CANCELLED'
+        ? `was cancelled: ${task.phase.reason}`
+        : `is at ${task.fence}: it is no longer yours`;
+    return refuse('STALE_FENCE', `fence is ${fence}, the task ${is}; stop`);
   }
   if (fence > task.fence) {
     return refuse('FIELD_INVALID', `fence is ${fence}, the task is at ${task.fence}; repeat the fence of the offer`);
@@ -145,119 +132,144 @@ export function misfit(
   return undefined;
 }
 
-function reported(task: Task, input: Report & { readonly botId: string }, now: Date, policy: TaskPolicy): Decision {
+type Said = Report & { readonly botId: string; readonly fence: number };
+
+/** What an older fence may still say: the bot takes up again what it lost, or confirms a cancel that is over. */
+function takenUp(task: Task, input: Said, now: Date, policy: TaskPolicy): Decision | undefined {
+  const { phase, lost } = task;
+  const { botId, fence } = input;
+  if (phase.state === 'CANCELLED' && (input.type === 'stopped' || input.type === 'goesOn')) {
+    return phase.botId === botId && fence === task.fence - 1 ? { verdict: 'unchanged', task } : undefined;
+  }
+  const isLosers = input.type === 'resumed' && lost?.botId === botId && lost.fence === fence;
+  const isFree = (phase.state === 'QUEUED' || phase.state === 'OFFERED') && !isOverdue(task, now);
+  if (!isLosers || !isFree) return undefined;
+  const leased = { state: 'LEASED', botId, heldUntil: later(now, policy.leaseMs) } as const;
+  return change({ ...task, fence: task.fence + 1, lost: undefined, phase: leased });
+}
+
+function reported(task: Task, input: Said, now: Date, policy: TaskPolicy): Decision {
   const { phase } = task;
-  const held = { botId: input.botId, heldUntil: later(now, policy.leaseMs) };
-  const isLeased = phase.state === 'LEASED' || phase.state === 'RUNNING';
+  const { botId } = input;
+  const same: Decision = { verdict: 'unchanged', task };
+  const leased = { state: 'LEASED', botId, heldUntil: later(now, policy.leaseMs) } as const;
   switch (input.type) {
     case 'accepted':
-      if (phase.state === 'OFFERED') return change({ ...task, phase: { state: 'LEASED', ...held } });
-      return isLeased ? { verdict: 'unchanged', task } : wrongState(task, 'accepted');
+      if (phase.state === 'OFFERED' || phase.state === 'SUSPECT')
+        return change({ ...task, lost: undefined, phase: leased });
+      return isHeld(phase) ? same : wrongState(task, 'accepted');
     case 'declined':
       if (phase.state === 'OFFERED') return requeue(task, now);
-      return phase.state === 'QUEUED' ? { verdict: 'unchanged', task } : wrongState(task, 'declined');
+      return phase.state === 'QUEUED' ? same : wrongState(task, 'declined');
     case 'resumed':
-      return isLeased ? change({ ...task, phase: { state: phase.state, ...held } }) : wrongState(task, 'resumed');
+      if (phase.state === 'OFFERED') return change({ ...task, lost: undefined, phase: leased });
+      if (phase.state === 'CANCELLING') return change(task);
+      if (!isHeld(phase)) return wrongState(task, 'resumed');
+      return change({ ...task, phase: hasBegun(phase) ? { ...leased, state: 'RUNNING' } : leased });
     case 'succeeded':
-      if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return { verdict: 'unchanged', task };
-      if (!isLeased) return wrongState(task, 'finished');
+      if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return same;
+      if (!isHeld(phase)) return wrongState(task, 'finished');
       if (input.digest !== task.schema.digest) {
         const pinned = `${task.schema.kind} ${task.schema.digest}`;
         return refuse('UNKNOWN_SCHEMA', `schema.digest is "${input.digest}"; the task is pinned to ${pinned}`);
       }
-      return change({ ...task, phase: { state: 'SUCCEEDED', botId: input.botId, finishedAt: now } }, (done) => [
-        input.event(refOf(done, input.botId, input.at), done.correlationId),
+      return change({ ...task, phase: { state: 'SUCCEEDED', botId, finishedAt: now } }, (done) => [
+        input.event(refOf(done, botId, input.at), done.correlationId),
       ]);
     case 'failed':
-      if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return { verdict: 'unchanged', task };
-      return isLeased ? failed(task, input, now, policy) : wrongState(task, 'finished');
+      if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return same;
+      return isHeld(phase) ? failed(task, phase, input, now, policy) : wrongState(task, 'finished');
+    case 'stopped':
+      if (phase.state === 'CANCELLING') return cancelled(task, botId, phase.reason, now);
+      return phase.state === 'SUCCEEDED' || phase.state === 'FAILED' ? same : noCancel(task);
+    case 'goesOn':
+      if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return same;
+      if (phase.state !== 'CANCELLING') return noCancel(task);
+      return change({ ...task, phase: { ...phase, running: true, heldUntil: leased.heldUntil } });
     default:
       return input satisfies never;
   }
 }
 
 function offered(task: Task, botId: string, now: Date, policy: TaskPolicy): Decision {
-  if (task.phase.state !== 'QUEUED') return wrongState(task, 'offered');
+  if (task.phase.state !== 'QUEUED' || isOverdue(task, now)) return wrongState(task, 'offered');
+  if (task.onlyBotId !== '' && task.onlyBotId !== botId)
+    return wrongState(task, `offered to anybody but "${task.onlyBotId}"`);
   const phase = { state: 'OFFERED', botId, heldUntil: later(now, policy.offerMs) } as const;
   return change({ ...task, fence: task.fence + 1, phase });
 }
 
 function failed(
   task: Task,
-  input: Extract<Report, { type: 'failed' }> & { readonly botId: string },
+  phase: Held,
+  input: Extract<Said, { type: 'failed' }>,
   now: Date,
   policy: TaskPolicy,
 ): Decision {
-  const { botId, reason } = input;
-  if (input.retryable && task.attempt < task.maxAttempts) {
-    return nextAttempt(task, botId, reason, later(now, policy.retryPauseMs * task.attempt), input.at);
+  const { botId, reason, at } = input;
+  if (phase.state === 'CANCELLING') return cancelled(task, botId, phase.reason, now);
+  if (input.retryable && task.attempt < task.maxAttempts && !isOverdue(task, now)) {
+    return nextAttempt(task, botId, reason, later(now, policy.retryPauseMs * task.attempt), at);
   }
   return change({ ...task, phase: { state: 'FAILED', botId, finishedAt: now, reason } }, (done) => [
-    taskFailed(done, botId, reason, input.at),
+    taskFailed(done, botId, reason, at),
   ]);
+}
+
+/** Who lost the task without a word of its own may come back to it. */
+function expired(task: Task, now: Date, { onLeaseLoss, wins, leaseMs }: TaskPolicy): Decision {
+  const { phase, fence } = task;
+  const isLeased = phase.state === 'LEASED' || phase.state === 'RUNNING';
+  if (isLeased && onLeaseLoss !== 'reassign') {
+    const heldUntil = later(now, leaseMs * onLeaseLoss.holdLeases);
+    return change({ ...task, phase: { state: 'SUSPECT', botId: phase.botId, heldUntil, running: hasBegun(phase) } });
+  }
+  const lost = wins === 'first' && isHeld(phase) ? { botId: phase.botId, fence } : undefined;
+  return lose(task, 'the lease ran out', now, lost);
 }
 
 /** Ends an assignment without a result. */
-function lose(task: Task, reason: string, now: Date): Decision {
-  switch (task.phase.state) {
+function lose(task: Task, reason: string, now: Date, lost?: Task['lost']): Decision {
+  const { phase, attempt, maxAttempts } = task;
+  if (phase.state === 'OFFERED') return requeue(task, now);
+  if (!isHeld(phase)) return { verdict: 'unchanged', task };
+  const { botId } = phase;
+  if (phase.state === 'CANCELLING') return cancelled(task, botId, phase.reason, now);
+  if (isOverdue(task, now)) return poison(task, botId, `${reason}, and its deadline has passed`, now);
+  if (attempt < maxAttempts) return nextAttempt(task, botId, reason, now, now, lost);
+  return poison(task, botId, `${reason} in attempt ${attempt} of ${maxAttempts}`, now);
+}
+
+function cancel(task: Task, reason: string, now: Date, policy: TaskPolicy): Decision {
+  const { phase } = task;
+  switch (phase.state) {
+    case 'QUEUED':
+      return cancelled(task, '', reason, now);
     case 'OFFERED':
-      return requeue(task, now);
+      return cancelled(task, phase.botId, reason, now);
     case 'LEASED':
     case 'RUNNING':
-      return task.attempt < task.maxAttempts
-        ? nextAttempt(task, task.phase.botId, reason, now, now)
-        : poison(task, task.phase.botId, `${reason} in attempt ${task.attempt} of ${task.maxAttempts}`, now);
-    default:
+    case 'SUSPECT': {
+      const { botId } = phase;
+      return change({
+        ...task,
+        phase: { state: 'CANCELLING', botId, heldUntil: later(now, policy.leaseMs), running: false, reason },
+      });
+    }
+    case 'CANCELLING':
+    case 'CANCELLED':
       return { verdict: 'unchanged', task };
+    case 'SUCCEEDED':
+    case 'FAILED':
+    case 'POISON':
+      return wrongState(task, 'cancelled any more');
+    default:
+      return phase satisfies never;
   }
 }
 
-function nextAttempt(task: Task, botId: string, reason: string, notBefore: Date, at: Date): Decision {
-  const phase = { state: 'QUEUED', notBefore } as const;
-  return change({ ...task, attempt: task.attempt + 1, fence: task.fence + 1, phase }, (next) => [
-    draft('bots.task_lost', task.orderId, { task: refOf(next, botId, at), lostFence: task.fence, reason }, about(next)),
-  ]);
-}
-
-/** The task is over without a result and will not be tried again. The fence grows, so that a bot that still works on it is not heard. */
-export function poison(
-  task: Task,
-  botId: string,
-  reason: string,
-  now: Date,
-): Extract<Decision, { verdict: 'changed' }> {
-  const phase = { state: 'POISON', botId, finishedAt: now, reason } as const;
-  return change({ ...task, fence: task.fence + 1, phase }, (dead) => [taskFailed(dead, botId, reason, now)]);
-}
-
-/** Nobody took the offer: not an attempt. */
-const requeue = (task: Task, now: Date): Decision => change({ ...task, phase: { state: 'QUEUED', notBefore: now } });
-
-const taskFailed = (task: Task, botId: string, reason: string, at: Date): Draft =>
-  draft('bots.task_failed', task.orderId, { task: refOf(task, botId, at), reason }, about(task));
-
-/** Correlation and mark of every event about a task. */
-export const about = (task: Pick<Task, 'taskId' | 'fence' | 'correlationId'>) => ({
-  correlationId: task.correlationId,
-  task: { id: task.taskId, fence: task.fence },
-});
-
-export const refOf = (task: Task, botId: string, occurredAt: Date): TaskRef => ({
-  taskId: task.taskId,
-  orderId: task.orderId,
-  kind: task.schema.kind,
-  attempt: task.attempt,
-  fence: task.fence,
-  botId,
-  occurredAt,
-});
-
-const isHeldBy = ({ phase }: Task, botId: string) => phase.state !== 'QUEUED' && phase.botId === botId;
-
-const change = (task: Task, events: (task: Task) => readonly Draft[] = () => []) =>
-  ({ verdict: 'changed', task, events: events(task) }) as const;
-
-const refuse = (reason: RefusalReason, message: string) => ({ verdict: 'refused', reason, message }) as const;
-
 const wrongState = (task: Task, what: string): Decision =>
   refuse('WRONG_STATE', `task_id names a task that is ${task.phase.state} and cannot be ${what}`);
+
+const noCancel = (task: Task): Decision =>
+  refuse('WRONG_STATE', `task_id names a task that is ${task.phase.state} and was not cancelled; report its result`);

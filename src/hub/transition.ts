@@ -1,4 +1,5 @@
-import type { Phase, TaskInput } from './task.ts';
+import type { TaskInput } from './task.ts';
+import type { Phase } from './task-phase.ts';
 import { type FinalState, finalStates, heldStates } from './task-states.ts';
 
 type State = Phase['state'];

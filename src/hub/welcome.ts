@@ -21,13 +21,18 @@ export interface Resumption {
 /** The answer to a Hello. */
 export function welcomeOf(
   { held }: Introduction,
-  { sessionId, epoch, kept }: Admitted,
+  { sessionId, epoch, kept, renewed }: Admitted,
   { resumed, lastBotSeq, resumeToken }: Resumption,
   hubId: string,
   { heartbeatMs, leaseMs }: HubTimes,
   { maxFrameBytes, maxUnacknowledged }: HubLimits,
 ): Welcome {
-  const isKept = (taskId: string, fence: number) => kept.some((task) => task.taskId === taskId && task.fence === fence);
+  const verdictOf = (taskId: string, fence: number) => {
+    const task = kept.find((task) => task.taskId === taskId);
+    if (task?.fence === fence) return { verdict: Verdict.CONTINUE, renewedFence: 0 };
+    if (task && renewed.get(taskId) === fence) return { verdict: Verdict.REPORT_IN_FULL, renewedFence: task.fence };
+    return { verdict: Verdict.ABANDON, renewedFence: 0 };
+  };
   return {
     sessionId,
     hubId,
@@ -37,12 +42,7 @@ export function welcomeOf(
     lastBotSeq,
     heartbeatInterval: durationOf(heartbeatMs),
     leaseDuration: durationOf(leaseMs),
-    verdicts: held.map(({ taskId, fence }) => ({
-      taskId,
-      fence,
-      verdict: isKept(taskId, fence) ? Verdict.CONTINUE : Verdict.ABANDON,
-      renewedFence: 0,
-    })),
+    verdicts: held.map(({ taskId, fence }) => ({ taskId, fence, ...verdictOf(taskId, fence) })),
     envelopeMinor,
     maxFrameBytes,
     maxUnacknowledged,

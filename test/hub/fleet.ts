@@ -35,6 +35,8 @@ export interface Fleet extends AsyncDisposable {
     task?: Partial<TaskRequested>,
     stamp?: Partial<Message>,
   ): Promise<{ taskId: string; orderId: string; messageId: string }>;
+  /** Asks for the end of a task, as Depot does. */
+  requestCancel(task: { readonly taskId: string; readonly orderId: string }, reason: string): Promise<void>;
   /** When the offer or lease of the task runs out, ms since 1970. */
   heldUntil(taskId: string): Promise<number>;
   /** How often the hub counted this. */
@@ -130,6 +132,11 @@ export async function startFleet({
       });
       await broker.publish(addressOf(asked.name), { ...message, ...stamp });
       return { taskId: body.taskId, orderId: body.orderId, messageId };
+    },
+    async requestCancel({ taskId, orderId }, reason) {
+      const asked = draft('depot.task_cancel_requested', orderId, { taskId, orderId, reason });
+      const stamp = { id: newId(), source: '/depot', time: new Date(), causationId: 'test', traceparent: '' };
+      await broker.publish(addressOf(asked.name), seal(asked, stamp));
     },
     async heldUntil(taskId) {
       const [row] = await database.query((orm) =>

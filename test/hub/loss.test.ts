@@ -7,7 +7,7 @@ import { picked, reached } from './raw-bot.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {
-  fleet = await startFleet({ leaseMs: 500 });
+  fleet = await startFleet({ leaseMs: 1_000 });
 });
 afterEach(() => fleet[Symbol.asyncDispose]());
 
@@ -67,7 +67,7 @@ it('keeps a lease as long as heartbeats name it', async () => {
   const granted = await fleet.heldUntil(taskId);
   bot.keepBeating([task]);
   // Three leases' time: each of them would have run out without a renewal.
-  await expect.poll(() => fleet.heldUntil(taskId), { timeout: 20_000 }).toBeGreaterThan(granted + 1_500);
+  await expect.poll(() => fleet.heldUntil(taskId), { timeout: 20_000 }).toBeGreaterThan(granted + 3_000);
   await bot.acknowledged(bot.result(task, { outcome: Outcome.SUCCEEDED }));
   expect(bot.frames.some(({ body }) => body?.$case === 'nack')).toBe(false);
 });
@@ -100,6 +100,7 @@ it('lets a bot that is back within its lease go on, and what it sends again chan
   const heldTasks = [{ ...task, finished: false }];
   const after = fleet.bot({ botId: 'back', instanceId, heldTasks });
   const { epoch, verdicts } = await after.welcomed();
+  after.keepBeating([task]);
   expect(epoch).toBe(2);
   expect(verdicts).toMatchObject([{ ...task, verdict: Verdict.CONTINUE }]);
   after.progress(task, picked(2), { seq: first, started: true });

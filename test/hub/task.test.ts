@@ -1,11 +1,15 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { draft } from '../../src/contract/message.ts';
-import { type Decision, decideTask, type Phase, type Task, type TaskInput } from '../../src/hub/task.ts';
+import { decideTask, type TaskInput, type TaskPolicy } from '../../src/hub/task.ts';
+import type { Decision } from '../../src/hub/task-ends.ts';
+import type { Phase, Task } from '../../src/hub/task-phase.ts';
 
 const now = new Date('2026-05-04T10:00:00Z');
 const later = new Date('2026-05-04T10:00:10Z');
-const policy = { leaseMs: 10_000, offerMs: 5_000, retryPauseMs: 1_000 };
+const times = { leaseMs: 10_000, offerMs: 5_000, retryPauseMs: 1_000 };
+const policy: TaskPolicy = { ...times, onLeaseLoss: 'reassign', wins: 'newest' };
+const holding: TaskPolicy = { ...policy, onLeaseLoss: { holdLeases: 2 } };
+const firstWins: TaskPolicy = { ...policy, wins: 'first' };
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
 
 const queued: Task = {
@@ -24,6 +28,7 @@ const queued: Task = {
   createdAt: now,
   attempt: 1,
   fence: 4,
+  lost: undefined,
   phase: { state: 'QUEUED', notBefore: now },
 };
 const held = (state: 'OFFERED' | 'LEASED' | 'RUNNING', more: Partial<Task> = {}): Task => ({
@@ -31,10 +36,21 @@ const held = (state: 'OFFERED' | 'LEASED' | 'RUNNING', more: Partial<Task> = {})
   ...more,
   phase: { state, botId: 'ann', heldUntil: now },
 });
+const suspect = (running = true, more: Partial<Task> = {}): Task => ({
+  ...queued,
+  ...more,
+  phase: { state: 'SUSPECT', botId: 'ann', heldUntil: now, running },
+});
+const cancelling = (running = false): Task => ({
+  ...queued,
+  phase: { state: 'CANCELLING', botId: 'ann', heldUntil: now, running, reason: 'c' },
+});
+const past = { deadline: now };
 const over = (phase: Phase): Task => ({ ...queued, phase });
 const ended = {
   SUCCEEDED: over({ state: 'SUCCEEDED', botId: 'ann', finishedAt: now }),
   FAILED: over({ state: 'FAILED', botId: 'ann', finishedAt: now, reason: 'r' }),
+  CANCELLED: { ...over({ state: 'CANCELLED', botId: 'ann', finishedAt: now, reason: 'c' }), fence: 5 },
   POISON: over({ state: 'POISON', botId: 'ann', finishedAt: now, reason: 'r' }),
 };
 const by = { botId: 'ann', fence: 4 } as const;
@@ -50,7 +66,7 @@ const succeeded: TaskInput = {
 };
 const failed = (retryable: boolean): TaskInput => ({ type: 'failed', ...by, reason: 'stuck', retryable, at: now });
 
-const decide = (task: Task | undefined, input: TaskInput) => decideTask(task, input, now, policy);
+const decide = (task: Task | undefined, input: TaskInput, under = policy) => decideTask(task, input, now, under);
 /** State, attempt, fence and events after a decision, or why there is none. */
 function summary(decision: Decision): string {
   if (decision.verdict === 'refused') return decision.reason;
@@ -63,6 +79,7 @@ function summary(decision: Decision): string {
 }
 
 describe('a task', () => {
+  const cancel: TaskInput = { type: 'cancel', reason: 'c' };
   const dropped: TaskInput = { type: 'dropped', botId: 'ann', reason: 'gone' };
   const lost = 'QUEUED 2 5, bots.task_lost 5';
   it.each<[string, Task, TaskInput, string]>([
@@ -89,7 +106,7 @@ describe('a task', () => {
     ['offered, not answered', held('OFFERED'), { type: 'expired' }, 'QUEUED 1 4'],
     ['offered, the stream gone', held('OFFERED'), { type: 'detached', fence: 4 }, 'QUEUED 1 4'],
     ['offered again, an older stream gone', held('OFFERED'), { type: 'detached', fence: 3 }, 'unchanged'],
-    ['offered, resumed', held('OFFERED'), { type: 'resumed', ...by }, 'WRONG_STATE'],
+    ['offered, said to be held after a reconnect', held('OFFERED'), { type: 'resumed', ...by }, 'LEASED 1 4'],
     ['offered, finished before the lease', held('OFFERED'), succeeded, 'WRONG_STATE'],
     ['leased, accepted again', held('LEASED'), { type: 'accepted', ...by }, 'unchanged'],
     ['leased, declined', held('LEASED'), { type: 'declined', ...by }, 'WRONG_STATE'],
@@ -126,9 +143,108 @@ describe('a task', () => {
     ['succeeded, expired', ended.SUCCEEDED, { type: 'expired' }, 'unchanged'],
     ['failed, reported again', ended.FAILED, failed(false), 'unchanged'],
     ['failed, offered', ended.FAILED, { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    [
+      'queued, pinned, offered to another',
+      { ...queued, onlyBotId: 'ann' },
+      { type: 'offered', botId: 'bob' },
+      'WRONG_STATE',
+    ],
+    [
+      'queued, pinned, offered to that bot',
+      { ...queued, onlyBotId: 'ann' },
+      { type: 'offered', botId: 'ann' },
+      'OFFERED 1 5',
+    ],
+    ['queued past its deadline, offered', { ...queued, ...past }, { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    ['queued past its deadline', { ...queued, ...past }, { type: 'overdue' }, 'POISON 1 5, bots.task_failed 5'],
+    ['queued before its deadline', { ...queued, deadline: later }, { type: 'overdue' }, 'unchanged'],
+    ['running past its deadline', held('RUNNING', past), { type: 'overdue' }, 'unchanged'],
+    ['running past its deadline, succeeded', held('RUNNING', past), succeeded, 'SUCCEEDED 1 4, bots.task_succeeded 4'],
+    ['running past its deadline, lost', held('RUNNING', past), { type: 'expired' }, 'POISON 1 5, bots.task_failed 5'],
+    ['running past its deadline, failed', held('RUNNING', past), failed(true), 'FAILED 1 4, bots.task_failed 4'],
+    [
+      'leased, not due',
+      { ...queued, phase: { state: 'LEASED', botId: 'ann', heldUntil: later } },
+      { type: 'expired' },
+      'unchanged',
+    ],
+    ['suspect, back with a resume', suspect(), { type: 'resumed', ...by }, 'RUNNING 1 4'],
+    ['suspect, back before it began', suspect(false), { type: 'resumed', ...by }, 'LEASED 1 4'],
+    ['suspect, back with a result', suspect(), succeeded, 'SUCCEEDED 1 4, bots.task_succeeded 4'],
+    ['suspect, grace over', suspect(), { type: 'expired' }, lost],
+    ['suspect, dropped', suspect(), dropped, lost],
+    ['suspect, offered', suspect(), { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    [
+      'suspect, grace over in the last attempt',
+      suspect(true, { attempt: 3 }),
+      { type: 'expired' },
+      'POISON 3 5, bots.task_failed 5',
+    ],
+    ['queued, cancelled', queued, cancel, 'CANCELLED 1 5, bots.task_cancelled 5'],
+    ['offered, cancelled', held('OFFERED'), cancel, 'CANCELLED 1 5, bots.task_cancelled 5'],
+    ['leased, cancelled', held('LEASED'), cancel, 'CANCELLING 1 4'],
+    ['running, cancelled', held('RUNNING'), cancel, 'CANCELLING 1 4'],
+    ['suspect, cancelled', suspect(), cancel, 'CANCELLING 1 4'],
+    ['cancelled twice', cancelling(), cancel, 'unchanged'],
+    ['cancelled, cancelled again', ended.CANCELLED, cancel, 'unchanged'],
+    ['succeeded, cancelled', ended.SUCCEEDED, cancel, 'WRONG_STATE'],
+    ['cancelling, stopped', cancelling(), { type: 'stopped', ...by }, 'CANCELLED 1 5, bots.task_cancelled 5'],
+    [
+      'cancelling, stopped under an old fence',
+      cancelling(),
+      { type: 'stopped', botId: 'ann', fence: 3 },
+      'STALE_FENCE',
+    ],
+    ['cancelling, cannot stop', cancelling(), { type: 'goesOn', ...by }, 'CANCELLING 1 4'],
+    ['cancelling, succeeded', cancelling(), succeeded, 'SUCCEEDED 1 4, bots.task_succeeded 4'],
+    ['cancelling, failed', cancelling(), failed(true), 'CANCELLED 1 5, bots.task_cancelled 5'],
+    ['cancelling, never answered', cancelling(), { type: 'expired' }, 'CANCELLED 1 5, bots.task_cancelled 5'],
+    ['cancelling, dropped', cancelling(), dropped, 'CANCELLED 1 5, bots.task_cancelled 5'],
+    ['cancelling, back with a resume', cancelling(), { type: 'resumed', ...by }, 'CANCELLING 1 4'],
+    ['cancelled, and its result after that', ended.CANCELLED, { type: 'stopped', ...by }, 'unchanged'],
+    ['cancelled, finished after all', ended.CANCELLED, succeeded, 'STALE_FENCE'],
+    ['running, stopped for no cancel', held('RUNNING'), { type: 'stopped', ...by }, 'WRONG_STATE'],
+    ['succeeded, the cancel too late', ended.SUCCEEDED, { type: 'goesOn', ...by }, 'unchanged'],
     ['poisoned, finished after all', ended.POISON, succeeded, 'WRONG_STATE'],
   ])('%s', (_, task, input, expected) => {
     expect(summary(decide(task, input))).toBe(expected);
+  });
+
+  it('is held for its bot where the kind says so, as many leases as it says', () => {
+    const held4 = held('RUNNING');
+    expect(decide(held4, { type: 'expired' }, holding)).toMatchObject({
+      task: {
+        fence: 4,
+        attempt: 1,
+        phase: { state: 'SUSPECT', running: true, heldUntil: new Date(now.getTime() + 20_000) },
+      },
+      events: [],
+    });
+    expect(summary(decide(suspect(), { type: 'expired' }, holding))).toBe(lost);
+  });
+
+  it('is given back to the bot that lost it where the first one wins, while nobody else has begun', () => {
+    const waits = (decide(held('RUNNING'), { type: 'expired' }, firstWins) as Extract<Decision, { verdict: 'changed' }>)
+      .task;
+    expect(waits).toMatchObject({ attempt: 2, fence: 5, lost: { botId: 'ann', fence: 4 } });
+    expect(summary(decide(waits, { type: 'resumed', ...by }, firstWins))).toBe('LEASED 2 6');
+    expect(summary(decide(waits, { type: 'resumed', botId: 'bob', fence: 4 }, firstWins))).toBe('STALE_FENCE');
+    expect(summary(decide(waits, succeeded, firstWins))).toBe('STALE_FENCE');
+    const offered: Task = { ...waits, fence: 6, phase: { state: 'OFFERED', botId: 'bob', heldUntil: later } };
+    expect(summary(decide(offered, { type: 'resumed', ...by }, firstWins))).toBe('LEASED 2 7');
+    const taken: Task = { ...waits, fence: 6, phase: { state: 'LEASED', botId: 'bob', heldUntil: later } };
+    expect(summary(decide(taken, { type: 'resumed', ...by }, firstWins))).toBe('STALE_FENCE');
+    expect(summary(decide(held('RUNNING'), { type: 'expired' }))).toBe(lost);
+    const newest = (decide(held('RUNNING'), { type: 'expired' }) as Extract<Decision, { verdict: 'changed' }>).task;
+    expect(newest.lost).toBeUndefined();
+  });
+
+  it('tells which attempt was cancelled, and of none where none was under way', () => {
+    const of = (task: Task, input: TaskInput) =>
+      (decide(task, input) as Extract<Decision, { verdict: 'changed' }>).events.map(({ body }) => body);
+    expect(of(cancelling(), { type: 'stopped', ...by })).toMatchObject([{ cancelledFence: 4, reason: 'c' }]);
+    expect(of(queued, cancel)).toMatchObject([{ cancelledFence: 0 }]);
+    expect(of(held('OFFERED'), cancel)).toMatchObject([{ cancelledFence: 0 }]);
   });
 
   it('that does not exist is refused as such', () => {
@@ -148,90 +264,5 @@ describe('a task', () => {
     const failedTwice = decide(held('RUNNING', { attempt: 2 }), failed(true));
     expect(failedTwice).toMatchObject({ task: { phase: { notBefore: new Date(now.getTime() + 2_000) } } });
     expect(decide(held('RUNNING'), { type: 'expired' })).toMatchObject({ task: { phase: { notBefore: now } } });
-  });
-});
-
-describe('whatever happens, in whatever order', () => {
-  const bots = fc.constantFrom('ann', 'bob', 'cyd');
-  const fences = fc.integer({ min: 0, max: 12 });
-  const anything: fc.Arbitrary<TaskInput> = fc.oneof(
-    fc.record({ type: fc.constant('offered' as const), botId: bots }),
-    fc.constant<TaskInput>({ type: 'expired' }),
-    fc.record({ type: fc.constant('detached' as const), fence: fences }),
-    fc.record({ type: fc.constant('dropped' as const), botId: bots, reason: fc.constant('gone') }),
-    fc.record({
-      type: fc.constantFrom('accepted' as const, 'declined' as const, 'resumed' as const),
-      botId: bots,
-      fence: fences,
-    }),
-    fc.record({ botId: bots, fence: fences }).map((who) => ({ ...succeeded, ...who }) as TaskInput),
-    fc
-      .record({ botId: bots, fence: fences, retryable: fc.boolean() })
-      .map((who) => ({ ...failed(who.retryable), ...who }) as TaskInput),
-  );
-  /** Mostly a report comes from the bot that has the task, under its fence: else hardly any would be accepted. */
-  const story = fc.array(
-    fc.tuple(
-      anything,
-      fc.nat(4).map((n) => n > 0),
-    ),
-    { minLength: 10, maxLength: 60, size: 'max' },
-  );
-
-  const asHolder = (input: TaskInput, { fence, phase }: Task): TaskInput =>
-    'fence' in input ? ({ ...input, fence, ...('botId' in phase && { botId: phase.botId }) } as TaskInput) : input;
-
-  it('the fence never falls, each assignment has its own, one result is accepted, and the last event tells the end', () => {
-    const endings = new Set<string>();
-    fc.assert(
-      fc.property(story, fc.integer({ min: 1, max: 4 }), (steps, maxAttempts) => {
-        let task: Task = { ...queued, fence: 0, maxAttempts };
-        const events: string[] = [];
-        const assigned: number[] = [];
-        for (const [raw, isCurrent] of steps) {
-          const input = isCurrent ? asHolder(raw, task) : raw;
-          const before = structuredClone({ ...task });
-          const decision = decideTask(task, input, now, policy);
-          expect(task).toEqual(before);
-          if (decision.verdict !== 'changed') continue;
-          expect(decision.task.fence).toBeGreaterThanOrEqual(task.fence);
-          if ('fence' in input) expect(input.fence).toBe(task.fence);
-          if (decision.task.phase.state === 'OFFERED') assigned.push(decision.task.fence);
-          // What is said under a fence is never said below one that was said before.
-          for (const event of decision.events) expect(event.task!.fence).toBe(decision.task.fence);
-          events.push(...decision.events.map(({ name }) => name));
-          task = decision.task;
-        }
-        expect(new Set(assigned).size).toBe(assigned.length);
-        expect(task.attempt).toBeLessThanOrEqual(maxAttempts);
-        const finals = events.filter((name) => name !== 'bots.task_lost');
-        const isOver = ['SUCCEEDED', 'FAILED', 'POISON'].includes(task.phase.state);
-        expect(finals).toHaveLength(isOver ? 1 : 0);
-        if (isOver) expect(events.at(-1)).toBe(finals[0]);
-        expect(events.length - finals.length).toBe(task.attempt - 1);
-        endings.add(task.phase.state);
-      }),
-      { numRuns: 1_000 },
-    );
-    expect([...endings]).toEqual(expect.arrayContaining(['QUEUED', 'SUCCEEDED', 'FAILED', 'POISON']));
-  });
-
-  it('a task ends: bots that take it and are lost use up its attempts', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20 }), (maxAttempts) => {
-        let task: Task = { ...queued, maxAttempts };
-        for (let round = 0; round < maxAttempts; round++) {
-          for (const input of [
-            () => ({ type: 'offered', botId: 'ann' }) as const,
-            () => ({ type: 'accepted', botId: 'ann', fence: task.fence }) as const,
-            () => ({ type: 'expired' }) as const,
-          ]) {
-            const decision = decideTask(task, input(), now, policy);
-            if (decision.verdict === 'changed') task = decision.task;
-          }
-        }
-        expect(task).toMatchObject({ attempt: maxAttempts, phase: { state: 'POISON' } });
-      }),
-    );
   });
 });

@@ -90,14 +90,15 @@ it('offers a task that only one bot may have to that bot alone, also when others
   expect(tasks).toMatchObject([{ onlyBotId: 'holder', deadline }]);
 });
 
-it('does not offer a task whose deadline has passed', async () => {
+it('does not offer a task whose deadline has passed, and says that it has failed', async () => {
   const late = await fleet.request({ deadline: new Date(Date.now() - 1_000) });
   const inTime = await fleet.request();
   const bot = fleet.bot();
   await bot.welcomed();
   expect((await bot.lease()).taskId).toBe(inTime.taskId);
-  const { tasks } = await fleet.admin.listTasks({ orderId: late.orderId, openOnly: false, limit: 0 });
-  expect(tasks).toMatchObject([{ fence: 0, attempt: 1 }]);
+  const failed = await fleet.until(late.orderId, named('bots.task_failed'));
+  expect(failed.body).toMatchObject({ reason: expect.stringContaining('its deadline has passed') });
+  expect(bot.frames.some(({ body }) => body?.$case === 'offer' && body.value.taskId === late.taskId)).toBe(false);
 });
 
 it('takes the more urgent task first, and of equals the older one', async () => {

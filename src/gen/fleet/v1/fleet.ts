@@ -689,6 +689,13 @@ export interface ListTasksResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface CancelTaskRequest {
+  taskId: string;
+  /** For people; up to 500 characters. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface TaskView {
   taskId: string;
   kind: string;
@@ -5820,6 +5827,111 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
   },
 };
 
+function createBaseCancelTaskRequest(): CancelTaskRequest {
+  return { taskId: "", reason: "", _unknownFields: {} };
+}
+
+export const CancelTaskRequest: MessageFns<CancelTaskRequest> = {
+  encode(message: CancelTaskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelTaskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelTaskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelTaskRequest {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: CancelTaskRequest): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelTaskRequest>): CancelTaskRequest {
+    return CancelTaskRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelTaskRequest>): CancelTaskRequest {
+    const message = createBaseCancelTaskRequest();
+    message.taskId = object.taskId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 function createBaseTaskView(): TaskView {
   return {
     taskId: "",
@@ -6509,7 +6621,7 @@ export const HubClient = makeGenericClientConstructor(HubService, "fleet.v1.Hub"
   serviceName: string;
 };
 
-/** FleetAdmin answers questions of operators about this fleet: bots, tasks. */
+/** FleetAdmin answers questions of operators about this fleet, and ends tasks: bots, tasks. */
 export type FleetAdminService = typeof FleetAdminService;
 export const FleetAdminService = {
   listBots: {
@@ -6541,6 +6653,21 @@ export const FleetAdminService = {
       Buffer.from(GetHubStatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetHubStatusResponse => GetHubStatusResponse.decode(value),
   },
+  /**
+   * Ends a task: one that waits or is only offered is CANCELLED at once; one that a bot has, or may come back with, is CANCELLING, and its bot is
+   * told at once. It is CANCELLED then when the bot says that it has stopped, when it fails, and when it does not answer until its lease ends;
+   * the result of a bot that could not stop any more counts. Repeating it changes nothing.
+   * NOT_FOUND for a task that nobody has asked for, FAILED_PRECONDITION when it has ended otherwise.
+   */
+  cancelTask: {
+    path: "/fleet.v1.FleetAdmin/CancelTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelTaskRequest): Buffer => Buffer.from(CancelTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelTaskRequest => CancelTaskRequest.decode(value),
+    responseSerialize: (value: TaskView): Buffer => Buffer.from(TaskView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TaskView => TaskView.decode(value),
+  },
 } as const;
 
 export interface FleetAdminServer extends UntypedServiceImplementation {
@@ -6548,6 +6675,13 @@ export interface FleetAdminServer extends UntypedServiceImplementation {
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus: handleUnaryCall<GetHubStatusRequest, GetHubStatusResponse>;
+  /**
+   * Ends a task: one that waits or is only offered is CANCELLED at once; one that a bot has, or may come back with, is CANCELLING, and its bot is
+   * told at once. It is CANCELLED then when the bot says that it has stopped, when it fails, and when it does not answer until its lease ends;
+   * the result of a bot that could not stop any more counts. Repeating it changes nothing.
+   * NOT_FOUND for a task that nobody has asked for, FAILED_PRECONDITION when it has ended otherwise.
+   */
+  cancelTask: handleUnaryCall<CancelTaskRequest, TaskView>;
 }
 
 export interface FleetAdminClient extends Client {
@@ -6596,6 +6730,27 @@ export interface FleetAdminClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetHubStatusResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Ends a task: one that waits or is only offered is CANCELLED at once; one that a bot has, or may come back with, is CANCELLING, and its bot is
+   * told at once. It is CANCELLED then when the bot says that it has stopped, when it fails, and when it does not answer until its lease ends;
+   * the result of a bot that could not stop any more counts. Repeating it changes nothing.
+   * NOT_FOUND for a task that nobody has asked for, FAILED_PRECONDITION when it has ended otherwise.
+   */
+  cancelTask(
+    request: CancelTaskRequest,
+    callback: (error: ServiceError | null, response: TaskView) => void,
+  ): ClientUnaryCall;
+  cancelTask(
+    request: CancelTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TaskView) => void,
+  ): ClientUnaryCall;
+  cancelTask(
+    request: CancelTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TaskView) => void,
   ): ClientUnaryCall;
 }
 

@@ -1,0 +1,69 @@
+import type { Position, SchemaRef } from '../gen/fleet/v1/fleet.ts';
+
+/** What was asked for; never changes. */
+export interface TaskSpec {
+  readonly taskId: string;
+  readonly orderId: string;
+  readonly schema: SchemaRef;
+  readonly payload: Uint8Array;
+  readonly priority: number;
+  /** Nobody is offered the task from then on. */
+  readonly deadline: Date | undefined;
+  /** The only bot that may have it; empty for any. */
+  readonly onlyBotId: string;
+  readonly maxAttempts: number;
+  readonly position: Position | undefined;
+  readonly traceparent: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly createdAt: Date;
+}
+
+export type Phase =
+  | { readonly state: 'QUEUED'; readonly notBefore: Date }
+  | { readonly state: 'OFFERED'; readonly botId: string; readonly heldUntil: Date }
+  | { readonly state: 'LEASED' | 'RUNNING'; readonly botId: string; readonly heldUntil: Date }
+  /** The lease ran out, and its bot may still come back: `running` when it had begun. */
+  | { readonly state: 'SUSPECT'; readonly botId: string; readonly heldUntil: Date; readonly running: boolean }
+  /** The bot is told to stop; `running` when it said that it cannot, and its result follows. */
+  | {
+      readonly state: 'CANCELLING';
+      readonly botId: string;
+      readonly heldUntil: Date;
+      readonly running: boolean;
+      readonly reason: string;
+    }
+  | { readonly state: 'SUCCEEDED'; readonly botId: string; readonly finishedAt: Date }
+  | {
+      readonly state: 'FAILED' | 'CANCELLED' | 'POISON';
+      readonly botId: string;
+      readonly finishedAt: Date;
+      readonly reason: string;
+    };
+
+export interface Task extends TaskSpec {
+  /** From 1; how often it may still be lost or fail is `maxAttempts` less this. */
+  readonly attempt: number;
+  /** Grows at each assignment and at each loss. */
+  readonly fence: number;
+  /** Whose attempt was lost before this one, and may be taken up again while nobody else has begun. */
+  readonly lost: { readonly botId: string; readonly fence: number } | undefined;
+  readonly phase: Phase;
+}
+
+export type Held = Extract<Phase, { state: 'LEASED' | 'RUNNING' | 'SUSPECT' | 'CANCELLING' }>;
+
+export const isHeld = (phase: Phase): phase is Held =>
+  phase.state === 'LEASED' || phase.state === 'RUNNING' || phase.state === 'SUSPECT' || phase.state === 'CANCELLING';
+
+export const hasBegun = (phase: Held): boolean =>
+  phase.state === 'RUNNING' || (phase.state === 'SUSPECT' && phase.running);
+
+export const isHeldBy = ({ phase }: Task, botId: string) =>
+  (isHeld(phase) || phase.state === 'OFFERED') && phase.botId === botId;
+
+export const isDue = ({ phase }: Task, now: Date) => 'heldUntil' in phase && phase.heldUntil <= now;
+
+export const isOverdue = ({ deadline }: Task, now: Date) => deadline !== undefined && deadline <= now;
+
+export const later = (now: Date, ms: number) => new Date(now.getTime() + ms);
