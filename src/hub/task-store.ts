@@ -79,8 +79,8 @@ export async function findTask(orm: Orm, taskId: string): Promise<Task | undefin
 }
 
 /**
- * How many tasks have not ended, by state. Reads the two partial indexes and no finished task: 100,000 queued ones are counted in some 20 ms,
- * once per export.
+ * How many tasks have not ended, by state; once per export. Reads what the partial indexes have and no finished task. Measured on a busy machine
+ * with 100,000 queued among a million: 30 ms once vacuumed, 170 to 450 ms right after they were written.
  */
 export async function countOpenTasks(orm: Orm): Promise<ReadonlyMap<string, number>> {
   const rows = await orm.execute<{ state: string; count: number }>(sql`
