@@ -22,17 +22,28 @@ export interface Returner {
   onReturned(item: ReturnItem): void;
 }
 
-/** Goods of an attempt that came to nothing, store by store back to their shelves; then to the depot. */
+/**
+ * Goods of an attempt that came to nothing, store by store back to their shelves; then to the depot. What an earlier process of the robot has
+ * reported is not done again.
+ */
 export async function bringBack(task: Task<ReturnTask, ReturnProgress>, robot: Returner): Promise<ReturnResult> {
   let walkedMetres = 0;
   const { stops } = task.payload;
+  const before = task.resumedFrom.flatMap(({ step }) => step ?? []);
   for (const [stopIndex, stop] of stops.entries()) {
+    const wasReached = before.some(({ $case, value }) => $case === 'stopReached' && value.stopIndex === stopIndex);
+    const items = stop.items.filter(
+      ({ lineId }) => !before.some(({ $case, value }) => $case === 'itemReturned' && value.lineId === lineId),
+    );
+    if (wasReached && items.length === 0) continue;
     robot.setOut(stopIndex);
     await task.step('visit store', { 'mallbots.store_id': stop.storeId }, async (visit) => {
       walkedMetres += await robot.walkTo(stop.place ?? depot);
-      await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
-      robot.onStop(stop);
-      for (const item of stop.items) await returnItem(visit, stop, item, robot);
+      if (!wasReached) {
+        await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
+        robot.onStop(stop);
+      }
+      for (const item of items) await returnItem(visit, stop, item, robot);
     });
   }
   robot.setOut(stops.length);

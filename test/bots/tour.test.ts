@@ -1,6 +1,7 @@
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { expect, it } from 'vitest';
-import type { ShopProgress, ShopTask, Task } from '../../bots/sdk/index.ts';
+import type { ReturnProgress, ReturnTask, ShopProgress, ShopTask, Task } from '../../bots/sdk/index.ts';
+import { bringBack } from '../../bots/simulator/bring-back.ts';
 import { tour } from '../../bots/simulator/tour.ts';
 
 const item = (lineId: string, quantity: number) => ({ lineId, productId: lineId, sku: lineId, name: lineId, quantity });
@@ -52,5 +53,30 @@ it('a tour that was broken off at any step goes on from there: each step is told
   expect(told).toHaveLength(whole.length);
   for (let done = 0; done <= whole.length; done += 1) {
     expect(await walk(whole.slice(0, done))).toEqual({ told: told.slice(done), lines });
+  }
+});
+
+it('a return that was broken off at any step goes on from there: nothing is put back twice', async () => {
+  const back = async (resumedFrom: readonly ReturnProgress[]) => {
+    const said: ReturnProgress[] = [];
+    const step = {
+      progress: async (progress: ReturnProgress) => void said.push(progress),
+      step: (_: string, __: object, work: (child: unknown) => Promise<never>) => work(step),
+    };
+    const nothing = () => {};
+    const robot = {
+      setOut: nothing,
+      walkTo: async () => 1,
+      putBack: async () => {},
+      onStop: nothing,
+      onReturned: nothing,
+    };
+    await bringBack({ ...step, payload, resumedFrom } as unknown as Task<ReturnTask, ReturnProgress>, robot);
+    return said;
+  };
+  const whole = await back([]);
+  expect(whole).toHaveLength(5);
+  for (let done = 0; done <= whole.length; done += 1) {
+    expect(await back(whole.slice(0, done))).toEqual(whole.slice(done));
   }
 });
