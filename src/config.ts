@@ -71,6 +71,8 @@ const hubLimits = {
   maxQueuedFrames: whole(16, 65_536, 'frames'),
   framesPerSecond: whole(1, 1_000_000, 'frames a second'),
   refusalsPerSecond: whole(1, 1_000_000, 'frames a second'),
+  maxWaitingFrames: whole(16, 16_777_216, 'frames'),
+  maxWaitingBytes: whole(1_048_576, 17_179_869_184, 'bytes'),
   helloDeadlineMs: whole(100, 600_000, 'milliseconds'),
   keepaliveMs: whole(100, 600_000, 'milliseconds'),
 };

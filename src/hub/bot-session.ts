@@ -79,7 +79,12 @@ export class BotSession implements Seat {
     this.#stream = stream;
     const { refusalsPerSecond } = ports.limits;
     this.#refusals = new TokenBucket(refusalBurst(ports.limits), refusalsPerSecond, performance.now());
-    this.#outbound = new Outbound(ports.limits, ports.metrics, () => this.input({ type: 'overflowed' }));
+    this.#outbound = new Outbound(
+      ports.limits,
+      ports.metrics,
+      () => this.input({ type: 'overflowed' }),
+      ports.onWilling,
+    );
     this.#outbound.attach(stream.call);
   }
 
@@ -97,7 +102,7 @@ export class BotSession implements Seat {
   }
 
   get takesOffers(): boolean {
-    return this.#state.at === 'READY';
+    return this.#state.at === 'READY' && this.#outbound.isFlowing;
   }
 
   /** Every frame of the bot up to here is durable, or refused for good. */

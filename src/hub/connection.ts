@@ -4,9 +4,10 @@ import type { BotFrame } from '../gen/fleet/v1/fleet.ts';
 import { TokenBucket } from '../kit/token-bucket.ts';
 import { toStatus } from '../rpc/errors.ts';
 import { BotSession, type SessionPorts, type Stream } from './bot-session.ts';
-import { type IncomingFrame, isMalformed } from './envelope.ts';
+import { type IncomingFrame, isMalformed, type SizedFrame } from './envelope.ts';
+import type { Intake, PauseReason, Share } from './intake.ts';
 import { Lane } from './lane.ts';
-import { frameBurstSeconds, hangUpAfterMs, pendingSlack } from './limits.ts';
+import { frameBurstSeconds, hangUpAfterMs, telemetryPauseMs } from './limits.ts';
 import type { Call } from './outbound.ts';
 import type { Refusal } from './refusal.ts';
 import { nackOf, nackReasonName } from './refusal.ts';
@@ -16,6 +17,7 @@ import { isSignal, takeSignal } from './signals.ts';
 
 export interface ConnectionPorts extends SessionPorts {
   readonly reports: Reports;
+  readonly intake: Intake;
   /** Ends the connection of a peer that goes on after its stream was ended. */
   readonly hangUp: (peer: string) => void;
 }
@@ -24,7 +26,7 @@ type WithoutEpoch<T> = T extends unknown ? Omit<T, 'epoch'> : never;
 
 /** A frame of the lane, and when it came. */
 interface Arrived {
-  readonly frame: BotFrame;
+  readonly frame: SizedFrame;
   readonly atMs: number;
 }
 
@@ -39,10 +41,16 @@ export class Connection implements Stream {
   readonly closed: Promise<void>;
   readonly #ports: ConnectionPorts;
   readonly #lane: Lane<Arrived | 'end'>;
+  readonly #share: Share;
   readonly #bucket: TokenBucket;
+  /** Why it is not read just now. */
+  readonly #unread = new Set<PauseReason | 'TELEMETRY'>();
   readonly #helloTimer: NodeJS.Timeout;
   readonly #close = Promise.withResolvers<void>();
   #session: BotSession;
+  /** Reliable frames that the bot was told it may have unacknowledged. */
+  #toldWindow: number;
+  #beating: NodeJS.Timeout | undefined;
   /** 0 until the stream is admitted. */
   #epoch = 0;
 
@@ -52,14 +60,21 @@ export class Connection implements Stream {
     this.closed = this.#close.promise;
     this.#ports = ports;
     const { framesPerSecond, maxUnacknowledged, helloDeadlineMs } = ports.limits;
+    this.#toldWindow = maxUnacknowledged;
+    this.#share = ports.intake.join({
+      pause: (reason) => this.#pause(reason),
+      resume: () => this.#resume('BOT', 'HUB'),
+    });
     this.#bucket = new TokenBucket(framesPerSecond * frameBurstSeconds, framesPerSecond, performance.now());
     this.#session = new BotSession(this, ports);
     this.#lane = new Lane({
       handle: (item) => this.#work(item),
       onFailure: (error) => this.#input({ type: 'failed', error }),
-      maxItems: maxUnacknowledged + pendingSlack,
-      onFull: () => call.pause(),
-      onRoom: () => call.resume(),
+      onHandled: (item) => {
+        if (item === 'end') return;
+        this.#share.remove(item.frame.wireBytes);
+        this.#tellWindow();
+      },
       logger: this.logger,
     });
     this.#helloTimer = setTimeout(() => this.#input({ type: 'overdue', afterMs: helloDeadlineMs }), helloDeadlineMs);
@@ -85,13 +100,18 @@ export class Connection implements Stream {
     this.#session.confirm(frame.ack);
     if (isSignal(frame.body)) this.#signal(frame);
     // A numbered frame is acknowledged in its turn, whatever it is.
-    if (!isSignal(frame.body) || frame.seq > 0) this.#lane.push({ frame, atMs: performance.now() });
+    if (isSignal(frame.body) && frame.seq === 0) return;
+    this.#share.add(frame.wireBytes);
+    this.#lane.push({ frame, atMs: performance.now() });
+    this.#tellWindow();
   }
 
   end(error: MallError | undefined, detached: Promise<void> | undefined): void {
     this.#ports.counts.add('mallbots.hub.sessions.closed', error?.detail.reason ?? error?.code ?? 'OK');
     clearTimeout(this.#helloTimer);
+    clearInterval(this.#beating);
     this.#lane.close();
+    this.#share.leave();
     if (error?.code === 'RESOURCE_EXHAUSTED') {
       const peer = this.call.getPeer();
       setTimeout(() => this.#ports.hangUp(peer), hangUpAfterMs).unref();
@@ -110,8 +130,9 @@ export class Connection implements Stream {
     const nowMs = performance.now();
     this.#ports.metrics.frame('receive', isMalformed(frame) ? 'malformed' : (frame.body?.$case ?? 'unset'));
     if (this.#epoch > 0) this.#session.bot.heardAtMs = nowMs;
-    if (!this.#bucket.take(nowMs))
-      this.#input({ type: 'flooded', what: 'frames', perSecond: this.#ports.limits.framesPerSecond });
+    const { framesPerSecond: perSecond } = this.#ports.limits;
+    if (!isMalformed(frame) && frame.body?.$case === 'telemetry') this.#ease(nowMs);
+    if (!this.#bucket.take(nowMs)) this.#input({ type: 'flooded', what: 'frames', perSecond });
     else if (isMalformed(frame)) this.#input({ type: 'frame', malformed: frame.malformed }, frame);
     else if (frame.body?.$case === 'hello') {
       clearTimeout(this.#helloTimer);
@@ -155,6 +176,43 @@ export class Connection implements Stream {
     if (frame.seq === 0) return;
     session.acknowledge(frame.seq);
     this.#ports.metrics.acknowledged(performance.now() - atMs);
+  }
+
+  #tellWindow(): void {
+    const { window } = this.#ports.intake;
+    if (window === this.#toldWindow) return;
+    this.#toldWindow = window;
+    this.#session.send({ $case: 'credit', value: { kind: '', amount: window } }, '');
+  }
+
+  /** Telemetry leaves half of what is agreed to the other frames: it makes its sender wait, and costs no stream. */
+  #ease(nowMs: number): void {
+    if (this.#bucket.take(nowMs, { cost: 0, reserve: this.#ports.limits.framesPerSecond })) return;
+    this.#ports.counts.add('mallbots.hub.reading.paused', 'TELEMETRY');
+    this.#pause('TELEMETRY');
+    setTimeout(() => this.#resume('TELEMETRY'), telemetryPauseMs);
+  }
+
+  #pause(reason: PauseReason | 'TELEMETRY'): void {
+    if (this.#unread.size === 0) this.call.pause();
+    this.#unread.add(reason);
+    // What this hub does not read, it must not miss: the connection's pings say whether the bot is there.
+    if (reason === 'HUB') this.#beating ??= setInterval(() => this.#beat(), this.#ports.times.heartbeatMs);
+  }
+
+  #resume(...reasons: Array<PauseReason | 'TELEMETRY'>): void {
+    for (const reason of reasons) this.#unread.delete(reason);
+    if (!this.#unread.has('HUB')) {
+      clearInterval(this.#beating);
+      this.#beating = undefined;
+    }
+    if (this.#unread.size === 0) this.call.resume();
+  }
+
+  #beat(): void {
+    const { bot } = this.#session;
+    bot.heardAtMs = performance.now();
+    bot.beat(bot.held.map(({ task: { taskId, fence } }) => ({ taskId, fence, finished: false })));
   }
 
   async #effect(frame: BotFrame): Promise<Refusal | undefined> {

@@ -11,7 +11,9 @@ export type CountName =
   /** By the reason of what a bot's stream ended with; `OK` and `GONE` have none. */
   | 'mallbots.hub.sessions.closed'
   /** By the reason of the Nack. */
-  | 'mallbots.hub.frames.refused';
+  | 'mallbots.hub.frames.refused'
+  /** Times that a stream was not read for a while: `BOT`, it has more waiting than it may; `HUB`, this hub has all it can hold; `TELEMETRY`. */
+  | 'mallbots.hub.reading.paused';
 
 export interface Count {
   readonly name: CountName;

@@ -5,13 +5,16 @@ export interface Malformed {
   readonly malformed: string;
 }
 
-export type IncomingFrame = BotFrame | Malformed;
+/** With its size on the wire, bytes. */
+export type SizedFrame = BotFrame & { readonly wireBytes: number };
+
+export type IncomingFrame = SizedFrame | Malformed;
 
 export const isMalformed = (frame: IncomingFrame): frame is Malformed => 'malformed' in frame;
 
 function readFrame(bytes: Buffer): IncomingFrame {
   try {
-    return BotFrame.decode(bytes);
+    return Object.assign(BotFrame.decode(bytes), { wireBytes: bytes.length });
   } catch (error) {
     return { malformed: `${bytes.length} bytes are not a fleet.v1.BotFrame: ${(error as Error).message}` };
   }

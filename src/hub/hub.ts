@@ -20,6 +20,7 @@ import { detacher } from './detach.ts';
 import { Dispatch } from './dispatch.ts';
 import { hubDefinition } from './envelope.ts';
 import { startIngest } from './ingest.ts';
+import { Intake } from './intake.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
@@ -46,6 +47,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const times = hubTimes(config.hubLeaseMs);
   const limits = hubLimits(config.hubLimits);
   const counts = new Counts();
+  const intake = new Intake(limits, counts);
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ hub: hubId });
   await database.migrate(schema, migrationsOf(schema));
@@ -87,6 +89,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     times,
     limits,
     counts,
+    intake,
     hangUp: (peer) => server.hangUp(peer),
     metrics,
     logger,
@@ -123,6 +126,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     hubId,
     connections: server.connections,
     bots: roster.size,
+    ...intake.status,
     counts: counts.all,
   });
   const server: RpcServer = await startServer(

@@ -7,21 +7,20 @@ export interface LaneOptions<T> {
   /** The effect of an item. What it throws while the broker or the database is away is tried again, anything else ends the lane. */
   readonly handle: (item: T) => Promise<void>;
   readonly onFailure: (error: MallError) => void;
-  /** Items that wait before there are to be no more for now, until half of them is handled. */
-  readonly maxItems: number;
-  /** No more items for now; and again. */
-  readonly onFull: () => void;
-  readonly onRoom: () => void;
+  /** An item is handled, and waits no more. */
+  readonly onHandled: (item: T) => void;
   readonly logger: Logger;
 }
 
-/** Handles the items of one stream one after the other, in their order; those behind an item that has to be tried again wait. */
+/**
+ * Handles the items of one stream one after the other, in their order; those behind an item that has to be tried again wait. How many may wait
+ * is for `Intake` to say.
+ */
 export class Lane<T> {
   readonly #options: LaneOptions<T>;
   readonly #closing = new AbortController();
   readonly #items: T[] = [];
   #running = false;
-  #isFull = false;
 
   constructor(options: LaneOptions<T>) {
     this.#options = options;
@@ -33,10 +32,6 @@ export class Lane<T> {
 
   push(item: T): void {
     this.#items.push(item);
-    if (!this.#isFull && this.#items.length >= this.#options.maxItems) {
-      this.#isFull = true;
-      this.#options.onFull();
-    }
     if (!this.#running) void this.#run();
   }
 
@@ -51,10 +46,7 @@ export class Lane<T> {
     for (let item = this.#items[0]; item !== undefined; item = this.#items[0]) {
       if (!(await this.#untilHandled(item))) break;
       this.#items.shift();
-      if (this.#isFull && this.#items.length <= this.#options.maxItems / 2) {
-        this.#isFull = false;
-        this.#options.onRoom();
-      }
+      this.#options.onHandled(item);
     }
     this.#running = false;
   }

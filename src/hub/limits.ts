@@ -29,6 +29,10 @@ export const defaultLimits: HubLimits = {
   framesPerSecond: 1_000,
   /** Frames of one bot that are refused: each costs a Nack and a line of log. After a lost task, what was under way about it is refused at once. */
   refusalsPerSecond: 50,
+  /** Frames of all bots that wait for their effect while the broker or the database is slow; about a second's worth at the hub's best. */
+  maxWaitingFrames: 16_384,
+  /** The same in bytes on the wire; in memory a usual frame is some three times that. */
+  maxWaitingBytes: 64 * 1024 * 1024,
   /** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
   helloDeadlineMs: 5_000,
   /** A bot that is silent so long is pinged, and gone when it does not answer for as long again; grpc-js's default is never. */
@@ -55,6 +59,11 @@ export const frameBurstSeconds = 2;
  * agreement is held back, together with its heartbeats.
  */
 export const pendingSlack = 64;
+/** The same in bytes on the wire: usual frames are a hundredth of it. */
+export const maxPendingBytes = 8 * 1024 * 1024;
+
+/** A bot that sends more telemetry than frames are agreed is not read for so long, so that it can coalesce what it has; the newest counts. */
+export const telemetryPauseMs = 100;
 
 /**
  * Frames down that are kept until a bot acknowledges them, to be sent again when it resumes: a lease and a cancel for each task that it may

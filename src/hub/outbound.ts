@@ -59,6 +59,7 @@ export class Outbound {
   readonly #maxQueuedFrames: number;
   readonly #metrics: HubMetrics;
   readonly #onOverflow: () => void;
+  readonly #onFlowing: () => void;
   #call: Call | undefined;
   #queue: Queued[] = [];
   #retained: Queued[] = [];
@@ -71,15 +72,27 @@ export class Outbound {
   #ackSent = 0;
   #ackScheduled = false;
 
-  constructor({ maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>, metrics: HubMetrics, onOverflow: () => void) {
+  /** `onFlowing`: the bot reads again. */
+  constructor(
+    { maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>,
+    metrics: HubMetrics,
+    onOverflow: () => void,
+    onFlowing: () => void,
+  ) {
     this.#maxQueuedFrames = maxQueuedFrames;
     this.#metrics = metrics;
     this.#onOverflow = onOverflow;
+    this.#onFlowing = onFlowing;
   }
 
   /** Every frame of the bot up to here is durable, or refused for good. */
   get durable(): number {
     return this.#durable;
+  }
+
+  /** The bot reads what it is sent: little waits. */
+  get isFlowing(): boolean {
+    return this.#queue.length < this.#maxQueuedFrames / 4;
   }
 
   attach(call: Call): void {
@@ -147,8 +160,10 @@ export class Outbound {
   }
 
   readonly #onDrain = (): void => {
+    const wasFlowing = this.isFlowing;
     this.#writable = true;
     this.#pump();
+    if (!wasFlowing && this.isFlowing) this.#onFlowing();
   };
 
   #retain(frame: Queued): void {

@@ -7,7 +7,7 @@ export type HubBody = NonNullable<HubFrame['body']>;
 /** A bot's session on this hub. */
 export interface Seat {
   readonly bot: LiveBot;
-  /** False once the hub drains or the stream is over: no offers then. */
+  /** False once the hub drains, the stream is over, or the bot does not read what it is sent: no offers then. */
   readonly takesOffers: boolean;
   /** False when there is no stream just now. */
   send(body: HubBody, traceparent: string): boolean;

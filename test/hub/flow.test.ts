@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { createNoopMeter } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { unavailable } from '../../src/contract/errors.ts';
@@ -47,10 +47,18 @@ describe('the outbound queue', () => {
   const open = (room: number) => {
     const stream = new SlowStream(room);
     let overflows = 0;
-    const outbound = new Outbound(defaultLimits, meteredHub(createNoopMeter()), () => {
-      overflows += 1;
-      outbound.detach();
-    });
+    let reads = 0;
+    const outbound = new Outbound(
+      defaultLimits,
+      meteredHub(createNoopMeter()),
+      () => {
+        overflows += 1;
+        outbound.detach();
+      },
+      () => {
+        reads += 1;
+      },
+    );
     outbound.attach(stream as unknown as Call);
     /** The next stream of the same session. */
     const next = () => {
@@ -59,7 +67,7 @@ describe('the outbound queue', () => {
       outbound.attach(stream as unknown as Call);
       return stream;
     };
-    return { stream, outbound, next, overflows: () => overflows };
+    return { stream, outbound, next, overflows: () => overflows, reads: () => reads };
   };
 
   it('writes nothing while the stream is full, and everything in order afterwards', () => {
@@ -69,6 +77,17 @@ describe('the outbound queue', () => {
     stream.read(10);
     expect(leaseFences(stream.written)).toEqual([1, 2, 3, 4, 5]);
     expect(stream.written.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('says when the bot falls behind, and when it reads again', () => {
+    const { stream, outbound, reads } = open(1);
+    for (let fence = 1; fence <= maxQueuedFrames / 4; fence++) outbound.send(lease(fence), '');
+    expect(outbound.isFlowing).toBe(true);
+    outbound.send(lease(1_000), '');
+    expect(outbound.isFlowing).toBe(false);
+    stream.read(2);
+    expect(outbound.isFlowing).toBe(true);
+    expect(reads()).toBe(1);
   });
 
   it('drops lossy frames first when it is full, then gives up the stream', () => {
@@ -171,9 +190,7 @@ describe('a lane', () => {
         if (item === 'second') finished.resolve();
       },
       onFailure: (error) => finished.reject(error),
-      maxItems: 100,
-      onFull: () => undefined,
-      onRoom: () => undefined,
+      onHandled: () => undefined,
       logger: silentLogger,
     });
     lane.push('first');
@@ -187,37 +204,11 @@ describe('a lane', () => {
     const lane = new Lane<number>({
       handle: () => Promise.reject(new TypeError('a bug')),
       onFailure: (error) => failure.resolve(error.code),
-      maxItems: 100,
-      onFull: () => undefined,
-      onRoom: () => undefined,
+      onHandled: () => undefined,
       logger: silentLogger,
     });
     lane.push(1);
     expect(await failure.promise).toBe('INTERNAL');
-  });
-
-  it('asks for a pause when it is full and for more when it is half empty', async () => {
-    const events = new EventEmitter();
-    const gate = Promise.withResolvers<void>();
-    let isFull = false;
-    const lane = new Lane<number>({
-      handle: () => gate.promise,
-      onFailure: () => undefined,
-      maxItems: 100,
-      onFull: () => {
-        isFull = true;
-      },
-      onRoom: () => events.emit('room'),
-      logger: silentLogger,
-    });
-    for (let n = 1; n < 100; n++) lane.push(n);
-    expect(isFull).toBe(false);
-    lane.push(100);
-    expect(isFull).toBe(true);
-    const room = once(events, 'room');
-    gate.resolve();
-    await room;
-    expect(lane.isEmpty).toBe(false);
   });
 });
 

@@ -734,6 +734,13 @@ export interface GetHubStatusResponse {
   bots: number;
   /** What was refused, shed and ended since the hub started. */
   counts: HubCount[];
+  /** Frames of bots that wait here for their effect, and their bytes on the wire. */
+  waitingFrames: number;
+  waitingBytes: number;
+  /** Reliable frames that each bot may have unacknowledged just now. */
+  window: number;
+  /** Streams that are not read, because their bots have more waiting than they may or this hub has all it can hold. */
+  pausedStreams: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -6317,7 +6324,17 @@ export const GetHubStatusRequest: MessageFns<GetHubStatusRequest> = {
 };
 
 function createBaseGetHubStatusResponse(): GetHubStatusResponse {
-  return { hubId: "", connections: 0, bots: 0, counts: [], _unknownFields: {} };
+  return {
+    hubId: "",
+    connections: 0,
+    bots: 0,
+    counts: [],
+    waitingFrames: 0,
+    waitingBytes: 0,
+    window: 0,
+    pausedStreams: 0,
+    _unknownFields: {},
+  };
 }
 
 export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
@@ -6333,6 +6350,18 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     }
     for (const v of message.counts) {
       HubCount.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.waitingFrames !== 0) {
+      writer.uint32(40).uint32(message.waitingFrames);
+    }
+    if (message.waitingBytes !== 0) {
+      writer.uint32(48).uint64(message.waitingBytes);
+    }
+    if (message.window !== 0) {
+      writer.uint32(56).uint32(message.window);
+    }
+    if (message.pausedStreams !== 0) {
+      writer.uint32(64).uint32(message.pausedStreams);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6390,6 +6419,38 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
             message.counts.push(HubCount.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.waitingFrames = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.waitingBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.window = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.pausedStreams = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6420,6 +6481,22 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
       connections: isSet(object.connections) ? globalThis.Number(object.connections) : 0,
       bots: isSet(object.bots) ? globalThis.Number(object.bots) : 0,
       counts: globalThis.Array.isArray(object?.counts) ? object.counts.map((e: any) => HubCount.fromJSON(e)) : [],
+      waitingFrames: isSet(object.waitingFrames)
+        ? globalThis.Number(object.waitingFrames)
+        : isSet(object.waiting_frames)
+        ? globalThis.Number(object.waiting_frames)
+        : 0,
+      waitingBytes: isSet(object.waitingBytes)
+        ? globalThis.Number(object.waitingBytes)
+        : isSet(object.waiting_bytes)
+        ? globalThis.Number(object.waiting_bytes)
+        : 0,
+      window: isSet(object.window) ? globalThis.Number(object.window) : 0,
+      pausedStreams: isSet(object.pausedStreams)
+        ? globalThis.Number(object.pausedStreams)
+        : isSet(object.paused_streams)
+        ? globalThis.Number(object.paused_streams)
+        : 0,
     };
   },
 
@@ -6437,6 +6514,18 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     if (message.counts?.length) {
       obj.counts = message.counts.map((e) => HubCount.toJSON(e));
     }
+    if (message.waitingFrames !== 0) {
+      obj.waitingFrames = Math.round(message.waitingFrames);
+    }
+    if (message.waitingBytes !== 0) {
+      obj.waitingBytes = Math.round(message.waitingBytes);
+    }
+    if (message.window !== 0) {
+      obj.window = Math.round(message.window);
+    }
+    if (message.pausedStreams !== 0) {
+      obj.pausedStreams = Math.round(message.pausedStreams);
+    }
     return obj;
   },
 
@@ -6449,6 +6538,10 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     message.connections = object.connections ?? 0;
     message.bots = object.bots ?? 0;
     message.counts = object.counts?.map((e) => HubCount.fromPartial(e)) || [];
+    message.waitingFrames = object.waitingFrames ?? 0;
+    message.waitingBytes = object.waitingBytes ?? 0;
+    message.window = object.window ?? 0;
+    message.pausedStreams = object.pausedStreams ?? 0;
     return message;
   },
 };
