@@ -55,6 +55,8 @@ export async function openHubMall({ servers, signal, profileDirectory }: Surroun
         MALLBOTS_NAMESPACE: namespace,
         MALLBOTS_DATA: directory,
         MALLBOTS_HUB_LISTEN: address,
+        // All bots of a load come from this machine.
+        MALLBOTS_HUB_MAX_CONNECTIONS_PER_ADDRESS: '1000000',
       },
       // At its usual level, as in production.
       stderr: openSync(log, 'a'),
