@@ -46,6 +46,8 @@ export interface SentFact {
   readonly messageId: string;
   readonly name: string;
   readonly taskId: string;
+  /** Of the task; 0 for a message that is about none. */
+  readonly fence: number;
   readonly published: boolean;
 }
 
@@ -53,6 +55,10 @@ export interface TakenFact {
   readonly by: string;
   readonly messageId: string;
   readonly name: string;
+  /** `stale` ones had no effect. */
+  readonly outcome: string;
+  /** When its transaction began, ms. */
+  readonly handledAt: number;
 }
 
 export interface ParkedFact {
@@ -83,6 +89,7 @@ export function check(facts: Facts): Violation[] {
     ...startsAreTold(facts),
     ...everythingPublished(facts),
     ...everythingTakenOnce(facts),
+    ...fencesOnlyRise(facts),
     ...nothingParked(facts),
     ...checkBooks(facts),
   ];
@@ -192,13 +199,37 @@ function everythingTakenOnce({ tasks, sent, taken }: Facts): Violation[] {
   );
 }
 
-/** Tells progress by its id, `task:fence:...`, in which only the newest fence has come to a result. */
+/** In whose progress only the newest fence has come to a result. */
 function lostAttempts(tasks: readonly TaskFact[]): (messageId: string) => boolean {
   const newest = new Map(tasks.map(({ taskId, fence }) => [taskId, fence]));
   return (messageId) => {
-    const [taskId = '', fence] = messageId.split(':');
-    return fence !== undefined && Number(fence) < (newest.get(taskId) ?? 0);
+    const mark = markOf(messageId);
+    return mark !== undefined && mark.fence < (newest.get(mark.taskId) ?? 0);
   };
+}
+
+/** Of progress, which has no outbox that would tell: its id is `task:fence:...`. */
+function markOf(messageId: string): { taskId: string; fence: number } | undefined {
+  const [taskId = '', fence] = messageId.split(':');
+  return fence === undefined ? undefined : { taskId, fence: Number(fence) };
+}
+
+/** What a lost attempt still says has no effect on whoever has heard of the next one, or of the loss. */
+function fencesOnlyRise({ sent, taken }: Facts): Violation[] {
+  const marks = new Map(sent.map(({ messageId, taskId, fence }) => [messageId, { taskId, fence }]));
+  const highest = new Map<string, number>();
+  return taken
+    .filter(({ outcome }) => outcome === 'handled')
+    .toSorted((a, b) => a.handledAt - b.handledAt)
+    .flatMap(({ by, messageId, name }) => {
+      const { taskId, fence } = markOf(messageId) ?? marks.get(messageId) ?? { taskId: '', fence: 0 };
+      if (taskId === '') return [];
+      const before = highest.get(`${by} ${taskId}`) ?? 0;
+      highest.set(`${by} ${taskId}`, Math.max(before, fence));
+      if (fence >= before) return [];
+      const message = `${by} has handled ${name} of fence ${fence} though it had heard of fence ${before}`;
+      return [{ rule: 'an old fence has no effect', subject: messageId, message }];
+    });
 }
 
 function subscribersOf(name: string): Subscriber[] {

@@ -61,6 +61,7 @@ async function readSent(orm: Orm): Promise<SentFact[]> {
   const selects = senders.map(
     (schema) => sql`
       select ${schema}::text as from, message_id as "messageId", name, coalesce(task_id, '') as "taskId",
+        coalesce(fence, 0)::int as fence,
         published_at is not null as published
       from ${sql.identifier(schema)}.outbox`,
   );
@@ -69,7 +70,10 @@ async function readSent(orm: Orm): Promise<SentFact[]> {
 
 async function readTaken(orm: Orm): Promise<TakenFact[]> {
   const selects = takers.map(
-    (schema) => sql`select ${schema}::text as by, message_id as "messageId", name from ${sql.identifier(schema)}.inbox`,
+    (schema) => sql`
+      select ${schema}::text as by, message_id as "messageId", name, outcome,
+        extract(epoch from handled_at)::float8 * 1000 as "handledAt"
+      from ${sql.identifier(schema)}.inbox`,
   );
   return rows(orm, sql.join(selects, sql` union all `));
 }

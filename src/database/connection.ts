@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
+  /** The server ends the connection when nothing was asked for so long; 0 or not given: never. */
+  readonly idleTimeoutMs?: number;
   readonly onNotify?: ((channel: string, payload: string) => void) | undefined;
 }
 
@@ -59,6 +61,7 @@ export class Connection {
         statement_timeout: options.statementTimeoutMs,
         lock_timeout: options.lockTimeoutMs,
         idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+        idle_session_timeout: options.idleTimeoutMs ?? 0,
         ...serverKeepalive,
       },
       types: { bigint: { to: 20, from: [20], parse: parseInt8, serialize: String } },

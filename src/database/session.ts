@@ -4,9 +4,14 @@ import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 
-/** A holder of a lock has to notice within seconds that the connection is gone: before the server gives the lock away (25 s, see connection.ts). */
+/** A holder of a lock has to notice within seconds that the connection is gone: before the server gives the lock away. */
 const pingIntervalMs = 2_000;
 const pingDeadlineMs = 3_000;
+/**
+ * The server gives the locks away of whoever has not pinged for so long. TCP alone would find out about a peer that is gone, but not about
+ * a process that is stopped or stuck: its kernel answers for it, and nobody else would publish what it is to publish.
+ */
+const silenceTimeoutMs = 10_000;
 /** How soon a free lock is found by those who wait for it. They ask, since waiting inside of PostgreSQL would occupy the connection. */
 const lockPollMs = 1_000;
 const reconnect: BackoffPolicy = { firstMs: 100, maxMs: 5_000, factor: 2 };
@@ -22,7 +27,11 @@ export class Session {
   #listening = false;
 
   constructor(options: ConnectionOptions, logger: Logger) {
-    this.#options = { ...options, onNotify: (channel, payload) => this.#notified(channel, payload) };
+    this.#options = {
+      ...options,
+      idleTimeoutMs: silenceTimeoutMs,
+      onNotify: (channel, payload) => this.#notified(channel, payload),
+    };
     this.#logger = logger;
   }
 

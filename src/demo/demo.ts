@@ -1,4 +1,5 @@
 import type { Facts } from '../audit/checks.ts';
+import { readSpans } from '../audit/spans.ts';
 import { hostEnvironment } from '../config.ts';
 import { newId } from '../contract/ids.ts';
 import { pause } from '../kit/backoff.ts';
@@ -8,12 +9,11 @@ import { createLogger, type LogLevel, logLevels } from '../telemetry/logger.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
 import { openDesk } from './desk.ts';
 import { openDoors, productCount } from './doors.ts';
-import { drawOrders } from './mall.ts';
 import { Narrator, type Say } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
 import { createPlace } from './place.ts';
 import type { DemoReport } from './report.ts';
-import { type ShopperPlan, shop } from './shopper.ts';
+import { planShoppers, shop } from './shopper.ts';
 import { openStage, type Stage } from './stage.ts';
 import { awaitRest, judge } from './verdict.ts';
 
@@ -49,8 +49,8 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
     } finally {
       await stage.close();
     }
-    const { traceFile } = stage.config;
-    return judge(facts, { orders, bots, traceFile, interrupted: deaths > 0, durationMs: Date.now() - startedAt });
+    const spans = readSpans(stage.config.traceFile);
+    return judge(facts, { orders, bots, spans, interrupted: deaths > 0, durationMs: Date.now() - startedAt });
   } finally {
     if (options.keep) {
       narrator.say('demo', `leaves ${place.databaseUrl || 'its database'} and ${place.directory} behind`);
@@ -80,17 +80,12 @@ async function play(stage: Stage, options: DemoOptions, narrator: Narrator, sign
     `opens: ${mall.stores.length} stores, ${productCount(mall)} products, ${bots} bots, ${orders} orders to come`,
   );
 
-  const plans = drawOrders(seed, mall, orders).map(({ shopper, lines, paysEarly }, index): ShopperPlan => {
-    // Of those who pay late, every second one does so at the desk.
-    const late = index % 4 === 1 ? 'at the desk' : 'late';
-    return { shopper, currency: mall.currency, lines, pays: paysEarly ? 'early' : late };
-  });
   const paysAtDesk = new Set<string>();
   const deskTelemetry = createTelemetry({ ...config, role: 'desk', instanceId: newId() });
   const desk = openDesk(config.address.staff, (orderId) => paysAtDesk.has(orderId), deskTelemetry);
   const cast = narrator.cast(mall);
   try {
-    const shoppers = plans.map(async (plan, index) => {
+    const shoppers = planShoppers(seed, mall, orders).map(async (plan, index) => {
       await pause(index * shopperEveryMs, signal);
       const events = {
         ...cast,

@@ -1,6 +1,7 @@
 import { closesOrder } from '../contract/events.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { type KioskClient, type KioskOrder, KioskRefusal, type OrderEvent } from './kiosk-client.ts';
+import { drawOrders, type Mall } from './mall.ts';
 
 export interface ShopperPlan {
   readonly shopper: string;
@@ -9,6 +10,13 @@ export interface ShopperPlan {
   /** At the kiosk right after ordering, at the kiosk when the goods are there, or at the desk. */
   readonly pays: 'early' | 'late' | 'at the desk';
 }
+
+/** The shoppers of `drawOrders`: some pay early; of the others every second one does so at the desk. */
+export const planShoppers = (seed: number, mall: Mall, count: number): ShopperPlan[] =>
+  drawOrders(seed, mall, count).map(({ shopper, lines, paysEarly }, index) => {
+    const late = index % 4 === 1 ? 'at the desk' : 'late';
+    return { shopper, currency: mall.currency, lines, pays: paysEarly ? 'early' : late };
+  });
 
 export interface ShopperEvents {
   placed(plan: ShopperPlan, order: KioskOrder): void;

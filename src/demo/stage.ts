@@ -90,9 +90,9 @@ export async function openStage(given: Environment, options: StageOptions): Prom
         supervised.push(supervise(name, [role], environment, { events, log }));
       const reached = await Promise.all(
         cast.map(async ({ role, environment }) => {
-          const address = readConfig(environment).address[role];
-          await awaitHealth(role, address);
-          return { role, address };
+          const { listen, address } = readConfig(environment);
+          await awaitHealth(role, listen[role]);
+          return { role, address: address[role] };
         }),
       );
       hubAddresses = reached.filter(({ role }) => role === 'hub').map(({ address }) => address);

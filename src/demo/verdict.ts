@@ -1,6 +1,6 @@
 import { isUnderWay } from '../audit/books.ts';
 import { check, type Facts, type Violation } from '../audit/checks.ts';
-import { readSpans } from '../audit/spans.ts';
+import type { SpanFact } from '../audit/spans.ts';
 import { readFacts } from '../audit/store.ts';
 import { checkTraces, orderTraces } from '../audit/traces.ts';
 import type { Database } from '../database/port.ts';
@@ -27,15 +27,14 @@ export interface Played {
   /** Orders that shoppers placed. */
   readonly orders: number;
   readonly bots: number;
-  readonly traceFile: string;
+  readonly spans: readonly SpanFact[];
   /** A process was killed, which takes spans with it. */
   readonly interrupted: boolean;
   readonly durationMs: number;
 }
 
 /** Holds what the tables say and what was traced against every promise. */
-export function judge(facts: Facts, { orders, bots, traceFile, interrupted, durationMs }: Played): DemoReport {
-  const spans = readSpans(traceFile);
+export function judge(facts: Facts, { orders, bots, spans, interrupted, durationMs }: Played): DemoReport {
   const violations: Violation[] = [...check(facts), ...checkTraces(facts, spans, interrupted)];
   if (facts.orders.length !== orders) {
     const message = `${facts.orders.length} orders are in the tables, ${orders} were to be placed`;

@@ -5,15 +5,16 @@ import { subscriptions } from '../../src/contract/topology.ts';
 const subscribersOf = (name: string) =>
   Object.entries(subscriptions).flatMap(([by, names]) => ((names as readonly string[]).includes(name) ? [by] : []));
 
-const takenByAll = (messageId: string, name: string) => subscribersOf(name).map((by) => ({ by, messageId, name }));
+const takenByAll = (messageId: string, name: string, more = { outcome: 'handled', handledAt: 1 }) =>
+  subscribersOf(name).map((by) => ({ by, messageId, name, ...more }));
 
 const kept: Facts = {
   orders: [{ orderId: 'o1', state: 'COMPLETED', traceId: 't1', ordered: 3, picked: 2, short: 1 }],
   invoices: [{ orderId: 'o1', currency: 'EUR', invoiced: 200, paid: 300, refunded: 100 }],
   tasks: [{ taskId: 'k1', orderId: 'o1', kind: 'shop', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
   sent: [
-    { from: 'orders', messageId: 'm1', name: 'orders.placed', taskId: '', published: true },
-    { from: 'hub', messageId: 'm2', name: 'bots.task_succeeded', taskId: 'k1', published: true },
+    { from: 'orders', messageId: 'm1', name: 'orders.placed', taskId: '', fence: 0, published: true },
+    { from: 'hub', messageId: 'm2', name: 'bots.task_succeeded', taskId: 'k1', fence: 1, published: true },
   ],
   taken: [
     ...takenByAll('m1', 'orders.placed'),
@@ -54,6 +55,20 @@ describe('the audit', () => {
     };
     expect(rules(again)).toEqual([]);
     expect(rules({ ...again, taken: [...again.taken!, early[0]!] })).toContain('consumed exactly once');
+  });
+
+  test('lets what a lost attempt still says be taken in late as long as it has no effect', () => {
+    const tasks = [{ ...kept.tasks[0]!, fence: 3 }];
+    const late = (outcome: string): Partial<Facts> => ({
+      tasks,
+      taken: [
+        ...kept.taken,
+        ...takenByAll('k1:3:started', 'bots.task_started', { outcome: 'handled', handledAt: 2 }),
+        ...takenByAll('k1:1:6', 'bots.item_picked', { outcome, handledAt: 3 }),
+      ],
+    });
+    expect(rules(late('stale'))).toEqual([]);
+    expect(new Set(rules(late('handled')))).toEqual(new Set(['an old fence has no effect']));
   });
 
   test.each<[string, Partial<Facts>, string]>([

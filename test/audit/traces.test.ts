@@ -27,7 +27,8 @@ const pickup = span('staff', { traceId: 't2', linkedTraceIds: ['t1'] });
 const whole = [root, placing, sent, planned, invoiced, requested, ingested, walked, pickup];
 
 const order = { orderId: 'o1', traceId: 't1', state: 'COMPLETED', ordered: 1, picked: 1, short: 0 };
-const outbox = { taskId: '', published: true };
+const outbox = { taskId: '', fence: 0, published: true };
+const inbox = { outcome: 'handled', handledAt: 1 };
 const facts: TracedFacts = {
   orders: [order],
   tasks: [{ taskId: 'k1', orderId: 'o1', kind: 'shop', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
@@ -36,8 +37,8 @@ const facts: TracedFacts = {
     { from: 'depot', messageId: 'm2', name: 'depot.task_requested', ...outbox },
   ],
   taken: [
-    { by: 'depot', messageId: 'm1', name: 'orders.placed' },
-    { by: 'payments', messageId: 'm1', name: 'orders.placed' },
+    { by: 'depot', messageId: 'm1', name: 'orders.placed', ...inbox },
+    { by: 'payments', messageId: 'm1', name: 'orders.placed', ...inbox },
   ],
 };
 const without = (...left: SpanFact[]) => whole.filter((one) => !left.includes(one));
@@ -99,7 +100,7 @@ describe('the traces of a mall at rest', () => {
       { subject: 'm3', message: 'depot has no span that sends depot.bay' },
     ]);
 
-    const taken = [...facts.taken, { by: 'kiosk', messageId: 'm1', name: 'orders.placed' }];
+    const taken = [...facts.taken, { by: 'kiosk', messageId: 'm1', name: 'orders.placed', ...inbox }];
     const [violation, ...more] = checkTraces({ ...facts, taken }, whole, false);
     expect(violation).toEqual({
       rule: 'every hop is traced',

@@ -1,5 +1,7 @@
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/database/port.ts';
@@ -170,6 +172,22 @@ describe('a lock', () => {
     await Promise.all([enter(database), enter(database), enter(other)]);
     expect({ most, entries }).toEqual({ most: 1, entries: 3 });
     await other.close();
+  });
+
+  it('is taken from a process that is frozen, which gets to know when it goes on', async () => {
+    const holder = fork(join(import.meta.dirname, 'lock-holder.ts'), [db.url, 'room'], { execArgv: [] });
+    const [first] = await once(holder, 'message');
+    expect(first).toBe('holds');
+    holder.kill('SIGSTOP');
+    let entered = false;
+    await database.withLock('room', new AbortController().signal, async () => {
+      entered = true;
+    });
+    holder.kill('SIGCONT');
+    const [second] = await once(holder, 'message');
+    expect(second).toBe('lost');
+    expect(entered).toBe(true);
+    holder.kill();
   });
 
   it('is not waited for any longer when the caller gives up', async () => {

@@ -41,13 +41,13 @@ export class TcpProxy {
     return this.#pairs.size;
   }
 
-  /** Resets every connection; new ones are taken. */
-  cut(): void {
-    for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+  /** Resets every connection, or only the oldest `count`; new ones are taken. */
+  cut(count = Number.POSITIVE_INFINITY): void {
+    for (const pair of [...this.#pairs].slice(0, count)) {
+      pair.client.resetAndDestroy();
+      pair.server.resetAndDestroy();
+      this.#pairs.delete(pair);
     }
-    this.#pairs.clear();
   }
 
   /** Ends every connection in good order as far as TCP goes, wherever its stream is; new ones are taken. */

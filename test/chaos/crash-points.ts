@@ -1,0 +1,87 @@
+import type { Named } from './rewrite.ts';
+
+/** A line of the product where a process may be made to fail. */
+export interface CrashPoint extends Named {
+  /** What it takes to get there beside orders that flow. */
+  readonly provokedBy?: 'lost bots' | 'cut bots' | 'drain';
+  /** The answer of a server has just come here: it may get lost instead, while what was asked for is done. */
+  readonly isAnswer?: boolean;
+}
+
+type More = Omit<CrashPoint, keyof Named>;
+
+const pass = (name: string) => `globalThis.chaos('${name}');`;
+
+const after = (name: string, file: string, find: string, more: More = {}): CrashPoint => ({
+  name,
+  rewrites: [{ file, find, replace: `${find} ${pass(name)}` }],
+  ...more,
+});
+
+const before = (name: string, file: string, find: string, more: More = {}): CrashPoint => ({
+  name,
+  rewrites: [{ file, find, replace: `${pass(name)} ${find}` }],
+  ...more,
+});
+
+/** Where the hub gets what it publishes progress with. */
+export const publisher = { file: 'src/hub/hub.ts', find: 'publisher({ broker, metrics, tracer })' };
+
+const beforePublishing = (name: string): CrashPoint => ({
+  name,
+  rewrites: [
+    {
+      ...publisher,
+      replace: `((publish) => (report) => { ${pass(name)} return publish(report); })(${publisher.find})`,
+    },
+  ],
+});
+
+const afterPublishing = (name: string): CrashPoint => ({
+  name,
+  rewrites: [
+    {
+      ...publisher,
+      replace: `((publish) => (report) => publish(report).then(() => { ${pass(name)} }))(${publisher.find})`,
+    },
+  ],
+  isAnswer: true,
+});
+
+/** In the order of a task's life, then those that any role passes. */
+export const crashPoints: readonly CrashPoint[] = [
+  after('task ingested, not acknowledged', 'src/hub/ingest.ts', 'await stores(added);', { isAnswer: true }),
+  before('offer decided, not committed', 'src/hub/ledger.ts', 'await save(tx.orm, offered);'),
+  before('offer committed, not sent', 'src/hub/dispatch.ts', 'for (const task of offered) this.#offer(task);', {
+    isAnswer: true,
+  }),
+  before('lease committed, not sent', 'src/hub/reports.ts', "if (made.verdict === 'refused'", { isAnswer: true }),
+  beforePublishing('progress arrived, not published'),
+  afterPublishing('progress confirmed, not acknowledged'),
+  before(
+    'result committed, not acknowledged',
+    'src/hub/reports.ts',
+    'bot.drop(taskId, fence);\n    this.#ports.onWilling();',
+    { isAnswer: true },
+  ),
+  before('heartbeats written, not known', 'src/hub/leases.ts', 'for (const { seat, beat, renewals } of taken)', {
+    isAnswer: true,
+  }),
+  after('bot admitted, not welcomed', 'src/hub/admissions.ts', 'await this.#waiting.add(applicant);', {
+    provokedBy: 'cut bots',
+    isAnswer: true,
+  }),
+  before('session over, not detached', 'src/hub/detach.ts', 'await Promise.all([sessions.add(', {
+    provokedBy: 'cut bots',
+  }),
+  after('leases ended, nobody told', 'src/hub/leases.ts', 'const ended = await ledger.expire();', {
+    provokedBy: 'lost bots',
+    isAnswer: true,
+  }),
+  after('drain announced', 'src/hub/hub.ts', "session.input({ type: 'drain' });", { provokedBy: 'drain' }),
+  before('message confirmed, not marked', 'src/database/dispatcher.ts', 'marks.push(this.#marks.add(row.id));'),
+  before('event handled, not acknowledged', 'src/broker/consume.ts', "if (outcome === 'returned') delivery.requeue();"),
+  before('transaction committed, nobody told', 'src/database/postgres.ts', 'for (const hook of hooks) hook();', {
+    isAnswer: true,
+  }),
+];

@@ -1,0 +1,113 @@
+import type { Config } from '../../src/config.ts';
+import { newId } from '../../src/contract/ids.ts';
+import { openDesk } from '../../src/demo/desk.ts';
+import type { OpenDoors } from '../../src/demo/doors.ts';
+import { planShoppers, type ShopperPlan, shop } from '../../src/demo/shopper.ts';
+import { rootMessage } from '../../src/kit/root-message.ts';
+import { createTelemetry, type Telemetry } from '../../src/telemetry/setup.ts';
+import { until } from './cast.ts';
+
+/** Shoppers at once: enough that every bot always has something to do. */
+const shoppersPerBot = 1.5;
+/** More than a run takes; the seeded mall has stock for them. */
+const mostOrders = 2_000;
+
+/** Shoppers who come again and again for as long as the doors are open, and staff who serve them. */
+export class Crowd {
+  readonly #doors: OpenDoors;
+  readonly #plans: Iterator<[number, ShopperPlan]>;
+  readonly #telemetry: Telemetry;
+  readonly #desk: ReturnType<typeof openDesk>;
+  readonly #paysAtDesk = new Set<string>();
+  readonly #signal: AbortSignal;
+  readonly #size: number;
+  /** When each was placed, by `performance.now()`; those that are not ready. */
+  readonly #unready = new Map<string, number>();
+  #newestReadyPlacedAtMs = Number.NEGATIVE_INFINITY;
+  #placed = 0;
+  #inside = 0;
+  #isOpen = false;
+  #failure: string | undefined;
+
+  constructor(doors: OpenDoors, options: { config: Config; bots: number; seed: number; signal: AbortSignal }) {
+    const { config, bots, seed, signal } = options;
+    this.#doors = doors;
+    this.#plans = planShoppers(seed, doors.mall, mostOrders).entries();
+    this.#size = Math.ceil(bots * shoppersPerBot);
+    this.#signal = signal;
+    this.#telemetry = createTelemetry({ ...config, logLevel: 'silent', role: 'desk', instanceId: newId() });
+    this.#desk = openDesk(config.address.staff, (orderId) => this.#paysAtDesk.has(orderId), this.#telemetry);
+  }
+
+  /** Orders that the kiosk has taken. */
+  get placed(): number {
+    return this.#placed;
+  }
+
+  /** Why a shopper had to give up; undefined while none had. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Whether an order has become ready that was placed after `sinceMs`, by `performance.now()`. */
+  hasServed(sinceMs: number): boolean {
+    return this.#newestReadyPlacedAtMs > sinceMs;
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    while (this.#inside < this.#size) void this.#shopper();
+  }
+
+  /** Lets nobody in any more; resolves when all are out. @throws NotInTime */
+  async close(): Promise<void> {
+    this.#isOpen = false;
+    await until('every order ends', () => this.#inside === 0, this.#signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOpen = false;
+    await this.#desk.close();
+    await this.#telemetry.shutdown();
+  }
+
+  async #shopper(): Promise<void> {
+    this.#inside += 1;
+    try {
+      while (this.#isOpen && !this.#signal.aborted) {
+        const next = this.#plans.next();
+        if (next.done) break;
+        await this.#shop(...next.value);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.#failure ??= rootMessage(error);
+    } finally {
+      this.#inside -= 1;
+    }
+  }
+
+  async #shop(index: number, plan: ShopperPlan): Promise<void> {
+    await shop(
+      `shopper-${index}`,
+      plan,
+      this.#doors.kiosk,
+      {
+        placed: ({ pays }, { orderId }) => {
+          this.#placed += 1;
+          this.#unready.set(orderId, performance.now());
+          if (pays === 'at the desk') this.#paysAtDesk.add(orderId);
+        },
+        happened: (_, { orderId }, { name }) => {
+          if (name === 'orders.ready') this.#ready(orderId);
+        },
+      },
+      this.#signal,
+    );
+  }
+
+  #ready(orderId: string): void {
+    const placedAtMs = this.#unready.get(orderId);
+    if (placedAtMs !== undefined) this.#newestReadyPlacedAtMs = Math.max(this.#newestReadyPlacedAtMs, placedAtMs);
+    this.#unready.delete(orderId);
+  }
+}
