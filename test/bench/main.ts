@@ -57,8 +57,10 @@ for (const { names, needsServers, run } of chosen) {
   try {
     figures.push(...(await run(around)).filter(({ name }) => isWanted(name)));
   } catch (error) {
-    if (!interrupted.signal.aborted) throw error;
-    process.exit(130);
+    if (interrupted.signal.aborted) process.exit(130);
+    // The other figures do not depend on it.
+    console.error(error);
+    process.exitCode = 1;
   }
 }
 

@@ -83,11 +83,11 @@ async function prepare(around: Surroundings, resources: AsyncDisposableStack): P
   const { signal } = around;
   const mall = resources.use(await openHubMall(around));
   const { amqpUrl, namespace } = mall;
-  const consumers = resources.use(new Worker<ConsumerCommands>('consumers.ts', { signal }));
-  await consumers.call('attach', { amqpUrl, queues: mall.inboxes });
-  // Nobody consumes what the minimal path publishes: that is less work for the machine, and so the harder reference.
   const one = resources.use(await rawQueues(amqpUrl, `${namespace}.one`, 1));
   const four = resources.use(await rawQueues(amqpUrl, `${namespace}.four`, 4));
+  // The minimal path has the consumers that the hub has: what it lacks is protobuf, sessions and traces.
+  const consumers = resources.use(new Worker<ConsumerCommands>('consumers.ts', { signal }));
+  await consumers.call('attach', { amqpUrl, queues: [...mall.inboxes, ...one.queues, ...four.queues] });
   const server = resources.use(new Worker<RawServerCommands>('raw-server.ts', { signal, execArgv: ['--expose-gc'] }));
   await server.call('publishTo', { amqpUrl, exchange: one.exchange });
   const rawAddress = await server.call('listen', { port: 0, maxStreams: 2 * botCount });
@@ -114,9 +114,7 @@ async function prepare(around: Surroundings, resources: AsyncDisposableStack): P
   const ofHub = () => mall.hub.call('usage', { collect: false });
   const confirmed = async (by: RawQueues, step: Step) => {
     await server.call('publishTo', { amqpUrl, exchange: by.exchange });
-    const sample = await roundTrips(confirming, ofServer, step);
-    await by.purge();
-    return sample;
+    return roundTrips(confirming, ofServer, step);
   };
   return {
     echo: () => roundTrips(echoing, ofServer, 'stop'),
@@ -124,7 +122,6 @@ async function prepare(around: Surroundings, resources: AsyncDisposableStack): P
       const { exchange } = one;
       const load = { amqpUrl, exchange, bytes, inFlight: publishesInFlight, ms: roundMs };
       const { perSecond } = await publisher.call('publish', load);
-      await one.purge();
       return { perSecond, cpuUs: Number.NaN };
     },
     minimal: () => confirmed(one, 'stop'),

@@ -7,8 +7,6 @@ const expiryMs = 3_600_000;
 export interface RawQueues extends AsyncDisposable {
   readonly exchange: string;
   readonly queues: readonly string[];
-  /** Takes out what nobody consumes. */
-  purge(): Promise<void>;
 }
 
 export async function rawQueues(amqpUrl: string, exchange: string, count: number): Promise<RawQueues> {
@@ -28,9 +26,6 @@ export async function rawQueues(amqpUrl: string, exchange: string, count: number
   return {
     exchange,
     queues,
-    async purge() {
-      for (const queue of queues) await connection.queuePurge({ queue });
-    },
     async [Symbol.asyncDispose]() {
       for (const queue of queues) await connection.queueDelete({ queue });
       await connection.close();
