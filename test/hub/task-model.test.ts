@@ -14,6 +14,8 @@ type Step =
   | { readonly do: 'offer'; readonly bot: Bot }
   /** The newest offer or lease that the bot knows of is answered, renewed or reported on; `again` repeats what it said before, in any order. */
   | { readonly do: 'say'; readonly bot: Bot; readonly what: Report['type']; readonly retryable: boolean }
+  /** A bot answers for a task that it was never given, under a fence that it has guessed. */
+  | { readonly do: 'lie'; readonly bot: Bot; readonly what: 'accepted' | 'resumed' | 'succeeded' | 'stopped' }
   | { readonly do: 'again'; readonly n: number }
   | { readonly do: 'crash' | 'heartbeat' | 'reconnect'; readonly bot: Bot }
   | { readonly do: 'cancel' | 'sweep' }
@@ -38,6 +40,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'goesOn',
       ),
       retryable: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('lie' as const),
+      bot,
+      what: fc.constantFrom('accepted' as const, 'resumed' as const, 'succeeded' as const, 'stopped' as const),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('again' as const), n: fc.nat(50) }) },
@@ -79,7 +89,9 @@ class Fleet {
   readonly #said: TaskInput[] = [];
   /** Fences under which the hub has leased the task, with the bot that has it. */
   readonly #leasedTo = new Map<number, string>();
-  readonly #offeredFences = new Set<number>();
+  readonly #offeredFences = new Map<number, string>();
+  /** Under which an attempt was said to be over: nobody ever has one of these. */
+  readonly #toldFences = new Set<number>();
   #losses = 0;
   readonly #policy: TaskPolicy;
 
@@ -114,6 +126,9 @@ class Fleet {
         return;
       case 'say':
         this.#say(step.bot, step.what, step.retryable);
+        return;
+      case 'lie':
+        this.#input({ ...this.#report(step.what, false), botId: step.bot, fence: this.task.fence });
         return;
       case 'again': {
         const input = this.#said[step.n % Math.max(1, this.#said.length)];
@@ -162,17 +177,17 @@ class Fleet {
   #say(bot: Bot, what: Report['type'], retryable: boolean): void {
     const fence = this.#believed.get(bot);
     if (fence === undefined) return;
-    const report: Report =
-      what === 'succeeded'
-        ? { type: what, digest: schema.digest, at: at(this.nowMs), event: succeededEvent }
-        : what === 'failed'
-          ? { type: what, reason: 'r', retryable, at: at(this.nowMs) }
-          : { type: what };
-    const input = { ...report, botId: bot, fence };
+    const input = { ...this.#report(what, retryable), botId: bot, fence };
     this.#said.push(input);
     this.#input(input);
     if (what === 'declined' || what === 'failed' || what === 'stopped' || what === 'succeeded')
       this.#believed.delete(bot);
+  }
+
+  #report(what: Report['type'], retryable: boolean): Report {
+    if (what === 'succeeded') return { type: what, digest: schema.digest, at: at(this.nowMs), event: succeededEvent };
+    if (what === 'failed') return { type: what, reason: 'r', retryable, at: at(this.nowMs) };
+    return { type: what };
   }
 
   #renew(bot: Bot): void {
@@ -215,27 +230,32 @@ class Fleet {
     if ('fence' in input && 'botId' in input) {
       const takesUp =
         input.type === 'resumed' && before.lost?.botId === input.botId && before.lost.fence === input.fence;
-      if (!takesUp) {
+      if (takesUp) expect(['QUEUED', 'OFFERED']).toContain(before.phase.state);
+      else {
         expect(input.fence).toBe(before.fence);
         expect('botId' in before.phase && before.phase.botId).toBe(input.botId);
       }
     }
     if (task.phase.state === 'OFFERED' && before.phase.state !== 'OFFERED') {
       expect(this.#offeredFences.has(task.fence)).toBe(false);
-      this.#offeredFences.add(task.fence);
+      this.#offeredFences.set(task.fence, task.phase.botId);
       expect(task.onlyBotId === '' || task.onlyBotId === task.phase.botId).toBe(true);
       expect(task.deadline === undefined || task.deadline > at(this.nowMs)).toBe(true);
     }
     // One holder for each fence, for ever.
     if (task.phase.state === 'LEASED') {
-      expect(this.#leasedTo.get(task.fence) ?? task.phase.botId).toBe(task.phase.botId);
+      const holder = this.#leasedTo.get(task.fence) ?? this.#offeredFences.get(task.fence) ?? task.phase.botId;
+      expect(holder).toBe(task.phase.botId);
+      expect(this.#toldFences.has(task.fence)).toBe(false);
       this.#leasedTo.set(task.fence, task.phase.botId);
     }
     // Told with every attempt that is given up, once each, and under a fence that nobody has.
     expect(task.attempt - before.attempt).toBe(events.filter((event) => !isFinal(event)).length);
     for (const event of events) {
       expect(event.task?.fence).toBe(task.fence);
-      if (!isFinal(event) || event.name === 'bots.task_cancelled') expect(this.#leasedTo.has(task.fence)).toBe(false);
+      if (isFinal(event) && event.name !== 'bots.task_cancelled') continue;
+      expect(this.#leasedTo.has(task.fence)).toBe(false);
+      this.#toldFences.add(task.fence);
     }
     expect(task.attempt).toBeLessThanOrEqual(task.maxAttempts);
     return 'changed';
