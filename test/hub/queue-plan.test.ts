@@ -1,0 +1,81 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { migrationsOf } from '../../src/database/migrations.ts';
+import { lockOverdue, lockQueued, queuedHeads, type Takers } from '../../src/hub/queue-store.ts';
+import { type TestDatabase, withDatabase } from '../support/database.ts';
+
+const backlog = 100_000;
+/** Heads that `takers` looks at: each of up to 64 rows; and what the search for bots that are waited for touches. */
+const mostRows = 500;
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await withDatabase();
+  await db.database.migrate('hub', migrationsOf('hub'));
+  // Of the backlog, all but the last hundredth is for others: other digests, other bots.
+  await db.database.query((orm) =>
+    orm.execute(sql`
+      insert into hub.tasks (task_id, order_id, kind, revision, digest, payload, priority, rank, only_bot_id, max_attempts, traceparent,
+        correlation_id, causation_id, created_at, state, attempt, fence, not_before, deadline)
+      select 't' || n, 'o' || n, 'shop', 1, case when n % 3 = 0 or n > ${backlog * 0.99}::int then 'ours' else 'theirs' end, '', 0, n,
+        case when n <= ${backlog * 0.99}::int and n % 3 = 0 then 'away-' || n % 7 else '' end, 3, '', '', '', now(), 'QUEUED', 1, 0,
+        now() - interval '1 second', now() + interval '1 hour'
+      from generate_series(1, ${backlog}::int) n`),
+  );
+  // Unpublished events of other tasks, as after a time without a broker.
+  await db.database.query((orm) =>
+    orm.execute(sql`
+      insert into hub.outbox (message_id, name, key, correlation_id, causation_id, traceparent, task_id, fence, body, occurred_at)
+      select 'm' || n, 'bots.task_lost', 'k', '', '', '', 'gone-' || n, 1, '', now() from generate_series(1, 20000) n`),
+  );
+  await db.database.query((orm) => orm.execute(sql`analyze hub.tasks`));
+  await db.database.query((orm) => orm.execute(sql`analyze hub.outbox`));
+});
+afterAll(() => db[Symbol.asyncDispose]());
+
+interface Node {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly Node[];
+}
+
+const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+
+async function planOf(takers: Takers): Promise<Node[]> {
+  const [row] = await db.database.query((orm) =>
+    orm.execute<{ 'QUERY PLAN': [{ Plan: Node }] | string }>(
+      sql`explain (analyze, format json) ${queuedHeads(takers, 64)}`,
+    ),
+  );
+  const plan = row!['QUERY PLAN'];
+  const [{ Plan }] = (typeof plan === 'string' ? JSON.parse(plan) : plan) as [{ Plan: Node }];
+  return nodesOf(Plan).filter((node) => node['Relation Name'] !== undefined);
+}
+
+const rowsOf = (node: Node) => (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
+const botIds = Array.from({ length: 2_000 }, (_, n) => `bot-${n}`);
+
+it.each<[string, Takers]>([
+  ['tasks for others before theirs', { botIds, digests: ['ours'] }],
+  ['nothing at all for them', { botIds, digests: ['unheard of'] }],
+  ['tasks that wait for one of them', { botIds: [...botIds, 'away-3'], digests: ['ours'] }],
+])('bots find their tasks in a backlog of 100,000 without reading it: %s', async (_, takers) => {
+  const scans = await planOf(takers);
+  expect(scans.map((node) => node['Node Type']).filter((type) => type.includes('Seq'))).toEqual([]);
+  const indexes = scans.flatMap((node) => (node['Relation Name'] === 'tasks' ? [node['Index Name']] : []));
+  expect(new Set(indexes)).toEqual(new Set(['tasks_queued']));
+  expect(scans.reduce((sum, node) => sum + rowsOf(node), 0)).toBeLessThan(mostRows);
+});
+
+it('finds the same tasks as a look at all of them would', async () => {
+  const { tasks } = await db.database.query((orm) => lockQueued(orm, { botIds: ['away-3'], digests: ['ours'] }, 10));
+  const ranks = tasks.map(({ taskId }) => Number(taskId.slice(1)));
+  expect(tasks.filter(({ onlyBotId }) => onlyBotId === 'away-3')).toHaveLength(10);
+  expect(tasks.filter(({ onlyBotId }) => onlyBotId === '')).toHaveLength(10);
+  expect(ranks).toEqual([...ranks].sort((a, b) => a - b));
+  expect((await db.database.query((orm) => lockOverdue(orm, 10))).tasks).toEqual([]);
+});
