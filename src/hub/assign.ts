@@ -14,6 +14,13 @@ export interface Candidate {
   readonly shunned: ReadonlySet<string>;
 }
 
+/** Tasks that a bot may still be given, of all kinds. */
+export function roomOf({ free }: Pick<Candidate, 'free'>): number {
+  let room = 0;
+  for (const slots of free.values()) room += slots;
+  return room;
+}
+
 export interface Assignable {
   readonly taskId: string;
   readonly schema: SchemaRef;
@@ -30,38 +37,45 @@ export interface Pair<T extends Assignable> {
 /** A bot or task without a position is as far as the far end of any mall, metres. */
 const unknownMetres = 10_000;
 
+interface Best {
+  readonly bot: Candidate;
+  readonly metres: number;
+}
+
 /**
  * Who does what: each task, in the order given, goes to the nearest candidate that may have it, serves its kind and holds its digest; of equals to the
  * one with less to do, then by name, so that the same input gives the same answer. Tasks that nobody can take are left out.
+ *
+ * Every new task asks all bots of a hub, ten thousand maybe, so nothing is made for a bot that is only looked at.
  */
 export function assign<T extends Assignable>(tasks: readonly T[], candidates: readonly Candidate[]): Pair<T>[] {
   const given = new Map<string, { total: number; byKind: Map<string, number> }>();
-  const givenTo = (botId: string) => given.get(botId) ?? { total: 0, byKind: new Map<string, number>() };
-  const load = (bot: Candidate) => bot.load + givenTo(bot.botId).total;
-  const canTake = (bot: Candidate, { taskId, schema, onlyBotId }: T) =>
-    (onlyBotId === '' || onlyBotId === bot.botId) &&
-    (bot.free.get(schema.kind) ?? 0) > (givenTo(bot.botId).byKind.get(schema.kind) ?? 0) &&
-    bot.digests.has(schema.digest) &&
-    !bot.shunned.has(taskId);
+  const load = ({ botId, load }: Candidate) => load + (given.get(botId)?.total ?? 0);
+  const canTake = ({ botId, free, digests, shunned }: Candidate, { taskId, schema, onlyBotId }: T) =>
+    (onlyBotId === '' || onlyBotId === botId) &&
+    (free.get(schema.kind) ?? 0) > (given.get(botId)?.byKind.get(schema.kind) ?? 0) &&
+    digests.has(schema.digest) &&
+    !shunned.has(taskId);
+  const isBetter = (bot: Candidate, metres: number, best: Best) => {
+    if (metres !== best.metres) return metres < best.metres;
+    const byLoad = load(bot) - load(best.bot);
+    return byLoad !== 0 ? byLoad < 0 : bot.botId < best.bot.botId;
+  };
 
   return tasks.flatMap((task) => {
-    let best: Candidate | undefined;
+    let best: Best | undefined;
     for (const bot of candidates) {
-      if (canTake(bot, task) && (!best || isBetter(task, bot, best, load))) best = bot;
+      if (!canTake(bot, task)) continue;
+      const metres = distance(task.position, bot.position);
+      if (!best || isBetter(bot, metres, best)) best = { bot, metres };
     }
     if (!best) return [];
-    const { total, byKind } = givenTo(best.botId);
+    const { botId } = best.bot;
+    const { total, byKind } = given.get(botId) ?? { total: 0, byKind: new Map<string, number>() };
     byKind.set(task.schema.kind, (byKind.get(task.schema.kind) ?? 0) + 1);
-    given.set(best.botId, { total: total + 1, byKind });
-    return [{ task, botId: best.botId }];
+    given.set(botId, { total: total + 1, byKind });
+    return [{ task, botId }];
   });
-}
-
-function isBetter(task: Assignable, a: Candidate, b: Candidate, load: (bot: Candidate) => number): boolean {
-  const metres = distance(task.position, a.position) - distance(task.position, b.position);
-  if (metres !== 0) return metres < 0;
-  const byLoad = load(a) - load(b);
-  return byLoad !== 0 ? byLoad < 0 : a.botId < b.botId;
 }
 
 function distance(a: Position | undefined, b: Position | undefined): number {

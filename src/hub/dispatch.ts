@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
-import { assign, type Candidate } from './assign.ts';
+import { assign, type Candidate, roomOf } from './assign.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import { policyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
@@ -34,7 +34,7 @@ export type Choose = (tasks: readonly Task[]) => ReadonlyArray<{ readonly task: 
 export class Dispatch {
   readonly #ports: DispatchPorts;
   readonly #loop: Loop;
-  /** Tasks may be waiting that bots of this hub could take. */
+  /** What the last look at the queue said: tasks wait there that find no bot. */
   #backlog = true;
   #look: NodeJS.Timeout | undefined;
 
@@ -51,9 +51,8 @@ export class Dispatch {
     this.#loop.start();
   }
 
-  /** Tasks wait in the table. */
-  tasksWait(): void {
-    this.#backlog = true;
+  /** Tasks have come into the queue. Whether they have to wait there is for the next look to say. */
+  tasksQueued(): void {
     this.#loop.wake();
   }
 
@@ -114,29 +113,25 @@ export class Dispatch {
   async #turn(): Promise<boolean> {
     const { roster, ledger } = this.#ports;
     const willing = candidates(roster, performance.now());
-    if (willing.length === 0) return false;
-    // Who says so while this looks is not overheard.
-    this.#backlog = false;
+    if (willing.length === 0) {
+      this.#backlog = true;
+      return false;
+    }
     const botIds = willing.map(({ botId }) => botId);
     const digests = [...new Set(willing.flatMap(({ digests }) => [...digests]))];
     // Tasks that these bots shun may stand at the head of the queue: look past them.
     const shunned = new Set(willing.flatMap(({ shunned }) => [...shunned])).size;
     const limit = Math.min(maxTasksPerTransaction, free(willing) + shunned);
     let found = 0;
-    try {
-      const offered = await this.place((choose) =>
-        ledger.offer({ botIds, digests }, limit, (tasks) => {
-          found = tasks.length;
-          return choose(tasks);
-        }),
-      );
-      const isMore = offered.length > 0 && offered.length >= limit - shunned;
-      this.#backlog ||= isMore || found > offered.length;
-      return isMore;
-    } catch (error) {
-      this.#backlog = true;
-      throw error;
-    }
+    const offered = await this.place((choose) =>
+      ledger.offer({ botIds, digests }, limit, (tasks) => {
+        found = tasks.length;
+        return choose(tasks);
+      }),
+    );
+    const isMore = offered.length > 0 && offered.length >= limit - shunned;
+    this.#backlog = isMore || found > offered.length;
+    return isMore;
   }
 
   #offer(task: Task): void {
@@ -190,15 +185,9 @@ function candidates(roster: Roster, nowMs: number): Candidate[] {
   for (const { takesOffers, bot } of roster.seats) {
     if (!takesOffers) continue;
     const candidate = bot.candidate(nowMs);
-    if (roomOf(candidate) > 0) willing.push(candidate);
+    if (candidate) willing.push(candidate);
   }
   return willing;
-}
-
-function roomOf({ free }: Candidate): number {
-  let room = 0;
-  for (const slots of free.values()) room += slots;
-  return room;
 }
 
 const free = (candidates: readonly Candidate[]): number =>

@@ -59,7 +59,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   const metrics = meteredHub(telemetry.meter);
   const roster = new Roster<BotSession>(limits.maxStreams);
   const onQueued = () => {
-    dispatch.tasksWait();
+    dispatch.tasksQueued();
     control.tellQueued();
   };
   const ledger = new Ledger({ database, outbox, times, metrics, onQueued });
@@ -73,7 +73,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     database,
     logger,
     hubId,
-    onQueued: () => dispatch.tasksWait(),
+    onQueued: () => dispatch.tasksQueued(),
     onSuperseded: (botId, epoch) => roster.supersede(botId, epoch),
     onRecalled: (recall) => {
       const seat = roster.find(recall.botId);
@@ -165,7 +165,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
     const left = new AbortController();
     await Promise.race([gone, pause(drainDeadlineMs, left.signal)]);
     left.abort();
-    for (const { session } of [...streams]) session.input({ type: 'drained' });
+    for (const { session } of streams) session.input({ type: 'drained' });
     await gone;
     for (const session of [...roster.detached]) session.input({ type: 'drained' });
   }

@@ -1,5 +1,5 @@
 import type { HeldTask as Claimed, Position } from '../gen/fleet/v1/fleet.ts';
-import type { Candidate } from './assign.ts';
+import { type Candidate, roomOf } from './assign.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 import type { Task } from './task-phase.ts';
@@ -31,8 +31,11 @@ export class LiveBot {
   readonly #shunned = new Map<string, number>();
   /** Kinds of tasks that are being given to the bot, by task: they take credit until it is known what became of them. */
   readonly #reserved = new Map<string, string>();
-  /** As it was computed last; undefined when something has changed since. A hub asks ten thousand bots at each turn of its dispatch. */
-  #candidate: Candidate | undefined;
+  /**
+   * As it was computed last, null without room for another task; undefined when something has changed since. A hub asks ten thousand bots at
+   * each turn of its dispatch.
+   */
+  #candidate: Candidate | null | undefined;
   #position: Position | undefined;
   #battery: number | undefined;
   #hasBeaten = false;
@@ -149,24 +152,27 @@ export class LiveBot {
     }
   }
 
-  candidate(nowMs: number): Candidate {
+  /** Undefined when it has no room for another task. */
+  candidate(nowMs: number): Candidate | undefined {
     for (const [taskId, untilMs] of this.#shunned) {
       if (untilMs > nowMs) continue;
       this.#candidate = undefined;
       this.#shunned.delete(taskId);
     }
-    this.#candidate ??= this.#asCandidate();
-    return this.#candidate;
+    if (this.#candidate === undefined) this.#candidate = this.#asCandidate();
+    return this.#candidate ?? undefined;
   }
 
-  #asCandidate(): Candidate {
+  #asCandidate(): Candidate | null {
     const kinds = [...this.held.map(({ task }) => task.schema.kind), ...this.#reserved.values()];
     const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
+    const free = new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))]));
+    if (roomOf({ free }) === 0) return null;
     return {
       botId: this.botId,
       position: this.#position,
       load: kinds.length,
-      free: new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))])),
+      free,
       digests: this.digests,
       shunned: new Set(this.#shunned.keys()),
     };
