@@ -1,13 +1,11 @@
-import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
+import { context, type Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Broker } from '../broker/port.ts';
-import type { Message } from '../contract/message.ts';
-import { addressOf } from '../contract/topology.ts';
+import { publishTraced } from '../broker/publish-traced.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
-import { aboutMessage, sending } from '../telemetry/attributes.ts';
-import { fail } from '../telemetry/failure.ts';
-import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
+import { aboutMessage } from '../telemetry/attributes.ts';
+import { contextOf } from '../telemetry/propagation.ts';
 import { fromRow } from './message-row.ts';
 import { markPublished, type OutboxRow, unpublished } from './outbox-rows.ts';
 import type { Database } from './port.ts';
@@ -92,7 +90,7 @@ export class Dispatcher {
     const message = fromRow(row, this.#o.source);
     for (let attempt = 1; !this.#signal.aborted; attempt += 1) {
       try {
-        await this.#window.run(row.key, () => this.#publish(message, attempt));
+        await this.#window.run(row.key, () => publishTraced(this.#o, message, { attempt }));
         return true;
       } catch (error) {
         const retryInMs = backoffMs(retry, attempt, Math.random());
@@ -107,23 +105,6 @@ export class Dispatcher {
       }
     }
     return false;
-  }
-
-  async #publish(message: Message, attempt: number): Promise<void> {
-    const parent = contextOf(message.traceparent);
-    const { name, attributes } = sending(message);
-    const span = this.#o.tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, parent);
-    if (attempt > 1) span.setAttribute('mallbots.attempt', attempt);
-    const active = trace.setSpan(parent, span);
-    try {
-      const sent = { ...message, traceparent: traceparentOf(active) };
-      await context.with(active, () => this.#o.broker.publish(addressOf(message.name), sent));
-    } catch (error) {
-      fail(span, error);
-      throw error;
-    } finally {
-      span.end();
-    }
   }
 }
 

@@ -33,13 +33,15 @@ export function contextOf(traceparent: string | undefined): Context {
 
 /** What to send along: the active span as a traceparent, or an empty string outside of any span. */
 export function traceparentOf(from: Context = context.active()): string {
-  const spanContext = trace.getSpanContext(from);
-  return spanContext && isSpanContextValid(spanContext) ? formatTraceparent(spanContext) : '';
+  return formatTraceparent(trace.getSpanContext(from));
 }
 
-/** A valid span context as a traceparent. */
-export const formatTraceparent = ({ traceId, spanId, traceFlags }: SpanContext): string =>
-  `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+/** A span context as a traceparent; an empty string for none, or one that nobody records. */
+export function formatTraceparent(spanContext: SpanContext | undefined): string {
+  if (!spanContext || !isSpanContextValid(spanContext)) return '';
+  const { traceId, spanId, traceFlags } = spanContext;
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+}
 
 /** For what is asked several times a second and tells nobody anything: a parent that is not sampled, which keeps every role from recording it. */
 export function unsampled(): Context {
