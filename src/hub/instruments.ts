@@ -74,6 +74,13 @@ export const hubInstruments = {
     description: 'Frames of bots refused, those that were not answered included',
     attributes: [ATTR_REASON],
   },
+  readingPaused: {
+    name: 'mallbots.hub.reading.paused',
+    kind: 'counter',
+    unit: '{pause}',
+    description: 'Times that a stream was not read for a while: its bot, or all, have more waiting than they may',
+    attributes: [ATTR_REASON],
+  },
   frames: {
     name: 'mallbots.hub.frames',
     kind: 'counter',

@@ -12,8 +12,15 @@ import { ATTR_FRAME, ATTR_OUTCOME, ATTR_STATE, hubInstruments } from './instrume
 import { readTransition } from './transition.ts';
 
 /** The instruments of `Counts`: all of them. */
-const { connectionsRefused, connectionsCut, streamsRefused, streamsEnded, sessionsClosed, framesRefused } =
-  hubInstruments;
+const {
+  connectionsRefused,
+  connectionsCut,
+  streamsRefused,
+  streamsEnded,
+  sessionsClosed,
+  framesRefused,
+  readingPaused,
+} = hubInstruments;
 const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly name: CountName }> = [
   connectionsRefused,
   connectionsCut,
@@ -21,6 +28,7 @@ const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly na
   streamsEnded,
   sessionsClosed,
   framesRefused,
+  readingPaused,
 ];
 
 /** What a hub counts, as instruments of its meter. */

@@ -144,7 +144,7 @@ export class Reports {
     if (flaw) return flaw;
     const input = { type: stopped ? 'stopped' : 'goesOn', botId: bot.botId, fence } as const;
     const decision = await this.#step('cancel', bot, frame, reply, (traceparent) =>
-      this.#ports.ledger.apply(taskId, input, traceparent),
+      this.#ports.ledger.apply(taskId, input, traceparent, bot),
     );
     if (decision.verdict === 'refused') return decision;
     if (stopped && bot.drop(taskId, fence)) this.#ports.onWilling();

@@ -62,8 +62,6 @@ export const tasks = hubSchema.table(
     fence: int53('fence').notNull(),
     /** Who has the task, or had it last. */
     botId: text('bot_id'),
-    /** Of the session under which the bot has it. */
-    epoch: int53('epoch'),
     /** When the offer, the lease or the grace runs out. */
     heldUntil: instant('held_until'),
     /** Of a suspect task: its bot had begun. Of one that is being cancelled: its bot goes on, past the point of return. */

@@ -1,0 +1,1 @@
+ALTER TABLE "hub"."tasks" DROP COLUMN "epoch";
