@@ -29,7 +29,7 @@ export interface Remembered {
 }
 
 /** Acknowledged progress that is kept per held task, for a hub that asks to hear it all again and for a bot that starts again. Frames. */
-export const keptPerTask = 1_024;
+const keptPerTask = 1_024;
 /** Beyond this the log is written anew, with what still matters. Bytes. */
 const maxLogBytes = 1_048_576;
 
@@ -56,6 +56,12 @@ const nothing = (): Remembered => ({
   held: new Map(),
 });
 
+/** Adds an acknowledged frame to what is kept of its task, if it is progress; beyond `keptPerTask` the oldest goes. */
+export function keepProgress(kept: Map<string, Entry[]>, entry: Entry): void {
+  if (entry.body.$case !== 'progress') return;
+  kept.set(entry.task, [...(kept.get(entry.task) ?? []), entry].slice(-keptPerTask));
+}
+
 /** Changes `known` by what happened. */
 function remember(known: Remembered, note: Note): void {
   switch (note.type) {
@@ -76,10 +82,7 @@ function remember(known: Remembered, note: Note): void {
       return;
     }
     case 'settled': {
-      for (const entry of known.frames.filter(({ seq }) => seq <= note.upTo)) {
-        if (entry.body.$case !== 'progress') continue;
-        known.kept.set(entry.task, [...(known.kept.get(entry.task) ?? []), entry].slice(-keptPerTask));
-      }
+      for (const entry of known.frames.filter(({ seq }) => seq <= note.upTo)) keepProgress(known.kept, entry);
       known.frames = known.frames.filter(({ seq }) => seq > note.upTo);
       return;
     }

@@ -1,5 +1,5 @@
 import type { BotFrame } from '../../src/gen/fleet/v1/fleet.ts';
-import { frameNote, Journal, keptPerTask, type Note } from './journal.ts';
+import { frameNote, Journal, keepProgress, type Note } from './journal.ts';
 
 type Body = NonNullable<BotFrame['body']>;
 export type ReliableBody = Extract<
@@ -136,7 +136,7 @@ export class Outbox {
    * before anything is written.
    */
   renew(task: string, renewed: string, under: (body: ReliableBody) => ReliableBody, held: Note): void {
-    const reports = [...(this.#kept.get(task) ?? []), ...this.#frames.filter((entry) => entry.task === task)];
+    const reports = this.reportsOf(task);
     this.#kept.delete(task);
     this.#frames = this.#frames.filter((entry) => entry.task !== task);
     const again = reports
@@ -161,7 +161,7 @@ export class Outbox {
     const settled = this.#frames.splice(0, first === -1 ? this.#frames.length : first);
     if (settled.length > 0) this.#journal.note({ type: 'settled', upTo });
     for (const entry of settled) {
-      this.#keep(entry);
+      keepProgress(this.#kept, entry);
       this.#onSettled(entry);
     }
     this.#admit();
@@ -174,12 +174,6 @@ export class Outbox {
     this.#lastSeq = entry.seq;
     this.#frames.push(entry);
     return this.#lastSeq;
-  }
-
-  #keep(entry: Entry): void {
-    if (entry.body.$case !== 'progress') return;
-    const kept = this.#kept.get(entry.task) ?? [];
-    this.#kept.set(entry.task, [...kept, entry].slice(-keptPerTask));
   }
 
   #admit(): void {

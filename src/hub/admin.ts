@@ -5,7 +5,7 @@ import type { FleetAdminService, TaskView } from '../gen/fleet/v1/fleet.ts';
 import type { Api } from '../rpc/api.ts';
 import { listBots } from './bot-store.ts';
 import type { CancelTask } from './cancel.ts';
-import { maxReasonChars } from './read-report.ts';
+import { maxReasonChars, storedReason } from './read-report.ts';
 import type { Task } from './task-phase.ts';
 import { listTasks } from './task-store.ts';
 
@@ -55,7 +55,7 @@ export const fleetAdmin = ({
     if (reason.length > maxReasonChars) {
       throw invalid('reason', `${reason.length} characters`, 'TOO_LONG', `give at most ${maxReasonChars} characters`);
     }
-    const decision = await cancelTask(taskId, reason.replaceAll('\0', '') || 'recalled by staff');
+    const decision = await cancelTask(taskId, storedReason(reason, 'recalled by staff'));
     if (decision.verdict !== 'refused') return taskView(decision.task);
     if (decision.reason === 'UNKNOWN_TASK') throw notFound('task', 'task_id', taskId);
     throw new MallError('FAILED_PRECONDITION', decision.message, {

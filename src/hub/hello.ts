@@ -106,6 +106,7 @@ function requireKind({ kind, digests }: KindSupport, index: number): void {
   }
 }
 
-function requireCount(field: string, list: readonly unknown[], most: number): void {
+/** @throws MallError INVALID_ARGUMENT naming the field */
+export function requireCount(field: string, list: readonly unknown[], most: number): void {
   if (list.length > most) throw invalid(field, `${list.length} entries`, 'TOO_MANY', `give at most ${most}`);
 }

@@ -50,23 +50,16 @@ export async function startIngest({
     const active = trace.setSpan(parent, span);
     await context.with(active, async () => {
       const cancel = readCancel(message, traceparentOf(active), new Date());
-      if (cancel) {
-        span.setAttribute(ATTR_TASK_ID, cancel.task.taskId);
-        if (await untilDone(delivery, span, () => ends(cancel))) delivery.ack();
-        else delivery.requeue();
-        span.end();
-        return;
-      }
-      const added = readTask(message, traceparentOf(active), new Date());
-      const { taskId, phase } = added.task;
+      const asked = cancel ?? readTask(message, traceparentOf(active), new Date());
+      const { taskId, phase } = asked.task;
       span.setAttribute(ATTR_TASK_ID, taskId);
       if (phase.state === 'POISON') {
         span.setAttribute(ATTR_ERROR_TYPE, 'POISON').setStatus({ code: SpanStatusCode.ERROR, message: phase.reason });
         logger.error({ message: message.id, reason: phase.reason }, 'task refused');
       }
       // Alone after the first time: whatever is wrong with this one must not hold up its neighbours.
-      const store = (attempt: number) => (attempt === 1 ? batch.add(added) : stores([added]));
-      if (await untilDone(delivery, span, store)) delivery.ack();
+      const store = (attempt: number) => (attempt === 1 ? batch.add(asked) : stores([asked]));
+      if (await untilDone(delivery, span, cancel ? () => ends(cancel) : store)) delivery.ack();
       else delivery.requeue();
       span.end();
     });

@@ -67,8 +67,12 @@ export class Ledger {
       const now = new Date();
       const isOfferable = ({ phase, deadline }: Task) => phase.state === 'QUEUED' && (!deadline || deadline > now);
       const queued = added.map(({ task }) => task).filter(isOfferable);
-      const offers = new Map(choose(queued).map(({ task, botId }) => [task.taskId, this.#offered(task, botId)]));
-      const tasks = added.map(({ task }) => offers.get(task.taskId) ?? task);
+      // The statement that inserts the task puts the database's clock in the place of `now`.
+      const offers = choose(queued).map(
+        ({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed,
+      );
+      const offered = new Map(offers.map(({ task }) => [task.taskId, task]));
+      const tasks = added.map(({ task }) => offered.get(task.taskId) ?? task);
       const inserted = await insertTasks(tx.orm, tasks, times.offerMs);
       const ids = new Set(inserted.map(({ taskId }) => taskId));
       const news = added.filter(({ task }) => ids.has(task.taskId));
@@ -120,8 +124,8 @@ export class Ledger {
 
   /** What the table says of `task` after `input`; it is written by `commit`, and counted when `tx` is committed. */
   decide(tx: Transaction, task: Task | undefined, input: TaskInput, now: Date): Decision {
-    const { times, metrics } = this.#ports;
-    const decision = decideTask(task, input, now, { ...times, ...policyOf(task?.schema.kind ?? '') });
+    const { metrics } = this.#ports;
+    const decision = this.#judge(task, input, now);
     if (task && decision.verdict === 'changed') tx.afterCommit(() => metrics.changed(task, input.type, decision.task));
     return decision;
   }
@@ -161,10 +165,8 @@ export class Ledger {
     return decisions;
   }
 
-  /** The statement that inserts the task puts the database's clock in the place of this one. */
-  #offered(task: Task, botId: string): Task {
-    const policy = { ...this.#ports.times, ...policyOf(task.schema.kind) };
-    return (decideTask(task, { type: 'offered', botId }, new Date(), policy) as Changed).task;
+  #judge(task: Task | undefined, input: TaskInput, now: Date): Decision {
+    return decideTask(task, input, now, { ...this.#ports.times, ...policyOf(task?.schema.kind ?? '') });
   }
 
   async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {

@@ -9,6 +9,10 @@ import type { Task } from './task-phase.ts';
 /** Characters of a reason that are kept. */
 export const maxReasonChars = 500;
 
+/** A reason as it is stored: PostgreSQL's text has no NUL. `unsaid` where there is none. */
+export const storedReason = (given: string, unsaid: string): string =>
+  given.replaceAll('\0', '').slice(0, maxReasonChars) || unsaid;
+
 /** Of google.protobuf.Timestamp. */
 const firstInstant = new Date('0001-01-01T00:00:00Z');
 const lastInstant = new Date('9999-12-31T23:59:59.999Z');
@@ -56,11 +60,9 @@ export function unknownSchema(digest: string | undefined, { schema }: Task): Ref
 export function readOutcome(result: Result): Reading<Report> {
   const { outcome, schema, payload, retryable } = result;
   const at = result.occurredAt ?? new Date();
-  // PostgreSQL's text has no NUL.
-  const reason = result.reason.replaceAll('\0', '').slice(0, maxReasonChars);
   switch (outcome) {
     case Outcome.FAILED:
-      return { value: { type: 'failed', reason: reason || 'no reason given', retryable, at } };
+      return { value: { type: 'failed', reason: storedReason(result.reason, 'no reason given'), retryable, at } };
     case Outcome.CANCELLED:
       return { value: { type: 'stopped' } };
     case Outcome.SUCCEEDED: {

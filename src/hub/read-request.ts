@@ -7,7 +7,7 @@ import { botIdPattern } from './hello.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Changed } from './ledger.ts';
 import { defaultMaxAttempts, mostAttempts, mostPriority } from './limits.ts';
-import { isInstant, maxReasonChars } from './read-report.ts';
+import { isInstant, storedReason } from './read-report.ts';
 import { cancelled, poison } from './task-ends.ts';
 import type { Task } from './task-phase.ts';
 
@@ -35,7 +35,7 @@ export function readCancel(message: Message, traceparent: string, now: Date): Ch
   const { taskId, orderId, reason } = asked;
   if (!isId(taskId) || !isId(orderId)) return undefined;
   const task = taskOf(message, TaskRequested.fromPartial({ taskId, orderId }), traceparent, now);
-  return cancelled(task, '', reason.replaceAll('\0', '').slice(0, maxReasonChars) || 'cancelled', now);
+  return cancelled(task, '', storedReason(reason, 'cancelled'), now);
 }
 
 function taskOf(message: Message, body: TaskRequested | undefined, traceparent: string, now: Date): Task {

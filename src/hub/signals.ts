@@ -1,6 +1,6 @@
 import { invalid, MallError } from '../contract/errors.ts';
 import type { BotFrame, HeldTask } from '../gen/fleet/v1/fleet.ts';
-import { maxHeldTasks, readCredit, readPosition } from './hello.ts';
+import { maxHeldTasks, readCredit, readPosition, requireCount } from './hello.ts';
 import type { LiveBot } from './live-bot.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -25,13 +25,7 @@ export function takeSignal(bot: LiveBot, signal: Signal): SignalEffect {
       case 'heartbeat': {
         const { position, battery, heldTasks } = signal.value;
         if (!(battery >= 0 && battery <= 1)) throw invalid('heartbeat.battery', battery, 'OUT_OF_RANGE', 'give 0 to 1');
-        if (heldTasks.length > maxHeldTasks)
-          throw invalid(
-            'heartbeat.held_tasks',
-            `${heldTasks.length} entries`,
-            'TOO_MANY',
-            `give at most ${maxHeldTasks}`,
-          );
+        requireCount('heartbeat.held_tasks', heldTasks, maxHeldTasks);
         bot.locate(position && readPosition('heartbeat.position', position), battery);
         return { stale: bot.beat(heldTasks) };
       }

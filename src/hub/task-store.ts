@@ -90,32 +90,19 @@ export async function countOpenTasks(orm: Orm): Promise<ReadonlyMap<string, numb
   return new Map(rows.map(({ state, count }) => [state, count]));
 }
 
+/** What changes in the life of a task. */
+const changing =
+  'taskId state attempt fence botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(' ');
+
 /** Writes what can change of all of them in one statement; they are locked by this transaction. */
 export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
-  const rows = changed.map((task) => {
-    const { taskId, state, attempt, fence, botId, heldUntil, notBefore, finishedAt, reason, ...row } = toRow(task);
-    const { running, lostBotId, lostFence } = row;
-    return {
-      taskId,
-      state,
-      attempt,
-      fence,
-      botId,
-      heldUntil,
-      notBefore,
-      finishedAt,
-      reason,
-      running,
-      lostBotId,
-      lostFence,
-    };
-  });
+  const rows = JSON.stringify(changed.map(toRow), changing);
   await orm.execute(sql`
     update ${tasks} set
       state = c.state, attempt = c.attempt, fence = c.fence, bot_id = c."botId", held_until = c."heldUntil",
       not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason, running = c.running,
       lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
-    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c(
+    from jsonb_to_recordset(${rows}::text::jsonb) as c(
       "taskId" text, state text, attempt int, fence bigint, "botId" text, "heldUntil" timestamptz,
       "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
       "lostBotId" text, "lostFence" bigint)

@@ -113,8 +113,8 @@ export const defects: readonly Defect[] = [
     rewrites: [
       {
         file: 'src/hub/ingest.ts',
-        find: 'if (await untilDone(delivery, span, store)) delivery.ack();',
-        replace: 'delivery.ack(); if (await untilDone(delivery, span, store)) {}',
+        find: 'if (await untilDone(delivery, span, cancel ? () => ends(cancel) : store)) delivery.ack();',
+        replace: 'delivery.ack(); if (await untilDone(delivery, span, cancel ? () => ends(cancel) : store)) {}',
       },
     ],
     foundBy: ['hub killed while cut off from the database'],
