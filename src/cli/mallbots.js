@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old for the rest can still say so.
-import { enableCompileCache } from 'node:module';
+// Whole: a name that an old Node does not export would end it before it can say so.
+import * as nodeModule from 'node:module';
 
 const oldestNode = 24;
 
@@ -10,7 +11,7 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   );
   process.exit(1);
 }
-enableCompileCache?.();
+nodeModule.enableCompileCache?.();
 const { run } = await import('./program.ts').catch((/** @type {{ code?: string, message: string }} */ error) => {
   // A package's name in quotes, not a path: a file of ours that is missing is a bug to be seen as it is.
   if (error.code !== 'ERR_MODULE_NOT_FOUND' || !/Cannot find package/.test(error.message)) throw error;
