@@ -1,4 +1,4 @@
-import type { Named } from './rewrite.ts';
+import type { Named, Rewrite } from './rewrite.ts';
 
 /** A line of the product where a process may be made to fail. */
 export interface CrashPoint extends Named {
@@ -24,27 +24,21 @@ const before = (name: string, file: string, find: string, more: More = {}): Cras
   ...more,
 });
 
-/** Where the hub gets what it publishes progress with. */
-export const publisher = { file: 'src/hub/hub.ts', find: 'publisher({ broker, metrics, tracer })' };
+/** What the hub publishes progress with becomes `instead`, an expression in which it is called `publish`. */
+export const publishing = (instead: string): Rewrite => ({
+  file: 'src/hub/hub.ts',
+  find: '= publisher(',
+  replace: `= ((...ports) => { const publish = publisher(...ports); return ${instead}; })(`,
+});
 
 const beforePublishing = (name: string): CrashPoint => ({
   name,
-  rewrites: [
-    {
-      ...publisher,
-      replace: `((publish) => (report) => { ${pass(name)} return publish(report); })(${publisher.find})`,
-    },
-  ],
+  rewrites: [publishing(`(report) => { ${pass(name)} return publish(report); }`)],
 });
 
 const afterPublishing = (name: string): CrashPoint => ({
   name,
-  rewrites: [
-    {
-      ...publisher,
-      replace: `((publish) => (report) => publish(report).then(() => { ${pass(name)} }))(${publisher.find})`,
-    },
-  ],
+  rewrites: [publishing(`(report) => publish(report).then(() => { ${pass(name)} })`)],
   isAnswer: true,
 });
 

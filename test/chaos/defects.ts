@@ -1,4 +1,4 @@
-import { publisher } from './crash-points.ts';
+import { publishing } from './crash-points.ts';
 import type { Named } from './rewrite.ts';
 
 /** A mistake that somebody could make in one place of the product, and what brings it to light. */
@@ -10,12 +10,7 @@ export interface Defect extends Named {
 export const defects: readonly Defect[] = [
   {
     name: 'reports are acknowledged before the broker has confirmed them',
-    rewrites: [
-      {
-        ...publisher,
-        replace: `((publish) => async (report) => { publish(report).catch(() => {}); })(${publisher.find})`,
-      },
-    ],
+    rewrites: [publishing('async (report) => { publish(report).catch(() => {}); }')],
     foundBy: ['hub cut off from the broker'],
   },
   {
@@ -27,12 +22,7 @@ export const defects: readonly Defect[] = [
   },
   {
     name: 'reports get a new id each time',
-    rewrites: [
-      {
-        ...publisher,
-        replace: `((publish) => (report) => publish({ ...report, id: crypto.randomUUID() }))(${publisher.find})`,
-      },
-    ],
+    rewrites: [publishing('(report) => publish({ ...report, id: crypto.randomUUID() })')],
     foundBy: ['crash: progress confirmed, not acknowledged'],
   },
   {
@@ -102,11 +92,9 @@ export const defects: readonly Defect[] = [
     foundBy: ['bots frozen'],
   },
   {
-    name: 'a hub that was frozen judges by its own clock',
-    rewrites: [
-      { file: 'src/hub/leases.ts', find: 'if (nowMs - this.#workedAtMs > leaseMs / 2)', replace: 'if (false)' },
-    ],
-    foundBy: ['hubs frozen'],
+    name: 'a bot that misses a lease loses its task at once',
+    rewrites: [{ file: 'src/hub/task.ts', find: "if (isLeased && onLeaseLoss !== 'reassign')", replace: 'if (false)' }],
+    foundBy: ['bots not heard for a moment'],
   },
   {
     name: 'a task is acknowledged to the broker before it is stored',

@@ -12,6 +12,11 @@ export interface Fault {
   inflict(mall: ChaosMall, pick: number): Promise<string>;
 }
 
+/** After so many without a word the tasks of a bot are other bots': a lease, the time that a suspect task is held for, and a look. */
+export const lossLeases = 2.4;
+/** Longer than a lease, so that sessions and leases have run out, and shorter than what costs a bot its task. */
+export const doubtLeases = 1.4;
+
 export const choose = <T>(items: readonly T[], pick: number): T => items[Math.floor(pick * items.length)]!;
 
 type Act = () => void | Promise<void>;

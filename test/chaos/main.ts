@@ -156,14 +156,15 @@ async function tryFaults(servers: ChaosServers): Promise<boolean> {
 
 /** True when every mistake was found. */
 async function tryDefects(servers: ChaosServers): Promise<boolean> {
-  const results: Array<{ defect: string; found: boolean; by: string }> = [];
+  const results: Array<{ defect: string; found: boolean; by: string; rules: readonly string[] }> = [];
   for (const { name, foundBy } of defects.filter((defect: Defect) => isWanted(defect.name))) {
     say(`planted: ${name}`);
     const { violations, faults: suffered } = await run(servers, foundBy, foundBy.length * slotMs, name);
-    const [first] = violations;
-    const by = first ? `${suffered.at(-1)?.name}: ${first.rule}: ${first.message}` : '';
-    results.push({ defect: name, found: first !== undefined, by });
-    say(first ? `  found by ${by}` : '  NOT FOUND');
+    const rules = [...new Set(violations.map(({ rule }) => rule))];
+    const found = rules.length > 0;
+    const by = found ? `${suffered.at(-1)?.name}` : '';
+    results.push({ defect: name, found, by, rules });
+    say(found ? `  found by "${by}": ${rules.map((rule) => `not "${rule}"`).join(', ')}` : '  NOT FOUND');
   }
   if (values.json) console.log(JSON.stringify(results));
   const missed = results.filter(({ found }) => !found);

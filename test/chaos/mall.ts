@@ -20,7 +20,7 @@ const botProcesses = 4;
 /** A tour takes some four seconds: longer than most faults, shorter than the patience of whoever waits for the mall to come to rest. */
 const timeScale = 30;
 /** Short, so that a run has time for many; long enough for a heartbeat to come through on a machine that starts processes all the time. */
-const leaseMs = 4_000;
+const leaseMs = 2_500;
 
 const preload = new URL('./preload.ts', import.meta.url).href;
 

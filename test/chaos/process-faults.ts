@@ -1,10 +1,12 @@
 import { roleNames } from '../../src/runtime/roles.ts';
 import { until } from './cast.ts';
-import { choose, during, type Fault } from './fault.ts';
+import { choose, during, type Fault, lossLeases } from './fault.ts';
 import { flood } from './flood.ts';
 import type { ChaosMall } from './mall.ts';
 
 const services = roleNames.filter((role) => role !== 'hub');
+/** Every second task goes to either hub: one of so many does go to this one. */
+const ordersMeanwhile = 6;
 const hubNames = ({ wires }: ChaosMall) => wires.hubs.map(({ name }) => name);
 
 const hubKilled: Fault = {
@@ -61,7 +63,7 @@ const hubFrozen: Fault = {
     const frozenAtMs = performance.now();
     await during(
       mall,
-      1.6 * leaseMs,
+      lossLeases * leaseMs,
       () => cast.freeze(name),
       () => until('an order is served though a hub is frozen', () => crowd.hasServed(frozenAtMs), signal),
     );
@@ -74,7 +76,7 @@ const hubsFrozen: Fault = {
   name: 'hubs frozen',
   keepsTasks: true,
   async inflict(mall) {
-    await during(mall, 1.6 * mall.leaseMs, () => {
+    await during(mall, lossLeases * mall.leaseMs, () => {
       for (const name of hubNames(mall)) mall.cast.freeze(name);
     });
     return hubNames(mall).join(', ');
@@ -116,15 +118,22 @@ const servicesKilledWhileCutOff = (server: 'database' | 'broker'): Fault => ({
   },
 });
 
+/** Orders that come meanwhile bring tasks to it that it cannot store. */
 const hubKilledWhileCutOff: Fault = {
   name: 'hub killed while cut off from the database',
   async inflict(mall) {
+    const { cast, crowd, signal } = mall;
     const { name, database } = mall.wires.busiest;
+    const placed = crowd.placed;
     await during(
       mall,
-      mall.leaseMs / 2,
+      0,
       () => database.refuse(),
-      () => mall.cast.end(name, 'SIGKILL', mall.signal),
+      async () => {
+        await until('orders are placed', () => crowd.placed >= placed + ordersMeanwhile, signal);
+        await mall.pass(mall.leaseMs / 4);
+        await cast.end(name, 'SIGKILL', signal);
+      },
     );
     return name;
   },

@@ -1,6 +1,6 @@
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from './cast.ts';
-import { during, type Fault } from './fault.ts';
+import { doubtLeases, during, type Fault, lossLeases } from './fault.ts';
 import type { ChaosMall } from './mall.ts';
 
 type Disturb = (wire: TcpProxy) => void | Promise<void>;
@@ -123,11 +123,12 @@ export const wireFaults: readonly Fault[] = [
   bots('hub out of reach', 1, refuse),
   bots('bots on a slow line', 1.5, delay, { keepsTasks: true }),
   bots('bots on a trickle', 1.5, trickle),
-  bots('bots not heard', 1.6, silenceUp),
-  bots('bots not spoken to', 1.6, silenceDown),
+  bots('bots not heard', lossLeases, silenceUp),
+  bots('bots not heard for a moment', doubtLeases, silenceUp, { keepsTasks: true }),
+  bots('bots not spoken to', lossLeases, silenceDown),
   hub('database', 'hub reset by the database', 0, cut),
-  hub('database', 'hub cut off from the database', 1.6, refuse),
-  hub('database', 'hub without an answer from the database', 1.6, silence),
+  hub('database', 'hub cut off from the database', lossLeases, refuse),
+  hub('database', 'hub without an answer from the database', lossLeases, silence),
   hub('broker', 'hub reset by the broker', 0, cut),
   hub('broker', 'hub cut off from the broker', 1.2, refuse),
   hub('broker', 'hub without confirms', 1.2, silenceDown),
@@ -137,9 +138,9 @@ export const wireFaults: readonly Fault[] = [
   services('broker', 'services reset by the broker', 0, cut),
   services('broker', 'services cut off from the broker', 1, refuse),
   services('broker', 'services not heard by the broker', 1, silenceUp),
-  everybody(databases, 'database stalled', 1.6, silence),
+  everybody(databases, 'database stalled', lossLeases, silence),
   everybody(databases, 'database on a slow line', 1, delay),
-  everybody(brokers, 'broker stalled', 1.6, silence),
+  everybody(brokers, 'broker stalled', lossLeases, silence),
   brokerSilentThenCut,
   lateReports,
 ];
