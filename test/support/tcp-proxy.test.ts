@@ -71,7 +71,7 @@ it('keeps from the service that a client behind a black hole is gone, until the 
 
   await proxy.restore();
   await expect.poll(counted, patience).toBe(0);
-  expect(proxy.connections).toBe(0);
+  await expect.poll(() => proxy.connections, patience).toBe(0);
 });
 
 const counted = () => new Promise<number>((resolve) => service.getConnections((_, count) => resolve(count)));
