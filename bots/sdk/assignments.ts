@@ -33,6 +33,19 @@ export interface AssignmentsPorts extends AssignmentPorts {
   changed(): void;
 }
 
+/** Why an offer is not taken; `refusal` when its revision is at fault. */
+interface Declined {
+  readonly why: string;
+  readonly refusal: NackReason;
+}
+
+const declined = (why: string, refusal: NackReason = NackReason.UNSPECIFIED): Declined => ({ why, refusal });
+
+const answerTo = (work: PreparedWork | Declined) =>
+  'why' in work
+    ? { accepted: false, reason: work.why, refusal: work.refusal }
+    : { accepted: true, reason: '', refusal: NackReason.UNSPECIFIED };
+
 /** Other refusals are about one frame, and the task goes on. */
 function endsAssignment({ reason }: Nack, { phase }: Assignment, entry: Entry | undefined): boolean {
   if (reason === NackReason.STALE_FENCE || reason === NackReason.UNKNOWN_TASK) return true;
@@ -57,7 +70,7 @@ export class Assignments {
     for (const [key, { offer, traceparent }] of ports.journal.remembered.held) {
       const work = this.#prepare(offer, 0);
       // Another program than the one that took it: the hub hears that the bot has it no more.
-      if (typeof work === 'string') ports.outbox.forget(key);
+      if ('why' in work) ports.outbox.forget(key);
       else this.#held.set(offer.taskId, new Assignment(offer, traceparent, work, ports));
     }
   }
@@ -100,12 +113,11 @@ export class Assignments {
     const known = this.#held.get(taskId);
     if (known && fence > known.offer.fence) this.#lose(known, 'lease-lost', `offered again under fence ${fence}`);
     const work = this.#judge(offer, seq);
-    const accepted = typeof work !== 'string';
-    if (accepted) this.#ports.journal.note(heldNote(key, offer, traceparent));
-    const isAnswered = this.#answer(key, { taskId, fence, accepted, reason: accepted ? '' : work }, traceparent);
+    if (!('why' in work)) this.#ports.journal.note(heldNote(key, offer, traceparent));
+    const isAnswered = this.#answer(key, { taskId, fence, ...answerTo(work) }, traceparent);
     // No room for the answer: the hub withdraws the offer when its time is up.
-    if (accepted && !isAnswered) this.#ports.outbox.forget(key);
-    if (!isAnswered || !accepted) return;
+    if (!('why' in work) && !isAnswered) this.#ports.outbox.forget(key);
+    if (!isAnswered || 'why' in work) return;
     const assignment = new Assignment(offer, traceparent, work, this.#ports);
     this.#held.set(taskId, assignment);
     setTimeout(() => this.#giveUp(assignment), leaseWaitMs).unref();
@@ -193,28 +205,30 @@ export class Assignments {
   }
 
   /** The work when the offer can be taken, else why not. */
-  #judge(offer: Offer, seq: number): PreparedWork | string {
+  #judge(offer: Offer, seq: number): PreparedWork | Declined {
     const { taskId, fence, schema } = offer;
-    if (this.#closedFor !== undefined) return this.#closedFor;
+    if (this.#closedFor !== undefined) return declined(this.#closedFor);
     const newest = this.#held.get(taskId)?.offer.fence;
-    if (newest !== undefined) return `fence ${fence} is below ${newest}, under which this bot has the task`;
+    if (newest !== undefined) return declined(`fence ${fence} is below ${newest}, under which this bot has the task`);
     const work = this.#prepare(offer, seq);
-    if (typeof work === 'string') return work;
+    if ('why' in work) return work;
     const kind = schema!.kind;
     const credits = this.#credits.get(kind)!;
-    return this.#used(kind) >= credits ? `no credit: ${credits} of kind "${kind}" in use` : work;
+    return this.#used(kind) >= credits ? declined(`no credit: ${credits} of kind "${kind}" in use`) : work;
   }
 
-  #prepare({ taskId, fence, schema, payload }: Offer, seq: number): PreparedWork | string {
+  #prepare({ taskId, fence, schema, payload }: Offer, seq: number): PreparedWork | Declined {
     const served = this.#ports.kinds.get(schema?.kind ?? '');
-    if (!served) return `kind "${schema?.kind ?? ''}" is not served by this bot`;
-    if (served.schema.digest !== schema?.digest) return `digest "${schema?.digest}" is not applied on this bot`;
+    const { UNKNOWN_SCHEMA, PAYLOAD_UNDECODABLE } = NackReason;
+    if (!served) return declined(`kind "${schema?.kind ?? ''}" is not served by this bot`, UNKNOWN_SCHEMA);
+    if (served.schema.digest !== schema?.digest)
+      return declined(`digest "${schema?.digest}" is not applied on this bot`, UNKNOWN_SCHEMA);
     try {
       return served.prepare(payload);
     } catch (error) {
       const message = `payload of task ${taskId} is not a task of ${schema.digest}: ${(error as Error).message}`;
-      this.#ports.complain({ seq, reason: NackReason.PAYLOAD_UNDECODABLE, message, taskId, fence });
-      return message;
+      this.#ports.complain({ seq, reason: PAYLOAD_UNDECODABLE, message, taskId, fence });
+      return declined(message, PAYLOAD_UNDECODABLE);
     }
   }
 

@@ -40,6 +40,7 @@ export class SelfReport {
       credits: [...assignments.credits].map(([kind, amount]) => ({ kind, amount })),
       heldTasks: assignments.held(),
       position: this.#read('position'),
+      anyKind: false,
     };
   }
 

@@ -40,6 +40,7 @@ const codecs = {
   'depot.task_requested': codec(depot.TaskRequested),
   'depot.task_cancel_requested': codec(depot.TaskCancelRequested),
   'bots.task_started': codec(bots.TaskStarted),
+  'bots.task_progressed': codec(bots.TaskProgressed),
   'bots.stop_reached': codec(bots.StopReached),
   'bots.item_picked': codec(bots.ItemPicked),
   'bots.item_short': codec(bots.ItemShort),

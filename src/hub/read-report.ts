@@ -1,7 +1,7 @@
 import { MallError, quoted } from '../contract/errors.ts';
 import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
-import { translatorOf } from './kinds/kind.ts';
+import { isKnown, translatorOf } from './kinds/kind.ts';
 import type { Refusal } from './refusal.ts';
 import type { Report } from './task.ts';
 import type { Task } from './task-phase.ts';
@@ -66,10 +66,9 @@ export function readOutcome(result: Result): Reading<Report> {
     case Outcome.CANCELLED:
       return { value: { type: 'stopped' } };
     case Outcome.SUCCEEDED: {
-      const translator = schema && translatorOf(schema);
-      if (!translator)
+      if (!schema || !isKnown(schema))
         return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(schema?.digest ?? '')}; repeat the offer's`);
-      const reading = decoded(() => translator.result(payload));
+      const reading = decoded(() => translatorOf(schema.kind).result(payload));
       if (reading.refusal) return reading;
       const original = { schema, payload };
       return {

@@ -4,7 +4,7 @@ import { type Message, open } from '../contract/message.ts';
 import { type TaskCancelRequested, TaskRequested } from '../gen/events/depot/v1/events.ts';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { botIdPattern } from './hello.ts';
-import { translatorOf } from './kinds/kind.ts';
+import { isKnown } from './kinds/kind.ts';
 import type { Changed } from './ledger.ts';
 import { defaultMaxAttempts, mostAttempts, mostPriority } from './limits.ts';
 import { isInstant, storedReason } from './read-report.ts';
@@ -74,7 +74,7 @@ function readBody(message: Message): { body: TaskRequested | undefined; flaw: st
   const { taskId, orderId, schema, position, priority, deadline, onlyBotId } = body;
   if (!isId(taskId)) return refuse(`task_id is ${quoted(taskId)}; give a UUID`);
   if (!isId(orderId)) return refuse(`order_id is ${quoted(orderId)}; give a UUID`);
-  if (!schema || !translatorOf(schema)) {
+  if (!schema || !isKnown(schema)) {
     const asked = `kind ${quoted(schema?.kind ?? '')} with digest ${quoted(schema?.digest ?? '')}`;
     // Not stored: text that nobody has checked.
     return refuse(`schema is ${asked}, which this hub does not know`, { ...body, schema: unknownSchema });

@@ -114,14 +114,15 @@ export class Reports {
     const held = leases.fresh(bot, taskId, fence) ?? (await leases.verify(bot, taskId, fence));
     if ('reason' in held) return held;
     const { task } = held;
-    const translator = translatorOf(task.schema);
-    if (!schema || schema.digest !== task.schema.digest || !translator) return unknownSchema(schema?.digest, task);
+    if (schema?.digest !== task.schema.digest) return unknownSchema(schema?.digest, task);
     const reported = {
       task: refOf(task, bot.botId, progress.occurredAt ?? new Date()),
       original: { schema: task.schema, payload },
       correlationId: task.correlationId,
     };
-    const step = decoded(() => (started && payload.length === 0 ? undefined : translator.progress(payload, reported)));
+    const step = decoded(() =>
+      started && payload.length === 0 ? undefined : translatorOf(task.schema.kind).progress(payload, reported),
+    );
     if (step.refusal) return step.refusal;
     const more = {
       causationId: task.causationId,

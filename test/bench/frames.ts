@@ -1,5 +1,5 @@
 import { newId } from '../../src/contract/ids.ts';
-import { BotFrame, type HeldTask, Hello, Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import { BotFrame, type HeldTask, Hello, NackReason, Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
 
@@ -35,7 +35,11 @@ export const heartbeatFrame = (heldTasks: HeldTask[]): Buffer =>
   encode({ $case: 'heartbeat', value: { sentAt: new Date(), position: { x: 1, y: 1 }, battery: 0.5, heldTasks } });
 
 export const acceptFrame = (task: Assignment, seq: number): Buffer =>
-  encode({ $case: 'offerReply', value: { ...task, accepted: true, reason: '' } }, '', seq);
+  encode(
+    { $case: 'offerReply', value: { ...task, accepted: true, reason: '', refusal: NackReason.UNSPECIFIED } },
+    '',
+    seq,
+  );
 
 export const resultFrame = (task: Assignment, seq: number): Buffer => {
   const payload = Buffer.from(ShopResult.encode({ lines: [], walkedMetres: 1 }).finish());

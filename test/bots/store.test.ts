@@ -129,7 +129,7 @@ describe('the file', () => {
     const { Journal } = await import('../../bots/sdk/journal.ts');
     const journal = new Journal(fileStore(file));
     const outbox = new Outbox(() => {}, 10, journal);
-    const value = { taskId: 't', fence: 1, accepted: false, reason: 'x'.repeat(1_000) };
+    const value = { taskId: 't', fence: 1, accepted: false, reason: 'x'.repeat(1_000), refusal: 0 as const };
     for (let seq = 1; seq <= 2_000; seq += 1) {
       outbox.answer({ body: { $case: 'offerReply', value }, traceparent: '', task: '' });
       outbox.next(10);

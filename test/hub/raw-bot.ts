@@ -6,6 +6,7 @@ import {
   Hello,
   type HubFrame,
   HubService,
+  NackReason,
   Progress,
   Result,
 } from '../../src/gen/fleet/v1/fleet.ts';
@@ -112,7 +113,10 @@ export class RawBot {
   }
 
   reply({ taskId, fence }: Assignment, accepted: boolean): number {
-    return this.send({ $case: 'offerReply', value: { taskId, fence, accepted, reason: '' } });
+    return this.send({
+      $case: 'offerReply',
+      value: { taskId, fence, accepted, reason: '', refusal: NackReason.UNSPECIFIED },
+    });
   }
 
   progress(

@@ -1,6 +1,7 @@
 import type { Draft } from '../../contract/message.ts';
 import type { Original, TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { kinds } from '../../gen/kinds.ts';
+import { passOn } from './pass-on.ts';
 import { bringBack } from './return.ts';
 import { shop } from './shop.ts';
 
@@ -23,9 +24,13 @@ export interface KindTranslator {
 
 const translators: Readonly<Record<keyof typeof kinds, KindTranslator>> = { return: bringBack, shop };
 
-/** The translator for exactly this revision; undefined when this hub does not know it. */
-export function translatorOf(schema: { readonly kind: string; readonly digest: string }): KindTranslator | undefined {
-  if (!Object.hasOwn(kinds, schema.kind)) return undefined;
-  const known = kinds[schema.kind as keyof typeof kinds];
-  return known.digest === schema.digest ? translators[known.kind] : undefined;
-}
+/**
+ * The translator of a kind, whichever its revision: revisions of one kind are compatible, and fields that a translator does not know reach
+ * consumers in the original.
+ */
+export const translatorOf = (kind: string): KindTranslator =>
+  Object.hasOwn(translators, kind) ? translators[kind as keyof typeof translators] : passOn;
+
+/** Whether this hub knows exactly this revision. */
+export const isKnown = ({ kind, digest }: { readonly kind: string; readonly digest: string }): boolean =>
+  Object.hasOwn(kinds, kind) && kinds[kind as keyof typeof kinds].digest === digest;

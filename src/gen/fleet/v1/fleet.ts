@@ -171,7 +171,16 @@ export function outcomeToJSON(object: Outcome): string {
   }
 }
 
-export const RevisionStatus = { UNSPECIFIED: 0, RECEIVED: 1, VALIDATED: 2, APPLIED: 3, REJECTED: 4 } as const;
+export const RevisionStatus = {
+  UNSPECIFIED: 0,
+  RECEIVED: 1,
+  /** VALIDATED - The digest is that of the descriptor set, which has the three messages, and the bot's handler can read and write them. */
+  VALIDATED: 2,
+  /** APPLIED - Kept, also over a restart where the bot has a store: tasks of it are welcome. Nothing less is. */
+  APPLIED: 3,
+  /** REJECTED - Not by this bot, as it is. It may be offered again, and is answered again. */
+  REJECTED: 4,
+} as const;
 
 export type RevisionStatus = typeof RevisionStatus[keyof typeof RevisionStatus];
 
@@ -390,7 +399,14 @@ export interface Hello {
   /** Tasks that the bot may hold at once, by kind. */
   credits: Credit[];
   heldTasks: HeldTask[];
-  position: Position | undefined;
+  position:
+    | Position
+    | undefined;
+  /**
+   * Serves any kind by what its descriptors say, beside those that `kinds` lists with handlers of their own: is offered the revisions of every kind,
+   * may reject them one by one, and may give credit for a kind that it has not listed. Without such credit it gets no task of that kind.
+   */
+  anyKind: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -490,6 +506,11 @@ export interface OfferReply {
   accepted: boolean;
   /** Why not, when declined. */
   reason: string;
+  /**
+   * The same for programs, when it is the revision that is at fault: UNKNOWN_SCHEMA (not applied here) or PAYLOAD_UNDECODABLE (the payload is not of
+   * it). Unspecified for all else, such as no credit.
+   */
+  refusal: NackReason;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -566,7 +587,7 @@ export interface Heartbeat {
 
 /**
  * Credit: from the bot, how many tasks of a kind it may hold at once; from the hub, how many reliable frames
- * the bot may have unacknowledged (kind is empty then). The newest one counts.
+ * the bot may have unacknowledged (kind is empty then). The newest one counts; from the bot, also for a kind that it applies a revision of later.
  */
 export interface Credit {
   kind: string;
@@ -595,8 +616,9 @@ export interface Position {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** ProtocolOffer changes what a bot speaks. It is a delta to what the bot's Hello listed and the offers since. */
 export interface ProtocolOffer {
-  /** Revisions that the bot does not hold yet. */
+  /** Revisions that the bot does not hold yet. Each is answered on its own; offering one that the bot holds is harmless. */
   add: Revision[];
   /** Digests that the bot may forget once no task of its own is pinned to them. */
   remove: string[];
@@ -604,7 +626,10 @@ export interface ProtocolOffer {
 }
 
 export interface Revision {
-  schema: SchemaRef | undefined;
+  schema:
+    | SchemaRef
+    | undefined;
+  /** The bytes that schema.digest is the SHA-256 of, imports included, so that the bot can check it without a canonical form of its own. */
   fileDescriptorSet: Buffer;
   /** Fully qualified names of the messages in it. */
   taskMessage: string;
@@ -613,6 +638,7 @@ export interface Revision {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** ProtocolStatus says how far a bot is with a revision. A status implies those before it; the newest counts. */
 export interface ProtocolStatus {
   schema: SchemaRef | undefined;
   status: RevisionStatus;
@@ -1507,6 +1533,7 @@ function createBaseHello(): Hello {
     credits: [],
     heldTasks: [],
     position: undefined,
+    anyKind: false,
     _unknownFields: {},
   };
 }
@@ -1545,6 +1572,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.position !== undefined) {
       Position.encode(message.position, writer.uint32(90).fork()).join();
+    }
+    if (message.anyKind !== false) {
+      writer.uint32(96).bool(message.anyKind);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1658,6 +1688,14 @@ export const Hello: MessageFns<Hello> = {
             message.position = Position.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.anyKind = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1719,6 +1757,11 @@ export const Hello: MessageFns<Hello> = {
         ? object.held_tasks.map((e: any) => HeldTask.fromJSON(e))
         : [],
       position: isSet(object.position) ? Position.fromJSON(object.position) : undefined,
+      anyKind: isSet(object.anyKind)
+        ? globalThis.Boolean(object.anyKind)
+        : isSet(object.any_kind)
+        ? globalThis.Boolean(object.any_kind)
+        : false,
     };
   },
 
@@ -1757,6 +1800,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.position !== undefined) {
       obj.position = Position.toJSON(message.position);
     }
+    if (message.anyKind !== false) {
+      obj.anyKind = message.anyKind;
+    }
     return obj;
   },
 
@@ -1780,6 +1826,7 @@ export const Hello: MessageFns<Hello> = {
     message.position = (object.position !== undefined && object.position !== null)
       ? Position.fromPartial(object.position)
       : undefined;
+    message.anyKind = object.anyKind ?? false;
     return message;
   },
 };
@@ -2950,7 +2997,7 @@ export const Offer: MessageFns<Offer> = {
 };
 
 function createBaseOfferReply(): OfferReply {
-  return { taskId: "", fence: 0, accepted: false, reason: "", _unknownFields: {} };
+  return { taskId: "", fence: 0, accepted: false, reason: "", refusal: 0, _unknownFields: {} };
 }
 
 export const OfferReply: MessageFns<OfferReply> = {
@@ -2966,6 +3013,9 @@ export const OfferReply: MessageFns<OfferReply> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.refusal !== 0) {
+      writer.uint32(40).int32(message.refusal);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3023,6 +3073,14 @@ export const OfferReply: MessageFns<OfferReply> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.refusal = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3053,6 +3111,7 @@ export const OfferReply: MessageFns<OfferReply> = {
       fence: isSet(object.fence) ? globalThis.Number(object.fence) : 0,
       accepted: isSet(object.accepted) ? globalThis.Boolean(object.accepted) : false,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      refusal: isSet(object.refusal) ? nackReasonFromJSON(object.refusal) : 0,
     };
   },
 
@@ -3070,6 +3129,9 @@ export const OfferReply: MessageFns<OfferReply> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.refusal !== 0) {
+      obj.refusal = nackReasonToJSON(message.refusal);
+    }
     return obj;
   },
 
@@ -3082,6 +3144,7 @@ export const OfferReply: MessageFns<OfferReply> = {
     message.fence = object.fence ?? 0;
     message.accepted = object.accepted ?? false;
     message.reason = object.reason ?? "";
+    message.refusal = object.refusal ?? 0;
     return message;
   },
 };

@@ -39,6 +39,13 @@ export interface TaskStarted {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** bots.task_progressed: a step of a kind that has no events of its own; what it says is in the original alone. */
+export interface TaskProgressed {
+  task: TaskRef | undefined;
+  original: Original | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 /** bots.stop_reached */
 export interface StopReached {
   task: TaskRef | undefined;
@@ -513,6 +520,109 @@ export const TaskStarted: MessageFns<TaskStarted> = {
   fromPartial(object: DeepPartial<TaskStarted>): TaskStarted {
     const message = createBaseTaskStarted();
     message.task = (object.task !== undefined && object.task !== null) ? TaskRef.fromPartial(object.task) : undefined;
+    return message;
+  },
+};
+
+function createBaseTaskProgressed(): TaskProgressed {
+  return { task: undefined, original: undefined, _unknownFields: {} };
+}
+
+export const TaskProgressed: MessageFns<TaskProgressed> = {
+  encode(message: TaskProgressed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskRef.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message.original !== undefined) {
+      Original.encode(message.original, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TaskProgressed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTaskProgressed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.original = Original.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TaskProgressed {
+    return {
+      task: isSet(object.task) ? TaskRef.fromJSON(object.task) : undefined,
+      original: isSet(object.original) ? Original.fromJSON(object.original) : undefined,
+    };
+  },
+
+  toJSON(message: TaskProgressed): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = TaskRef.toJSON(message.task);
+    }
+    if (message.original !== undefined) {
+      obj.original = Original.toJSON(message.original);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TaskProgressed>): TaskProgressed {
+    return TaskProgressed.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TaskProgressed>): TaskProgressed {
+    const message = createBaseTaskProgressed();
+    message.task = (object.task !== undefined && object.task !== null) ? TaskRef.fromPartial(object.task) : undefined;
+    message.original = (object.original !== undefined && object.original !== null)
+      ? Original.fromPartial(object.original)
+      : undefined;
     return message;
   },
 };
