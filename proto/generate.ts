@@ -3,10 +3,10 @@
  * what a revision of the kind is named by; and `descriptors.ts`, the one of everything, which servers answer reflection from. With `--check`, changes nothing and fails when the committed code is not what would come out.
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { canonicalDescriptorSet, schemaDigest } from '../src/contract/descriptor-set.ts';
 
 const generated = 'src/gen';
 /** What every server has beside its own services; the package of the implementation has the proto. */
@@ -41,7 +41,7 @@ interface Kind {
 
 const describe = (kind: string, file: string): Kind => ({
   kind,
-  descriptorSet: descriptorSet(file, '--path', `proto/kinds/${kind}/v1`),
+  descriptorSet: Buffer.from(canonicalDescriptorSet(descriptorSet(file, '--path', `proto/kinds/${kind}/v1`))),
 });
 
 /** A FileDescriptorSet, imports included, by way of `file`; of everything, where `selection` does not say otherwise. */
@@ -59,12 +59,11 @@ export const descriptors =
 
 function render(kinds: Kind[]): string {
   const entries = kinds.map(({ kind, descriptorSet }) => {
-    const digest = createHash('sha256').update(descriptorSet).digest('hex');
     const message = (part: string) => `kinds.${kind}.v1.${kind[0]!.toUpperCase()}${kind.slice(1)}${part}`;
     return `  ${kind}: {
     kind: '${kind}',
     revision: 1,
-    digest: 'sha256:${digest}',
+    digest: '${schemaDigest(descriptorSet)}',
     taskMessage: '${message('Task')}',
     progressMessage: '${message('Progress')}',
     resultMessage: '${message('Result')}',

@@ -183,7 +183,7 @@ describe('the protocol', () => {
     });
     session.send({
       $case: 'protocolOffer',
-      value: { add: [revision(schema.digest), revision('sha256:new')], remove: [] },
+      value: { add: [revision(schema.digest), revision('sha256:new')], remove: [], retired: [] },
     });
     await expect(session.next('protocolStatus')).resolves.toMatchObject({
       seq: 1,

@@ -622,6 +622,18 @@ export interface ProtocolOffer {
   add: Revision[];
   /** Digests that the bot may forget once no task of its own is pinned to them. */
   remove: string[];
+  /**
+   * Kinds of which the bot holds no revision that is in use any more: no task of them comes until it applies one of `add`. The bot stays for its
+   * other kinds.
+   */
+  retired: RetiredKind[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RetiredKind {
+  kind: string;
+  /** For people: what the bot holds, and what is in use. */
+  message: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -4514,7 +4526,7 @@ export const Position: MessageFns<Position> = {
 };
 
 function createBaseProtocolOffer(): ProtocolOffer {
-  return { add: [], remove: [], _unknownFields: {} };
+  return { add: [], remove: [], retired: [], _unknownFields: {} };
 }
 
 export const ProtocolOffer: MessageFns<ProtocolOffer> = {
@@ -4524,6 +4536,9 @@ export const ProtocolOffer: MessageFns<ProtocolOffer> = {
     }
     for (const v of message.remove) {
       writer.uint32(18).string(v!);
+    }
+    for (const v of message.retired) {
+      RetiredKind.encode(v!, writer.uint32(26).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4565,6 +4580,14 @@ export const ProtocolOffer: MessageFns<ProtocolOffer> = {
             message.remove.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.retired.push(RetiredKind.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4589,6 +4612,7 @@ export const ProtocolOffer: MessageFns<ProtocolOffer> = {
     return {
       add: globalThis.Array.isArray(object?.add) ? object.add.map((e: any) => Revision.fromJSON(e)) : [],
       remove: globalThis.Array.isArray(object?.remove) ? object.remove.map((e: any) => globalThis.String(e)) : [],
+      retired: globalThis.Array.isArray(object?.retired) ? object.retired.map((e: any) => RetiredKind.fromJSON(e)) : [],
     };
   },
 
@@ -4600,6 +4624,9 @@ export const ProtocolOffer: MessageFns<ProtocolOffer> = {
     if (message.remove?.length) {
       obj.remove = message.remove;
     }
+    if (message.retired?.length) {
+      obj.retired = message.retired.map((e) => RetiredKind.toJSON(e));
+    }
     return obj;
   },
 
@@ -4610,6 +4637,108 @@ export const ProtocolOffer: MessageFns<ProtocolOffer> = {
     const message = createBaseProtocolOffer();
     message.add = object.add?.map((e) => Revision.fromPartial(e)) || [];
     message.remove = object.remove?.map((e) => e) || [];
+    message.retired = object.retired?.map((e) => RetiredKind.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRetiredKind(): RetiredKind {
+  return { kind: "", message: "", _unknownFields: {} };
+}
+
+export const RetiredKind: MessageFns<RetiredKind> = {
+  encode(message: RetiredKind, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetiredKind {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetiredKind();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetiredKind {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: RetiredKind): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetiredKind>): RetiredKind {
+    return RetiredKind.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetiredKind>): RetiredKind {
+    const message = createBaseRetiredKind();
+    message.kind = object.kind ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };
