@@ -1,17 +1,26 @@
+import { z } from 'zod';
 import { invalid, MallError, notFound } from '../contract/errors.ts';
 import { requireId } from '../contract/ids.ts';
+import { pageOf, readPage } from '../contract/page.ts';
 import type { Database } from '../database/port.ts';
-import type { FleetAdminService, TaskView } from '../gen/fleet/v1/fleet.ts';
+import type { BotView, FleetAdminService, ListTasksRequest, TaskView } from '../gen/fleet/v1/fleet.ts';
+import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { Api } from '../rpc/api.ts';
-import { listBots } from './bot-store.ts';
+import { type BotListing, listBots } from './bot-store.ts';
 import type { CancelTask } from './cancel.ts';
+import { botIdPattern, kindPattern } from './hello.ts';
 import { maxReasonChars, storedReason } from './read-report.ts';
 import type { Task } from './task-phase.ts';
-import { listTasks } from './task-store.ts';
+import { taskStates } from './task-states.ts';
+import { findTask, listNewest, listStuck, type TaskFilter } from './task-store.ts';
 
-/** Tasks in one answer: when the request does not say, and at most. */
-const defaultLimit = 100;
-const maxLimit = 1_000;
+/** The longest that anybody asks for; PostgreSQL counts no more than some millennia back. */
+const mostStuckSeconds = 10 * 366 * 86_400;
+
+/** What page tokens are made of. */
+const botKey = z.string().regex(botIdPattern);
+const taskKey = (order: 'newest' | 'stuck') =>
+  z.object({ order: z.literal(order), atMs: z.int().min(0).max(8.64e15), taskId: z.string().max(200) });
 
 /** fleet.v1.FleetAdmin: the whole fleet, whichever hub its bots are on. */
 export const fleetAdmin = ({
@@ -21,33 +30,45 @@ export const fleetAdmin = ({
   database: Database;
   cancelTask: CancelTask;
 }): Omit<Api<FleetAdminService>, 'getHubStatus'> => ({
-  async listBots({ connectedOnly }) {
-    const bots = await database.query((orm) => listBots(orm, connectedOnly));
-    return {
-      bots: bots.map(({ botId, sessionId, hubId, epoch, isLive, isCurrent, lastSeenAt, x, y, battery, taskIds }) => ({
-        botId,
-        hubId,
-        epoch,
-        connected: isLive,
-        lastSeenAt,
-        position: x === null || y === null ? undefined : { x, y },
-        battery: battery ?? 0,
-        taskIds,
-        sessionId,
-        sessionState: isLive ? 'READY' : isCurrent ? 'DETACHED' : 'EXPIRED',
-      })),
+  async listBots({ connectedOnly, kind, hubId, ...request }) {
+    const { size, after } = readPage(request, botKey);
+    const filter = {
+      connectedOnly,
+      kind: optional(kind, requireKind),
+      hubId: optional(hubId, (given) => requireId('hub_id', given, 'repeat the hub_id of a bot')),
+      after,
+      limit: size + 1,
     };
+    const found = await database.query((orm) => listBots(orm, filter));
+    const { page, nextPageToken } = pageOf(found, size, ({ botId }) => botId);
+    return { bots: page.map(botView), nextPageToken };
   },
 
-  async listTasks({ orderId, openOnly, limit }) {
-    if (limit > maxLimit) throw invalid('limit', limit, 'OUT_OF_RANGE', `give at most ${maxLimit}`);
-    const wanted = {
-      orderId: orderId === '' ? undefined : requireId('order_id', orderId),
-      openOnly,
-      limit: limit || defaultLimit,
-    };
-    const tasks = await database.query((orm) => listTasks(orm, wanted));
-    return { tasks: tasks.map(taskView) };
+  async getBot({ botId: id }) {
+    const botId = requireBotId(id);
+    const [bot] = await database.query((orm) => listBots(orm, { botId, limit: 1 }));
+    if (bot) return botView(bot);
+    throw notFound('bot', 'bot_id', botId, 'list_bots has those that ever said hello');
+  },
+
+  async listTasks(request) {
+    const filter = readTaskFilter(request);
+    if (request.stuckFor === undefined) {
+      const { size, after } = readPage(request, taskKey('newest'));
+      const found = await database.query((orm) => listNewest(orm, { ...filter, limit: size + 1 }, after));
+      return tasksOf(found, size, 'newest', ({ createdAt }) => createdAt);
+    }
+    const stuckForMs = readStuckFor(request.stuckFor);
+    const { size, after } = readPage(request, taskKey('stuck'));
+    const found = await database.query((orm) => listStuck(orm, { ...filter, limit: size + 1 }, stuckForMs, after));
+    return tasksOf(found, size, 'stuck', ({ since }) => since);
+  },
+
+  async getTask({ taskId: id }) {
+    const taskId = requireId('task_id', id);
+    const task = await database.query((orm) => findTask(orm, taskId));
+    if (task) return taskView(task);
+    throw notFound('task', 'task_id', taskId);
   },
 
   async cancelTask({ taskId: id, reason }) {
@@ -66,17 +87,81 @@ export const fleetAdmin = ({
   },
 });
 
+function readTaskFilter({ orderId, botId, kind, states, openOnly }: ListTasksRequest): Omit<TaskFilter, 'limit'> {
+  return {
+    orderId: optional(orderId, (given) => requireId('order_id', given)),
+    botId: optional(botId, requireBotId),
+    kind: optional(kind, requireKind),
+    states: states.map((given, index) => {
+      const known = taskStates.find((state) => state === given);
+      if (known) return known;
+      throw invalid(`states[${index}]`, given, 'UNKNOWN_STATE', `give one of ${taskStates.join(', ')}`);
+    }),
+    openOnly,
+  };
+}
+
+function readStuckFor({ seconds, nanos }: Duration): number {
+  const total = seconds + nanos / 1e9;
+  if (total > 0 && total <= mostStuckSeconds) return total * 1_000;
+  throw invalid('stuck_for', `${total} s`, 'OUT_OF_RANGE', `give more than 0 s and at most ${mostStuckSeconds} s`);
+}
+
+const optional = <T>(given: string, read: (given: string) => T): T | undefined =>
+  given === '' ? undefined : read(given);
+
+function requireBotId(botId: string): string {
+  if (botIdPattern.test(botId)) return botId;
+  throw invalid('bot_id', botId, 'MALFORMED_BOT_ID', 'repeat the bot_id of its hello');
+}
+
+function requireKind(kind: string): string {
+  if (kindPattern.test(kind)) return kind;
+  throw invalid('kind', kind, 'MALFORMED_KIND', 'give a name such as shop');
+}
+
+function botView({ isLive, isCurrent, x, y, ...bot }: BotListing): BotView {
+  const { botId, hubId, epoch, lastSeenAt, battery, taskIds, sessionId, sessionExpiresAt, instanceId } = bot;
+  return {
+    botId,
+    hubId,
+    epoch,
+    connected: isLive,
+    lastSeenAt,
+    position: x === null || y === null ? undefined : { x, y },
+    battery: battery ?? undefined,
+    taskIds,
+    sessionId,
+    sessionState: isLive ? 'READY' : isCurrent ? 'DETACHED' : 'EXPIRED',
+    sessionExpiresAt,
+    instanceId,
+    bootCount: bot.bootCount,
+    kinds: bot.kinds,
+  };
+}
+
+function tasksOf(found: readonly Task[], size: number, order: 'newest' | 'stuck', at: (task: Task) => Date) {
+  const key = (task: Task) => ({ order, atMs: at(task).getTime(), taskId: task.taskId });
+  const { page, nextPageToken } = pageOf(found, size, key);
+  return { tasks: page.map(taskView), nextPageToken };
+}
+
 function taskView({ phase, ...task }: Task): TaskView {
-  const { taskId, schema, orderId, attempt, fence, createdAt, priority, deadline, onlyBotId } = task;
+  const { taskId, schema, orderId, attempt, maxAttempts, fence, createdAt, since, priority, deadline, onlyBotId } =
+    task;
   return {
     taskId,
     kind: schema.kind,
+    revision: schema.revision,
+    digest: schema.digest,
     orderId,
     state: phase.state,
     attempt,
+    maxAttempts,
     fence,
     botId: 'botId' in phase ? phase.botId : '',
     createdAt,
+    since,
     priority,
     deadline,
     onlyBotId,

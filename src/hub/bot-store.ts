@@ -1,6 +1,7 @@
-import { and, asc, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
+import type { Introduction } from './hello.ts';
 import { bots, isHeld, tasks } from './store.ts';
 
 export type BotRow = typeof bots.$inferSelect;
@@ -29,6 +30,7 @@ export interface Claim {
   readonly resumeDigest: Uint8Array;
   readonly hubId: string;
   readonly position: Position | undefined;
+  readonly kinds: Introduction['supports'];
   /** The epoch that `lockBots` saw; 0 when it saw nothing. */
   readonly knownEpoch: number;
 }
@@ -47,16 +49,16 @@ export async function claimBots(orm: Orm, claims: readonly Claim[], leaseMs: num
     }));
   const claimed = await orm.execute<{ bot_id: string; epoch: string }>(sql`
     insert into ${bots} as b (bot_id, instance_id, boot_count, epoch, session_id, resume_digest, hub_id, connected,
-      session_expires_at, last_seen_at, x, y)
+      session_expires_at, last_seen_at, x, y, kinds)
     select c."botId", c."instanceId", c."bootCount", c."knownEpoch" + 1, c."sessionId", decode(c."resumeDigest", 'hex'),
-      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y
+      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y, c.kinds
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c("botId" text, "instanceId" text, "bootCount" bigint,
-      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8)
+      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8, kinds jsonb)
     on conflict (bot_id) do update set
       instance_id = excluded.instance_id, boot_count = excluded.boot_count, epoch = excluded.epoch,
       session_id = excluded.session_id, resume_digest = excluded.resume_digest, hub_id = excluded.hub_id,
       connected = true, session_expires_at = excluded.session_expires_at, last_seen_at = excluded.last_seen_at,
-      x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y)
+      x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y), kinds = excluded.kinds
     where b.epoch = excluded.epoch - 1
     returning bot_id, epoch`);
   return new Map(claimed.map(({ bot_id, epoch }) => [bot_id, Number(epoch)]));
@@ -125,7 +127,20 @@ export interface BotListing extends BotRow {
   readonly taskIds: string[];
 }
 
-export async function listBots(orm: Orm, connectedOnly: boolean): Promise<BotListing[]> {
+export interface BotFilter {
+  readonly botId?: string | undefined;
+  readonly connectedOnly?: boolean;
+  /** Those that serve this kind. */
+  readonly kind?: string | undefined;
+  readonly hubId?: string | undefined;
+  /** Ids above this one. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** In the order of their ids. */
+export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[]> {
+  const { botId, connectedOnly, kind, hubId, after, limit } = filter;
   const isCurrent = gt(bots.sessionExpiresAt, sql`now()`);
   const isLive = and(bots.connected, isCurrent);
   return orm
@@ -138,6 +153,15 @@ export async function listBots(orm: Orm, connectedOnly: boolean): Promise<BotLis
         where t.bot_id = ${bots.botId} and ${isHeld} order by t.task_id))`,
     })
     .from(bots)
-    .where(connectedOnly ? isLive : undefined)
-    .orderBy(asc(bots.botId));
+    .where(
+      and(
+        botId === undefined ? undefined : eq(bots.botId, botId),
+        connectedOnly ? isLive : undefined,
+        kind === undefined ? undefined : sql`${bots.kinds} @> ${JSON.stringify([{ kind }])}::text::jsonb`,
+        hubId === undefined ? undefined : eq(bots.hubId, hubId),
+        after === undefined ? undefined : gt(bots.botId, after),
+      ),
+    )
+    .orderBy(asc(bots.botId))
+    .limit(limit);
 }

@@ -4,7 +4,7 @@ import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet
 
 /** Also part of span attributes, log lines and file names. */
 export const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const kindPattern = /^[a-z][a-z0-9_.]{0,63}$/;
+export const kindPattern = /^[a-z][a-z0-9_.]{0,63}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */
 const maxKinds = 64;
@@ -27,6 +27,8 @@ export interface Introduction {
   /** The newest hub frame that the bot has seen. */
   readonly lastHubSeq: number;
   readonly kinds: ReadonlySet<string>;
+  /** The same, each with the digests that the bot has applied. */
+  readonly supports: ReadonlyArray<Pick<KindSupport, 'kind' | 'digests'>>;
   /** Tasks that the bot may hold at once, by kind; only kinds that it serves. */
   readonly credits: ReadonlyMap<string, number>;
   readonly digests: ReadonlySet<string>;
@@ -72,6 +74,7 @@ export function readHello(hello: Hello): Introduction {
     resumeToken,
     lastHubSeq,
     kinds: served,
+    supports: kinds.map(({ kind, digests }) => ({ kind, digests })),
     credits: new Map(
       credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, served)]),
     ),

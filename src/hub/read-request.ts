@@ -57,6 +57,7 @@ function taskOf(message: Message, body: TaskRequested | undefined, traceparent: 
     attempt: 1,
     fence: 0,
     lost: undefined,
+    since: now,
     phase: { state: 'QUEUED', notBefore: now },
   };
 }

@@ -1,7 +1,8 @@
 import { desc, sql } from 'drizzle-orm';
-import { boolean, doublePrecision, index, integer, pgSchema, text } from 'drizzle-orm/pg-core';
+import { boolean, doublePrecision, index, integer, jsonb, pgSchema, text } from 'drizzle-orm/pg-core';
 import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
+import type { KindSupport } from '../gen/fleet/v1/fleet.ts';
 import { heldStates, taskStates } from './task-states.ts';
 
 export const hubSchema = pgSchema('hub');
@@ -29,6 +30,8 @@ export const bots = hubSchema.table('bots', {
   x: doublePrecision('x'),
   y: doublePrecision('y'),
   battery: doublePrecision('battery'),
+  /** As the newest Hello said. */
+  kinds: jsonb('kinds').$type<Pick<KindSupport, 'kind' | 'digests'>[]>().notNull().default([]),
 });
 
 /** Literal, so that a query which says the same uses the indexes: with parameters PostgreSQL could not. */
@@ -57,6 +60,7 @@ export const tasks = hubSchema.table(
     correlationId: text('correlation_id').notNull(),
     causationId: text('causation_id').notNull(),
     createdAt: instant('created_at').notNull(),
+    since: instant('since').notNull().defaultNow(),
     state: text('state', { enum: taskStates }).notNull(),
     attempt: integer('attempt').notNull(),
     fence: int53('fence').notNull(),
@@ -80,6 +84,6 @@ export const tasks = hubSchema.table(
     index('tasks_held_until').on(t.heldUntil).where(isHeld),
     index('tasks_held_by').on(t.botId).where(isHeld),
     index('tasks_by_order').on(t.orderId),
-    index('tasks_newest').on(desc(t.createdAt)),
+    index('tasks_newest').on(desc(t.createdAt), desc(t.taskId)),
   ],
 );

@@ -48,7 +48,34 @@ export interface Task extends TaskSpec {
   readonly fence: number;
   /** Whose attempt was lost before this one, and may be taken up again while nobody else has begun. */
   readonly lost: { readonly botId: string; readonly fence: number } | undefined;
+  /** When `stageOf` its phase became what it is. */
+  readonly since: Date;
   readonly phase: Phase;
+}
+
+/**
+ * What a task is about, for who asks how long it has been so: an offer that nobody takes is still waiting, and a bot that starts, or is missed for a
+ * moment, still has it.
+ */
+export function stageOf({ state }: Phase): 'waiting' | 'held' | 'stopping' | 'over' {
+  switch (state) {
+    case 'QUEUED':
+    case 'OFFERED':
+      return 'waiting';
+    case 'LEASED':
+    case 'RUNNING':
+    case 'SUSPECT':
+      return 'held';
+    case 'CANCELLING':
+      return 'stopping';
+    case 'SUCCEEDED':
+    case 'FAILED':
+    case 'CANCELLED':
+    case 'POISON':
+      return 'over';
+    default:
+      return state satisfies never;
+  }
 }
 
 export type Held = Extract<Phase, { state: 'LEASED' | 'RUNNING' | 'SUSPECT' | 'CANCELLING' }>;

@@ -4,7 +4,6 @@ import type { StreamKey } from './bot-store.ts';
 import { rankOf } from './rank.ts';
 import { bots, isHeld, outbox, tasks } from './store.ts';
 import type { Phase, Task } from './task-phase.ts';
-import { heldStates } from './task-states.ts';
 
 type Row = typeof tasks.$inferSelect;
 
@@ -92,18 +91,18 @@ export async function countOpenTasks(orm: Orm): Promise<ReadonlyMap<string, numb
 
 /** What changes in the life of a task. */
 const changing =
-  'taskId state attempt fence botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(' ');
+  'taskId state attempt fence since botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(' ');
 
 /** Writes what can change of all of them in one statement; they are locked by this transaction. */
 export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
   const rows = JSON.stringify(changed.map(toRow), changing);
   await orm.execute(sql`
     update ${tasks} set
-      state = c.state, attempt = c.attempt, fence = c.fence, bot_id = c."botId", held_until = c."heldUntil",
+      state = c.state, attempt = c.attempt, fence = c.fence, since = c.since, bot_id = c."botId", held_until = c."heldUntil",
       not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason, running = c.running,
       lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
     from jsonb_to_recordset(${rows}::text::jsonb) as c(
-      "taskId" text, state text, attempt int, fence bigint, "botId" text, "heldUntil" timestamptz,
+      "taskId" text, state text, attempt int, fence bigint, since timestamptz, "botId" text, "heldUntil" timestamptz,
       "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
       "lostBotId" text, "lostFence" bigint)
     where ${tasks.taskId} = c."taskId"`);
@@ -172,23 +171,63 @@ export async function isUntold(orm: Orm, taskId: string): Promise<boolean> {
   return unpublished.length > 0;
 }
 
-export async function listTasks(
-  orm: Orm,
-  { orderId, openOnly, limit }: { orderId?: string | undefined; openOnly: boolean; limit: number },
-): Promise<Task[]> {
+export interface TaskFilter {
+  readonly orderId?: string | undefined;
+  readonly botId?: string | undefined;
+  readonly kind?: string | undefined;
+  /** Any of these; empty for all. */
+  readonly states?: readonly Phase['state'][];
+  readonly openOnly?: boolean;
+  readonly limit: number;
+}
+
+/** Where a page of tasks ended: the instant that it is ordered by, ms since 1970, and the task's id. */
+export interface Place {
+  readonly atMs: number;
+  readonly taskId: string;
+}
+
+/** Said so that the partial indexes of the open tasks serve it, however many have ended. */
+const isOpen = sql`(${tasks.state} = 'QUEUED' or ${isHeld})`;
+
+const matching = ({ orderId, botId, kind, states = [], openOnly }: TaskFilter) => [
+  orderId === undefined ? undefined : eq(tasks.orderId, orderId),
+  botId === undefined ? undefined : eq(tasks.botId, botId),
+  kind === undefined ? undefined : eq(tasks.kind, kind),
+  states.length === 0 ? undefined : inArray(tasks.state, [...states]),
+  openOnly ? isOpen : undefined,
+];
+
+/** Newest first, from behind `after` on. */
+export async function listNewest(orm: Orm, filter: TaskFilter, after: Place | undefined): Promise<Task[]> {
   const rows = await orm
     .select()
     .from(tasks)
-    .where(
-      and(
-        orderId ? eq(tasks.orderId, orderId) : undefined,
-        openOnly ? inArray(tasks.state, ['QUEUED', ...heldStates]) : undefined,
-      ),
-    )
-    .orderBy(desc(tasks.createdAt))
-    .limit(limit);
+    .where(and(...matching(filter), after && sql`(${tasks.createdAt}, ${tasks.taskId}) < ${placed(after)}`))
+    .orderBy(desc(tasks.createdAt), desc(tasks.taskId))
+    .limit(filter.limit);
   return rows.map(toTask);
 }
+
+/** Open tasks whose `since` is `forMs` ago or more, the longest first, from behind `after` on. */
+export async function listStuck(
+  orm: Orm,
+  filter: TaskFilter,
+  forMs: number,
+  after: Place | undefined,
+): Promise<Task[]> {
+  const isStuck = sql`${tasks.since} <= now() - make_interval(secs => ${forMs / 1000})`;
+  const isBehind = after && sql`(${tasks.since}, ${tasks.taskId}) > ${placed(after)}`;
+  const rows = await orm
+    .select()
+    .from(tasks)
+    .where(and(...matching({ ...filter, openOnly: true }), isStuck, isBehind))
+    .orderBy(asc(tasks.since), asc(tasks.taskId))
+    .limit(filter.limit);
+  return rows.map(toTask);
+}
+
+const placed = ({ atMs, taskId }: Place) => sql`(${new Date(atMs).toISOString()}::timestamptz, ${taskId}::text)`;
 
 export function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
   return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
@@ -232,6 +271,7 @@ function toTask(row: Row): Task {
     correlationId: row.correlationId,
     causationId: row.causationId,
     createdAt: row.createdAt,
+    since: row.since,
     attempt: row.attempt,
     fence: row.fence,
     lost: row.lostBotId === null ? undefined : { botId: row.lostBotId, fence: row.lostFence! },

@@ -4,7 +4,7 @@ import type { KindPolicy } from './kinds/policy.ts';
 import type { HubTimes } from './limits.ts';
 import { cancelled, change, type Decision, nextAttempt, poison, refuse, requeue } from './task-ends.ts';
 import { refOf, taskFailed } from './task-events.ts';
-import { type Held, hasBegun, isDue, isHeld, isHeldBy, isOverdue, later, type Task } from './task-phase.ts';
+import { type Held, hasBegun, isDue, isHeld, isHeldBy, isOverdue, later, stageOf, type Task } from './task-phase.ts';
 
 /** What a bot says about a task under a fence. */
 export type Report =
@@ -76,6 +76,12 @@ export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'> 
  */
 export function decideTask(task: Task | undefined, input: TaskInput, now: Date, policy: TaskPolicy): Decision {
   if (!task) return refuse('UNKNOWN_TASK', 'task_id names no task of this fleet; forget it');
+  const decision = decide(task, input, now, policy);
+  if (decision.verdict !== 'changed' || stageOf(decision.task.phase) === stageOf(task.phase)) return decision;
+  return { ...decision, task: { ...decision.task, since: now } };
+}
+
+function decide(task: Task, input: TaskInput, now: Date, policy: TaskPolicy): Decision {
   const same: Decision = { verdict: 'unchanged', task };
   switch (input.type) {
     case 'offered':

@@ -6,7 +6,7 @@ import { drawOrders } from '../../src/demo/mall.ts';
 import { createPlace } from '../../src/demo/place.ts';
 import { shop } from '../../src/demo/shopper.ts';
 import { openStage, type Stage } from '../../src/demo/stage.ts';
-import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
+import { FleetAdminService, ListBotsRequest } from '../../src/gen/fleet/v1/fleet.ts';
 import { pause } from '../../src/kit/backoff.ts';
 import { connectClient } from '../../src/rpc/client.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -15,6 +15,7 @@ import type { Servers } from './figure.ts';
 
 const seed = 7;
 const deadlineMs = 300_000;
+const everyBot = ListBotsRequest.fromPartial({ connectedOnly: true, pageSize: 1_000 });
 
 export interface Load {
   readonly orders: number;
@@ -54,7 +55,7 @@ async function serve(stage: Stage, load: Load, interrupted: AbortSignal): Promis
   const fleet = { count: bots, processCount: botProcesses, seed, timeScale, shortSkus: [] };
   const { mall, kiosk } = await openDoors(stage, fleet, signal);
   const hub = connectClient(FleetAdminService, config.address.hub, { tracer: trace.getTracer('bench') });
-  await until(async () => (await hub.api.listBots({ connectedOnly: true })).bots.length === bots, signal);
+  await until(async () => (await hub.api.listBots(everyBot)).bots.length === bots, signal);
   hub.close();
 
   const telemetry = createTelemetry({ ...config, role: 'desk', instanceId: newId() });

@@ -17,7 +17,7 @@ const recall = (taskId: string) => fleet.admin.cancelTask({ taskId, reason: 'the
 
 it('ends a task that waits at once, once, and nobody is offered it', async () => {
   const { taskId, orderId } = await fleet.request();
-  const isStored = async () => (await fleet.admin.listTasks({ orderId, openOnly: true, limit: 0 })).tasks.length;
+  const isStored = async () => (await fleet.tasks({ orderId, openOnly: true })).length;
   await expect.poll(isStored, { timeout: 20_000 }).toBe(1);
   expect(await recall(taskId)).toMatchObject({ state: 'CANCELLED', reason: 'the shopper left' });
   expect(await recall(taskId)).toMatchObject({ state: 'CANCELLED' });

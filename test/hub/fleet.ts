@@ -8,7 +8,13 @@ import { draft, type Message, open, type Received, seal } from '../../src/contra
 import { addressOf, hubTasks, inboxOf, mallTopology } from '../../src/contract/topology.ts';
 import type { Database } from '../../src/database/port.ts';
 import { TaskRequested } from '../../src/gen/events/depot/v1/events.ts';
-import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
+import {
+  type BotView,
+  FleetAdminService,
+  ListBotsRequest,
+  ListTasksRequest,
+  type TaskView,
+} from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import type { CountName } from '../../src/hub/counts.ts';
 import { startHub } from '../../src/hub/hub.ts';
@@ -27,6 +33,9 @@ export interface Fleet extends AsyncDisposable {
   readonly telemetry: ReturnType<typeof recordingTelemetry>;
   readonly hub: Role;
   readonly admin: Api<FleetAdminService>;
+  /** What the hub says of the fleet, on the first page. */
+  bots(wanted?: Partial<ListBotsRequest>): Promise<BotView[]>;
+  tasks(wanted?: Partial<ListTasksRequest>): Promise<TaskView[]>;
   /** Another hub on the same tables. */
   addHub(): Promise<Role>;
   bot(hello?: RawHello, hub?: Role): RawBot;
@@ -91,7 +100,7 @@ export async function startFleet({
     });
   }
   const hubs: Role[] = [];
-  const bots: RawBot[] = [];
+  const rawBots: RawBot[] = [];
   const addHub = async () => {
     const hub = await startHub(context);
     hubs.push(hub);
@@ -99,6 +108,8 @@ export async function startFleet({
   };
   const hub = await addHub();
   const admin = connectClient(FleetAdminService, hub.address, telemetry);
+  const bots: Fleet['bots'] = async (wanted = {}) =>
+    (await admin.api.listBots(ListBotsRequest.fromPartial(wanted))).bots;
 
   return {
     database,
@@ -106,10 +117,12 @@ export async function startFleet({
     telemetry,
     hub,
     admin: admin.api,
+    bots,
+    tasks: async (wanted = {}) => (await admin.api.listTasks(ListTasksRequest.fromPartial(wanted))).tasks,
     addHub,
     bot(hello = {}, at = hub) {
       const bot = new RawBot(at.address, hello);
-      bots.push(bot);
+      rawBots.push(bot);
       return bot;
     },
     async request(task = {}, stamp = {}) {
@@ -149,8 +162,7 @@ export async function startFleet({
       return counts.find((count) => count.name === name && count.reason === reason)?.value ?? 0;
     },
     async disconnected(botId) {
-      const isConnected = async () =>
-        (await admin.api.listBots({ connectedOnly: true })).bots.some((bot) => bot.botId === botId);
+      const isConnected = async () => (await bots({ connectedOnly: true })).some((bot) => bot.botId === botId);
       await expect.poll(isConnected, { timeout: 20_000 }).toBe(false);
     },
     said: (orderId) => heard.of(orderId),
@@ -168,7 +180,7 @@ export async function startFleet({
     withheld: (count) => heard.until(() => (held && held.length >= count ? true : undefined)).then(() => undefined),
     async [Symbol.asyncDispose]() {
       admin.close();
-      for (const bot of bots) bot.cut();
+      for (const bot of rawBots) bot.cut();
       await Promise.all(hubs.map((each) => each.drain()));
       await broker.close();
       await telemetry.shutdown();

@@ -22,7 +22,7 @@ describe('a hello', () => {
       maxFrameBytes: 256 * 1024,
       maxUnacknowledged: 256,
     });
-    const { bots } = await fleet.admin.listBots({ connectedOnly: true });
+    const bots = await fleet.bots({ connectedOnly: true });
     expect(bots).toContainEqual(expect.objectContaining({ botId: 'greeter', connected: true, epoch: 1 }));
   });
 
@@ -104,7 +104,7 @@ describe('a bot id', () => {
     expect((await newer.welcomed()).epoch).toBe(2);
     expect((await older.status).code).toBe(status.ABORTED);
     // The end of the older stream did not end the newer session.
-    const { bots } = await fleet.admin.listBots({ connectedOnly: true });
+    const bots = await fleet.bots({ connectedOnly: true });
     expect(bots).toContainEqual(expect.objectContaining({ botId: 'mover', epoch: 2 }));
   });
 

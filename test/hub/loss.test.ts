@@ -83,7 +83,7 @@ it('gives up after the last attempt', async () => {
     task: { id: taskId, fence: 2 },
     body: { reason: 'the lease ran out in attempt 1 of 1' },
   });
-  const { tasks } = await fleet.admin.listTasks({ orderId, openOnly: false, limit: 0 });
+  const tasks = await fleet.tasks({ orderId });
   expect(tasks).toMatchObject([{ state: 'POISON' }]);
 });
 
@@ -149,7 +149,7 @@ it('withdraws an offer that is not answered, and the offers of a bot that leaves
   expect((await mute.next('offer')).value).toMatchObject({ taskId, fence: 2, attempt: 1 });
   mute.end();
   await mute.status;
-  const { tasks } = await fleet.admin.listTasks({ orderId: '', openOnly: true, limit: 0 });
+  const tasks = await fleet.tasks({ openOnly: true });
   expect(tasks).toMatchObject([{ taskId, state: 'QUEUED', attempt: 1, fence: 2 }]);
 });
 

@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 const lastSeenMs = async (botId: string) => {
-  const { bots } = await fleet.admin.listBots({ connectedOnly: false });
+  const bots = await fleet.bots();
   return bots.find((bot) => bot.botId === botId)!.lastSeenAt!.getTime();
 };
 

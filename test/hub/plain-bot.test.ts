@@ -34,7 +34,7 @@ it('a bot made from the README and the proto files alone does a task, its wire c
     ['bots.task_succeeded', undefined],
   ]);
   expect(fleet.said(orderId).every(({ task }) => task?.id === taskId && task.fence === 1)).toBe(true);
-  const { tasks } = await fleet.admin.listTasks({ orderId, openOnly: false, limit: 0 });
+  const tasks = await fleet.tasks({ orderId });
   expect(tasks).toMatchObject([{ state: 'SUCCEEDED', attempt: 1, fence: 1, botId: 'plain' }]);
   expect(bot.nacks).toEqual([]);
   bot.close();

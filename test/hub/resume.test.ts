@@ -112,7 +112,7 @@ it('is not resumed by another instance, which gets in at once', async () => {
 
 it('says of a session without a stream that it waits', async () => {
   const { back, welcome } = await cutOff();
-  const { bots } = await fleet.admin.listBots({ connectedOnly: false });
+  const bots = await fleet.bots();
   expect(bots.find(({ botId }) => botId === back.botId)).toMatchObject({
     sessionState: 'DETACHED',
     sessionId: welcome.sessionId,
@@ -134,6 +134,6 @@ it('changes nothing on a stream whose bot has a newer one elsewhere, goodbye inc
   expect((await bot.next('nack')).value).toMatchObject({ seq, message: expect.stringContaining('newer stream') });
   bot.send({ $case: 'goodbye', value: { reason: 'home' } }, { seq: 0 });
   await bot.status;
-  const { tasks } = await fleet.admin.listTasks({ orderId: '', openOnly: true, limit: 0 });
+  const tasks = await fleet.tasks({ openOnly: true });
   expect(tasks.find((each) => each.taskId === taskId)).toMatchObject({ state: 'LEASED', fence: task.fence });
 });

@@ -8,7 +8,7 @@ import { newId } from '../../src/contract/ids.ts';
 import type { Database } from '../../src/database/port.ts';
 import { startKiosk } from '../../src/gateways/kiosk/kiosk.ts';
 import { DepotService, ReturnState } from '../../src/gen/depot/v1/depot.ts';
-import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
+import { FleetAdminService, ListTasksRequest } from '../../src/gen/fleet/v1/fleet.ts';
 import { OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
 import { PaymentsService } from '../../src/gen/payments/v1/payments.ts';
 import { StoresService } from '../../src/gen/stores/v1/stores.ts';
@@ -75,7 +75,7 @@ async function startMall() {
     payments: payments.api,
     stock: async () => (await stores.api.listProducts({ storeId })).products[0]!.stock,
     list: (orderId: string) => depot.api.getList({ orderId }),
-    tasks: async (orderId: string) => (await admin.api.listTasks({ orderId, openOnly: false, limit: 0 })).tasks,
+    tasks: async (orderId: string) => (await admin.api.listTasks(ListTasksRequest.fromPartial({ orderId }))).tasks,
     place: () =>
       vi.waitFor(
         () =>

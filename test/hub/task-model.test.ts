@@ -114,6 +114,7 @@ class Fleet {
       attempt: 1,
       fence: 0,
       lost: undefined,
+      since: at(0),
       phase: { state: 'QUEUED', notBefore: at(0) },
     };
   }

@@ -29,6 +29,7 @@ const queued: Task = {
   attempt: 1,
   fence: 4,
   lost: undefined,
+  since: now,
   phase: { state: 'QUEUED', notBefore: now },
 };
 const held = (state: 'OFFERED' | 'LEASED' | 'RUNNING', more: Partial<Task> = {}): Task => ({

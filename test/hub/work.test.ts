@@ -61,7 +61,7 @@ it('takes a redelivered task once', async () => {
   await fleet.request({ taskId: asked.taskId, orderId: asked.orderId });
   const task = await bot.lease();
   await bot.acknowledged(bot.result(task, { outcome: Outcome.SUCCEEDED }));
-  const { tasks } = await fleet.admin.listTasks({ orderId: asked.orderId, openOnly: false, limit: 0 });
+  const tasks = await fleet.tasks({ orderId: asked.orderId });
   expect(tasks).toMatchObject([{ taskId: asked.taskId, state: 'SUCCEEDED', attempt: 1 }]);
 });
 
@@ -86,7 +86,7 @@ it('offers a task that only one bot may have to that bot alone, also when others
   const holder = fleet.bot({ botId: 'holder', position: { x: 90, y: 0 } });
   await holder.welcomed();
   expect((await holder.next('offer')).value).toMatchObject({ taskId: pinned.taskId, deadline });
-  const { tasks } = await fleet.admin.listTasks({ orderId: pinned.orderId, openOnly: true, limit: 0 });
+  const tasks = await fleet.tasks({ orderId: pinned.orderId, openOnly: true });
   expect(tasks).toMatchObject([{ onlyBotId: 'holder', deadline }]);
 });
 
@@ -148,7 +148,7 @@ it('tries a failed task again while that may help, then gives up and says so', a
   bot.result(second, { outcome: Outcome.FAILED, reason: 'wheel lost', retryable: true });
   const failed = await fleet.until(orderId, named('bots.task_failed'));
   expect(failed.body).toMatchObject({ task: { taskId, attempt: 2, fence: 3 }, reason: 'wheel lost' });
-  const { tasks } = await fleet.admin.listTasks({ orderId, openOnly: false, limit: 0 });
+  const tasks = await fleet.tasks({ orderId });
   expect(tasks).toMatchObject([{ taskId, state: 'FAILED', attempt: 2 }]);
 });
 
@@ -163,9 +163,9 @@ it.each([
   const { orderId } = await fleet.request(task);
   const failed = await fleet.until(orderId, named('bots.task_failed'));
   expect(failed.body).toMatchObject({ reason: expect.stringContaining(reason) });
-  const { tasks } = await fleet.admin.listTasks({ orderId, openOnly: false, limit: 0 });
+  const tasks = await fleet.tasks({ orderId });
   expect(tasks.every(({ state }) => state === 'POISON')).toBe(true);
-  expect((await fleet.admin.listTasks({ orderId, openOnly: true, limit: 0 })).tasks).toEqual([]);
+  expect(await fleet.tasks({ orderId, openOnly: true })).toEqual([]);
 });
 
 it('stores a body that cannot be decoded as poison under the message id', async () => {

@@ -688,42 +688,91 @@ export interface Goodbye {
 }
 
 export interface ListBotsRequest {
+  /** Only bots with a stream. */
   connectedOnly: boolean;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** The next_page_token of the answer before; empty for the first page. */
+  pageToken: string;
+  /** Only bots that serve this kind. */
+  kind: string;
+  /** Only bots whose newest session is on this hub. */
+  hubId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListBotsResponse {
   bots: BotView[];
+  /** Asks for those that follow; empty when these are the last. */
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetBotRequest {
+  botId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface BotView {
   botId: string;
+  /** Of the newest session. */
   hubId: string;
   epoch: number;
   connected: boolean;
-  lastSeenAt: Date | undefined;
-  position: Position | undefined;
-  battery: number;
+  lastSeenAt:
+    | Date
+    | undefined;
+  /** Unset when the bot never said where it is. */
+  position:
+    | Position
+    | undefined;
+  /** 0 to 1; unset when the bot never said. */
+  battery?:
+    | number
+    | undefined;
+  /** What it has by the task table, offers included. */
   taskIds: string[];
   sessionId: string;
   /** READY, DETACHED (the stream is gone; the bot may resume until the grace is over) or EXPIRED. */
   sessionState: string;
+  /** READY: unless a heartbeat comes before. DETACHED: the end of the grace. */
+  sessionExpiresAt: Date | undefined;
+  instanceId: string;
+  /** As the bot counts; 0 when it cannot. */
+  bootCount: number;
+  /** What it serves, and the digests of the revisions that it has applied, as of its newest hello. */
+  kinds: KindSupport[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListTasksRequest {
-  /** Only the tasks of this order when set. */
+  /** Only the tasks of this order. */
   orderId: string;
   /** Only tasks that have not ended. */
   openOnly: boolean;
-  /** At most this many, newest first; 0 means 100, the most is 1000. */
-  limit: number;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  /** The next_page_token of the answer before, to a request that is otherwise the same; empty for the first page. */
+  pageToken: string;
+  /** Only tasks in one of these states, such as SUSPECT; empty for any. */
+  states: string[];
+  /** Only tasks that this bot has, or had last. */
+  botId: string;
+  kind: string;
+  /** Only tasks that have not ended and whose `since` is at least so long ago. */
+  stuckFor: Duration | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListTasksResponse {
   tasks: TaskView[];
+  /** Asks for those that follow; empty when these are the last. */
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetTaskRequest {
+  taskId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -738,6 +787,7 @@ export interface TaskView {
   taskId: string;
   kind: string;
   orderId: string;
+  /** QUEUED, OFFERED, LEASED, RUNNING, SUSPECT, CANCELLING, SUCCEEDED, FAILED, CANCELLED or POISON. */
   state: string;
   attempt: number;
   fence: number;
@@ -757,6 +807,15 @@ export interface TaskView {
     | undefined;
   /** Why it failed, was given up, or is being cancelled. */
   reason: string;
+  /** The revision that it is pinned to. */
+  revision: number;
+  digest: string;
+  maxAttempts: number;
+  /**
+   * Since when it waits for a bot (QUEUED, OFFERED), a bot has it (LEASED, RUNNING, SUSPECT), its bot is to stop (CANCELLING), or it has ended. An
+   * offer that nobody takes does not set it back.
+   */
+  since: Date | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -5380,13 +5439,25 @@ export const Goodbye: MessageFns<Goodbye> = {
 };
 
 function createBaseListBotsRequest(): ListBotsRequest {
-  return { connectedOnly: false, _unknownFields: {} };
+  return { connectedOnly: false, pageSize: 0, pageToken: "", kind: "", hubId: "", _unknownFields: {} };
 }
 
 export const ListBotsRequest: MessageFns<ListBotsRequest> = {
   encode(message: ListBotsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.connectedOnly !== false) {
       writer.uint32(8).bool(message.connectedOnly);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.hubId !== "") {
+      writer.uint32(42).string(message.hubId);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5420,6 +5491,38 @@ export const ListBotsRequest: MessageFns<ListBotsRequest> = {
             message.connectedOnly = reader.bool();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.hubId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5447,6 +5550,22 @@ export const ListBotsRequest: MessageFns<ListBotsRequest> = {
         : isSet(object.connected_only)
         ? globalThis.Boolean(object.connected_only)
         : false,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      hubId: isSet(object.hubId)
+        ? globalThis.String(object.hubId)
+        : isSet(object.hub_id)
+        ? globalThis.String(object.hub_id)
+        : "",
     };
   },
 
@@ -5454,6 +5573,18 @@ export const ListBotsRequest: MessageFns<ListBotsRequest> = {
     const obj: any = {};
     if (message.connectedOnly !== false) {
       obj.connectedOnly = message.connectedOnly;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.hubId !== "") {
+      obj.hubId = message.hubId;
     }
     return obj;
   },
@@ -5464,18 +5595,25 @@ export const ListBotsRequest: MessageFns<ListBotsRequest> = {
   fromPartial(object: DeepPartial<ListBotsRequest>): ListBotsRequest {
     const message = createBaseListBotsRequest();
     message.connectedOnly = object.connectedOnly ?? false;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.kind = object.kind ?? "";
+    message.hubId = object.hubId ?? "";
     return message;
   },
 };
 
 function createBaseListBotsResponse(): ListBotsResponse {
-  return { bots: [], _unknownFields: {} };
+  return { bots: [], nextPageToken: "", _unknownFields: {} };
 }
 
 export const ListBotsResponse: MessageFns<ListBotsResponse> = {
   encode(message: ListBotsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.bots) {
       BotView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5509,6 +5647,14 @@ export const ListBotsResponse: MessageFns<ListBotsResponse> = {
             message.bots.push(BotView.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5530,13 +5676,23 @@ export const ListBotsResponse: MessageFns<ListBotsResponse> = {
   },
 
   fromJSON(object: any): ListBotsResponse {
-    return { bots: globalThis.Array.isArray(object?.bots) ? object.bots.map((e: any) => BotView.fromJSON(e)) : [] };
+    return {
+      bots: globalThis.Array.isArray(object?.bots) ? object.bots.map((e: any) => BotView.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
   },
 
   toJSON(message: ListBotsResponse): unknown {
     const obj: any = {};
     if (message.bots?.length) {
       obj.bots = message.bots.map((e) => BotView.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -5547,6 +5703,96 @@ export const ListBotsResponse: MessageFns<ListBotsResponse> = {
   fromPartial(object: DeepPartial<ListBotsResponse>): ListBotsResponse {
     const message = createBaseListBotsResponse();
     message.bots = object.bots?.map((e) => BotView.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetBotRequest(): GetBotRequest {
+  return { botId: "", _unknownFields: {} };
+}
+
+export const GetBotRequest: MessageFns<GetBotRequest> = {
+  encode(message: GetBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetBotRequest {
+    return {
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetBotRequest): unknown {
+    const obj: any = {};
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetBotRequest>): GetBotRequest {
+    return GetBotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetBotRequest>): GetBotRequest {
+    const message = createBaseGetBotRequest();
+    message.botId = object.botId ?? "";
     return message;
   },
 };
@@ -5559,10 +5805,14 @@ function createBaseBotView(): BotView {
     connected: false,
     lastSeenAt: undefined,
     position: undefined,
-    battery: 0,
+    battery: undefined,
     taskIds: [],
     sessionId: "",
     sessionState: "",
+    sessionExpiresAt: undefined,
+    instanceId: "",
+    bootCount: 0,
+    kinds: [],
     _unknownFields: {},
   };
 }
@@ -5587,7 +5837,7 @@ export const BotView: MessageFns<BotView> = {
     if (message.position !== undefined) {
       Position.encode(message.position, writer.uint32(50).fork()).join();
     }
-    if (message.battery !== 0) {
+    if (message.battery !== undefined) {
       writer.uint32(57).double(message.battery);
     }
     for (const v of message.taskIds) {
@@ -5598,6 +5848,18 @@ export const BotView: MessageFns<BotView> = {
     }
     if (message.sessionState !== "") {
       writer.uint32(82).string(message.sessionState);
+    }
+    if (message.sessionExpiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.sessionExpiresAt), writer.uint32(90).fork()).join();
+    }
+    if (message.instanceId !== "") {
+      writer.uint32(98).string(message.instanceId);
+    }
+    if (message.bootCount !== 0) {
+      writer.uint32(104).uint64(message.bootCount);
+    }
+    for (const v of message.kinds) {
+      KindSupport.encode(v!, writer.uint32(114).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5703,6 +5965,38 @@ export const BotView: MessageFns<BotView> = {
             message.sessionState = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.sessionExpiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.instanceId = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.bootCount = longToNumber(reader.uint64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.kinds.push(KindSupport.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5743,7 +6037,7 @@ export const BotView: MessageFns<BotView> = {
         ? fromJsonTimestamp(object.last_seen_at)
         : undefined,
       position: isSet(object.position) ? Position.fromJSON(object.position) : undefined,
-      battery: isSet(object.battery) ? globalThis.Number(object.battery) : 0,
+      battery: isSet(object.battery) ? globalThis.Number(object.battery) : undefined,
       taskIds: globalThis.Array.isArray(object?.taskIds)
         ? object.taskIds.map((e: any) => globalThis.String(e))
         : globalThis.Array.isArray(object?.task_ids)
@@ -5759,6 +6053,24 @@ export const BotView: MessageFns<BotView> = {
         : isSet(object.session_state)
         ? globalThis.String(object.session_state)
         : "",
+      sessionExpiresAt: isSet(object.sessionExpiresAt)
+        ? fromJsonTimestamp(object.sessionExpiresAt)
+        : isSet(object.session_expires_at)
+        ? fromJsonTimestamp(object.session_expires_at)
+        : undefined,
+      instanceId: isSet(object.instanceId)
+        ? globalThis.String(object.instanceId)
+        : isSet(object.instance_id)
+        ? globalThis.String(object.instance_id)
+        : "",
+      bootCount: isSet(object.bootCount)
+        ? globalThis.Number(object.bootCount)
+        : isSet(object.boot_count)
+        ? globalThis.Number(object.boot_count)
+        : 0,
+      kinds: globalThis.Array.isArray(object?.kinds)
+        ? object.kinds.map((e: any) => KindSupport.fromJSON(e))
+        : [],
     };
   },
 
@@ -5782,7 +6094,7 @@ export const BotView: MessageFns<BotView> = {
     if (message.position !== undefined) {
       obj.position = Position.toJSON(message.position);
     }
-    if (message.battery !== 0) {
+    if (message.battery !== undefined) {
       obj.battery = floatToJson(message.battery);
     }
     if (message.taskIds?.length) {
@@ -5793,6 +6105,18 @@ export const BotView: MessageFns<BotView> = {
     }
     if (message.sessionState !== "") {
       obj.sessionState = message.sessionState;
+    }
+    if (message.sessionExpiresAt !== undefined) {
+      obj.sessionExpiresAt = message.sessionExpiresAt.toISOString();
+    }
+    if (message.instanceId !== "") {
+      obj.instanceId = message.instanceId;
+    }
+    if (message.bootCount !== 0) {
+      obj.bootCount = Math.round(message.bootCount);
+    }
+    if (message.kinds?.length) {
+      obj.kinds = message.kinds.map((e) => KindSupport.toJSON(e));
     }
     return obj;
   },
@@ -5810,16 +6134,30 @@ export const BotView: MessageFns<BotView> = {
     message.position = (object.position !== undefined && object.position !== null)
       ? Position.fromPartial(object.position)
       : undefined;
-    message.battery = object.battery ?? 0;
+    message.battery = object.battery ?? undefined;
     message.taskIds = object.taskIds?.map((e) => e) || [];
     message.sessionId = object.sessionId ?? "";
     message.sessionState = object.sessionState ?? "";
+    message.sessionExpiresAt = object.sessionExpiresAt ?? undefined;
+    message.instanceId = object.instanceId ?? "";
+    message.bootCount = object.bootCount ?? 0;
+    message.kinds = object.kinds?.map((e) => KindSupport.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseListTasksRequest(): ListTasksRequest {
-  return { orderId: "", openOnly: false, limit: 0, _unknownFields: {} };
+  return {
+    orderId: "",
+    openOnly: false,
+    pageSize: 0,
+    pageToken: "",
+    states: [],
+    botId: "",
+    kind: "",
+    stuckFor: undefined,
+    _unknownFields: {},
+  };
 }
 
 export const ListTasksRequest: MessageFns<ListTasksRequest> = {
@@ -5830,8 +6168,23 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
     if (message.openOnly !== false) {
       writer.uint32(16).bool(message.openOnly);
     }
-    if (message.limit !== 0) {
-      writer.uint32(24).uint32(message.limit);
+    if (message.pageSize !== 0) {
+      writer.uint32(24).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    for (const v of message.states) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.botId !== "") {
+      writer.uint32(50).string(message.botId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(58).string(message.kind);
+    }
+    if (message.stuckFor !== undefined) {
+      Duration.encode(message.stuckFor, writer.uint32(66).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5878,7 +6231,47 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
               break;
             }
 
-            message.limit = reader.uint32();
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.states.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.stuckFor = Duration.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -5913,7 +6306,30 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
         : isSet(object.open_only)
         ? globalThis.Boolean(object.open_only)
         : false,
-      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      states: globalThis.Array.isArray(object?.states)
+        ? object.states.map((e: any) => globalThis.String(e))
+        : [],
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      stuckFor: isSet(object.stuckFor)
+        ? Duration.fromJSON(object.stuckFor)
+        : isSet(object.stuck_for)
+        ? Duration.fromJSON(object.stuck_for)
+        : undefined,
     };
   },
 
@@ -5925,8 +6341,23 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
     if (message.openOnly !== false) {
       obj.openOnly = message.openOnly;
     }
-    if (message.limit !== 0) {
-      obj.limit = Math.round(message.limit);
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.states?.length) {
+      obj.states = message.states;
+    }
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.stuckFor !== undefined) {
+      obj.stuckFor = Duration.toJSON(message.stuckFor);
     }
     return obj;
   },
@@ -5938,19 +6369,29 @@ export const ListTasksRequest: MessageFns<ListTasksRequest> = {
     const message = createBaseListTasksRequest();
     message.orderId = object.orderId ?? "";
     message.openOnly = object.openOnly ?? false;
-    message.limit = object.limit ?? 0;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.states = object.states?.map((e) => e) || [];
+    message.botId = object.botId ?? "";
+    message.kind = object.kind ?? "";
+    message.stuckFor = (object.stuckFor !== undefined && object.stuckFor !== null)
+      ? Duration.fromPartial(object.stuckFor)
+      : undefined;
     return message;
   },
 };
 
 function createBaseListTasksResponse(): ListTasksResponse {
-  return { tasks: [], _unknownFields: {} };
+  return { tasks: [], nextPageToken: "", _unknownFields: {} };
 }
 
 export const ListTasksResponse: MessageFns<ListTasksResponse> = {
   encode(message: ListTasksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.tasks) {
       TaskView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -5984,6 +6425,14 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
             message.tasks.push(TaskView.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6005,13 +6454,23 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
   },
 
   fromJSON(object: any): ListTasksResponse {
-    return { tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => TaskView.fromJSON(e)) : [] };
+    return {
+      tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => TaskView.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
   },
 
   toJSON(message: ListTasksResponse): unknown {
     const obj: any = {};
     if (message.tasks?.length) {
       obj.tasks = message.tasks.map((e) => TaskView.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -6022,6 +6481,96 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
   fromPartial(object: DeepPartial<ListTasksResponse>): ListTasksResponse {
     const message = createBaseListTasksResponse();
     message.tasks = object.tasks?.map((e) => TaskView.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetTaskRequest(): GetTaskRequest {
+  return { taskId: "", _unknownFields: {} };
+}
+
+export const GetTaskRequest: MessageFns<GetTaskRequest> = {
+  encode(message: GetTaskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTaskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTaskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetTaskRequest {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetTaskRequest): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetTaskRequest>): GetTaskRequest {
+    return GetTaskRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTaskRequest>): GetTaskRequest {
+    const message = createBaseGetTaskRequest();
+    message.taskId = object.taskId ?? "";
     return message;
   },
 };
@@ -6146,6 +6695,10 @@ function createBaseTaskView(): TaskView {
     onlyBotId: "",
     heldUntil: undefined,
     reason: "",
+    revision: 0,
+    digest: "",
+    maxAttempts: 0,
+    since: undefined,
     _unknownFields: {},
   };
 }
@@ -6190,6 +6743,18 @@ export const TaskView: MessageFns<TaskView> = {
     }
     if (message.reason !== "") {
       writer.uint32(106).string(message.reason);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(112).uint32(message.revision);
+    }
+    if (message.digest !== "") {
+      writer.uint32(122).string(message.digest);
+    }
+    if (message.maxAttempts !== 0) {
+      writer.uint32(128).uint32(message.maxAttempts);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(toTimestamp(message.since), writer.uint32(138).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6319,6 +6884,38 @@ export const TaskView: MessageFns<TaskView> = {
             message.reason = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.maxAttempts = reader.uint32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6378,6 +6975,14 @@ export const TaskView: MessageFns<TaskView> = {
         ? fromJsonTimestamp(object.held_until)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+      maxAttempts: isSet(object.maxAttempts)
+        ? globalThis.Number(object.maxAttempts)
+        : isSet(object.max_attempts)
+        ? globalThis.Number(object.max_attempts)
+        : 0,
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
     };
   },
 
@@ -6422,6 +7027,18 @@ export const TaskView: MessageFns<TaskView> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.digest !== "") {
+      obj.digest = message.digest;
+    }
+    if (message.maxAttempts !== 0) {
+      obj.maxAttempts = Math.round(message.maxAttempts);
+    }
+    if (message.since !== undefined) {
+      obj.since = message.since.toISOString();
+    }
     return obj;
   },
 
@@ -6443,6 +7060,10 @@ export const TaskView: MessageFns<TaskView> = {
     message.onlyBotId = object.onlyBotId ?? "";
     message.heldUntil = object.heldUntil ?? undefined;
     message.reason = object.reason ?? "";
+    message.revision = object.revision ?? 0;
+    message.digest = object.digest ?? "";
+    message.maxAttempts = object.maxAttempts ?? 0;
+    message.since = object.since ?? undefined;
     return message;
   },
 };
@@ -6906,9 +7527,14 @@ export const HubClient = makeGenericClientConstructor(HubService, "fleet.v1.Hub"
   serviceName: string;
 };
 
-/** FleetAdmin answers questions of operators about this fleet, and ends tasks: bots, tasks. */
+/**
+ * FleetAdmin answers questions of operators about this fleet, and ends tasks. Any hub answers for all of them.
+ *
+ * INVALID_ARGUMENT names the field of a request that has an impossible value.
+ */
 export type FleetAdminService = typeof FleetAdminService;
 export const FleetAdminService = {
+  /** Every bot that ever said hello, by its id. */
   listBots: {
     path: "/fleet.v1.FleetAdmin/ListBots" as const,
     requestStream: false as const,
@@ -6918,6 +7544,17 @@ export const FleetAdminService = {
     responseSerialize: (value: ListBotsResponse): Buffer => Buffer.from(ListBotsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListBotsResponse => ListBotsResponse.decode(value),
   },
+  /** NOT_FOUND for a bot that never said hello. */
+  getBot: {
+    path: "/fleet.v1.FleetAdmin/GetBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetBotRequest): Buffer => Buffer.from(GetBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetBotRequest => GetBotRequest.decode(value),
+    responseSerialize: (value: BotView): Buffer => Buffer.from(BotView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BotView => BotView.decode(value),
+  },
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: {
     path: "/fleet.v1.FleetAdmin/ListTasks" as const,
     requestStream: false as const,
@@ -6926,6 +7563,16 @@ export const FleetAdminService = {
     requestDeserialize: (value: Buffer): ListTasksRequest => ListTasksRequest.decode(value),
     responseSerialize: (value: ListTasksResponse): Buffer => Buffer.from(ListTasksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTasksResponse => ListTasksResponse.decode(value),
+  },
+  /** NOT_FOUND for a task that nobody has asked for. */
+  getTask: {
+    path: "/fleet.v1.FleetAdmin/GetTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTaskRequest): Buffer => Buffer.from(GetTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTaskRequest => GetTaskRequest.decode(value),
+    responseSerialize: (value: TaskView): Buffer => Buffer.from(TaskView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TaskView => TaskView.decode(value),
   },
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus: {
@@ -6956,8 +7603,14 @@ export const FleetAdminService = {
 } as const;
 
 export interface FleetAdminServer extends UntypedServiceImplementation {
+  /** Every bot that ever said hello, by its id. */
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
+  /** NOT_FOUND for a bot that never said hello. */
+  getBot: handleUnaryCall<GetBotRequest, BotView>;
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
+  /** NOT_FOUND for a task that nobody has asked for. */
+  getTask: handleUnaryCall<GetTaskRequest, TaskView>;
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus: handleUnaryCall<GetHubStatusRequest, GetHubStatusResponse>;
   /**
@@ -6970,6 +7623,7 @@ export interface FleetAdminServer extends UntypedServiceImplementation {
 }
 
 export interface FleetAdminClient extends Client {
+  /** Every bot that ever said hello, by its id. */
   listBots(
     request: ListBotsRequest,
     callback: (error: ServiceError | null, response: ListBotsResponse) => void,
@@ -6985,6 +7639,20 @@ export interface FleetAdminClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListBotsResponse) => void,
   ): ClientUnaryCall;
+  /** NOT_FOUND for a bot that never said hello. */
+  getBot(request: GetBotRequest, callback: (error: ServiceError | null, response: BotView) => void): ClientUnaryCall;
+  getBot(
+    request: GetBotRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BotView) => void,
+  ): ClientUnaryCall;
+  getBot(
+    request: GetBotRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BotView) => void,
+  ): ClientUnaryCall;
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks(
     request: ListTasksRequest,
     callback: (error: ServiceError | null, response: ListTasksResponse) => void,
@@ -6999,6 +7667,19 @@ export interface FleetAdminClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  /** NOT_FOUND for a task that nobody has asked for. */
+  getTask(request: GetTaskRequest, callback: (error: ServiceError | null, response: TaskView) => void): ClientUnaryCall;
+  getTask(
+    request: GetTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TaskView) => void,
+  ): ClientUnaryCall;
+  getTask(
+    request: GetTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TaskView) => void,
   ): ClientUnaryCall;
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus(
