@@ -9,10 +9,11 @@ import type { Api } from '../rpc/api.ts';
 import { type BotListing, listBots } from './bot-store.ts';
 import type { CancelTask } from './cancel.ts';
 import { botIdPattern, kindPattern } from './hello.ts';
+import { listNewest, listStuck, type TaskFilter } from './list-store.ts';
 import { maxReasonChars, storedReason } from './read-report.ts';
 import type { Task } from './task-phase.ts';
 import { taskStates } from './task-states.ts';
-import { findTask, listNewest, listStuck, type TaskFilter } from './task-store.ts';
+import { findTask } from './task-store.ts';
 
 /** The longest that anybody asks for; PostgreSQL counts no more than some millennia back. */
 const mostStuckSeconds = 10 * 366 * 86_400;

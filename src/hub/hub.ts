@@ -24,13 +24,13 @@ import { Intake } from './intake.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
+import { countOpenTasks } from './list-store.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
 import { Roster } from './roster.ts';
 import { inbox, outbox as outboxTable } from './store.ts';
-import { countOpenTasks } from './task-store.ts';
 
 const schema = 'hub';
 
