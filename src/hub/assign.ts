@@ -34,6 +34,26 @@ export interface Pair<T extends Assignable> {
   readonly botId: string;
 }
 
+/**
+ * Who does what, of tasks in the order of the queue and bots that have room: each task once at most, those that nobody shall have just now left out.
+ * Pure, and quick: a hub asks it for every new task, with ten thousand candidates maybe. Pairs that `canTake` forbids are not offered.
+ */
+export type Assign = <T extends Assignable>(
+  tasks: readonly T[],
+  candidates: readonly Candidate[],
+) => readonly Pair<T>[];
+
+/** What no assignment may pass over: the bot may have the task, serves its kind, holds its digest, has room, and has not just declined it. */
+export const canTake = (
+  { botId, free, digests, shunned }: Candidate,
+  { taskId, schema, onlyBotId }: Assignable,
+  given = 0,
+): boolean =>
+  (onlyBotId === '' || onlyBotId === botId) &&
+  (free.get(schema.kind) ?? 0) > given &&
+  digests.has(schema.digest) &&
+  !shunned.has(taskId);
+
 /** A bot or task without a position is as far as the far end of any mall, metres. */
 const unknownMetres = 10_000;
 
@@ -43,19 +63,12 @@ interface Best {
 }
 
 /**
- * Who does what: each task, in the order given, goes to the nearest candidate that may have it, serves its kind and holds its digest; of equals to the
- * one with less to do, then by name, so that the same input gives the same answer. Tasks that nobody can take are left out.
- *
- * Every new task asks all bots of a hub, ten thousand maybe, so nothing is made for a bot that is only looked at.
+ * Each task, in the order given, goes to the nearest candidate that can take it; of equals to the one with less to do, then by name, so that the
+ * same input gives the same answer. Nothing is made for a bot that is only looked at.
  */
-export function assign<T extends Assignable>(tasks: readonly T[], candidates: readonly Candidate[]): Pair<T>[] {
+export const nearestWilling: Assign = <T extends Assignable>(tasks: readonly T[], candidates: readonly Candidate[]) => {
   const given = new Map<string, { total: number; byKind: Map<string, number> }>();
   const load = ({ botId, load }: Candidate) => load + (given.get(botId)?.total ?? 0);
-  const canTake = ({ botId, free, digests, shunned }: Candidate, { taskId, schema, onlyBotId }: T) =>
-    (onlyBotId === '' || onlyBotId === botId) &&
-    (free.get(schema.kind) ?? 0) > (given.get(botId)?.byKind.get(schema.kind) ?? 0) &&
-    digests.has(schema.digest) &&
-    !shunned.has(taskId);
   const isBetter = (bot: Candidate, metres: number, best: Best) => {
     if (metres !== best.metres) return metres < best.metres;
     const byLoad = load(bot) - load(best.bot);
@@ -65,7 +78,7 @@ export function assign<T extends Assignable>(tasks: readonly T[], candidates: re
   return tasks.flatMap((task) => {
     let best: Best | undefined;
     for (const bot of candidates) {
-      if (!canTake(bot, task)) continue;
+      if (!canTake(bot, task, given.get(bot.botId)?.byKind.get(task.schema.kind))) continue;
       const metres = distance(task.position, bot.position);
       if (!best || isBetter(bot, metres, best)) best = { bot, metres };
     }
@@ -76,7 +89,7 @@ export function assign<T extends Assignable>(tasks: readonly T[], candidates: re
     given.set(botId, { total: total + 1, byKind });
     return [{ task, botId }];
   });
-}
+};
 
 function distance(a: Position | undefined, b: Position | undefined): number {
   return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : unknownMetres;

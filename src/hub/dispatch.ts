@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
-import { assign, type Candidate, roomOf } from './assign.ts';
+import { type Assign, type Candidate, canTake, type Pair, roomOf } from './assign.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import { policyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
@@ -16,6 +16,7 @@ import type { Task } from './task-phase.ts';
 export interface DispatchPorts {
   readonly roster: Roster;
   readonly ledger: Ledger;
+  readonly assign: Assign;
   readonly times: HubTimes;
   readonly metrics: HubMetrics;
   readonly tracer: Tracer;
@@ -23,7 +24,7 @@ export interface DispatchPorts {
 }
 
 /** Who gets which of the tasks given. */
-export type Choose = (tasks: readonly Task[]) => ReadonlyArray<{ readonly task: Task; readonly botId: string }>;
+export type Choose = (tasks: readonly Task[]) => readonly Pair<Task>[];
 
 /**
  * Brings tasks to the bots of this hub, in one of two ways. A new task for which a bot is willing is offered in the transaction that takes it
@@ -72,7 +73,7 @@ export class Dispatch {
    * for others until then. `give` may choose again, where a transaction is tried again: the last choice counts.
    */
   async place(give: (choose: Choose) => Promise<readonly Task[]>): Promise<readonly Task[]> {
-    const { roster } = this.#ports;
+    const { roster, logger } = this.#ports;
     let reserved: Array<{ readonly taskId: string; readonly bot: LiveBot }> = [];
     const release = () => {
       for (const { taskId, bot } of reserved) bot.release(taskId);
@@ -80,14 +81,24 @@ export class Dispatch {
     };
     const choose: Choose = (tasks) => {
       release();
-      const pairs = assign(tasks, candidates(roster, performance.now()));
-      for (const { task, botId } of pairs) {
+      const nowMs = performance.now();
+      const left = new Set(tasks);
+      return this.#assign(tasks, candidates(roster, nowMs)).filter((pair) => {
+        const { task, botId } = pair;
+        // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
-        if (!bot) continue;
+        const candidate = bot?.candidate(nowMs);
+        if (!bot || !candidate || !canTake(candidate, task) || !left.delete(task)) {
+          logger.error(
+            taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' }),
+            'a bot was chosen that cannot take the task',
+          );
+          return false;
+        }
         bot.reserve(task);
         reserved.push({ taskId: task.taskId, bot });
-      }
-      return pairs;
+        return true;
+      });
     };
     try {
       const offered = await give(choose);
@@ -102,6 +113,17 @@ export class Dispatch {
   async placeNew(give: (choose: Choose) => Promise<readonly Task[]>): Promise<void> {
     if (this.#backlog) await give(() => []);
     else await this.place(give);
+  }
+
+  /** What an assignment of somebody's own throws costs its tasks a wait in the queue, not the ingest of them. */
+  #assign(tasks: readonly Task[], candidates: readonly Candidate[]): readonly Pair<Task>[] {
+    const { assign, logger } = this.#ports;
+    try {
+      return assign(tasks, candidates);
+    } catch (error) {
+      logger.error({ err: error, tasks: tasks.length, bots: candidates.length }, 'tasks cannot be assigned');
+      return [];
+    }
   }
 
   #lookAgain(): void {

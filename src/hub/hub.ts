@@ -11,6 +11,7 @@ import { toStatus } from '../rpc/errors.ts';
 import { implement, type RpcServer, startServer } from '../rpc/server.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
+import { type Assign, nearestWilling } from './assign.ts';
 import type { BotSession } from './bot-session.ts';
 import { canceller, sendRecall } from './cancel.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
@@ -41,8 +42,16 @@ const countOf = {
   'stream ended': 'mallbots.hub.streams.ended',
 } as const;
 
+export interface HubOptions {
+  /** Who does what. */
+  readonly assign?: Assign;
+}
+
 /** One hub: any number of them share the fleet through the tables of schema `hub`. */
-export async function startHub({ config, database, broker, telemetry }: RoleContext): Promise<Role> {
+export async function startHub(
+  { config, database, broker, telemetry }: RoleContext,
+  { assign = nearestWilling }: HubOptions = {},
+): Promise<Role> {
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
   const limits = hubLimits(config.hubLimits);
@@ -64,7 +73,7 @@ export async function startHub({ config, database, broker, telemetry }: RoleCont
   };
   const ledger = new Ledger({ database, outbox, times, metrics, onQueued });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
-  const dispatch = new Dispatch({ roster, ledger, times, metrics, tracer, logger });
+  const dispatch = new Dispatch({ roster, ledger, assign, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
   const leases = new Leases({ database, roster, ledger, times, metrics, logger });
   const publish = publisher({ broker, metrics, tracer });

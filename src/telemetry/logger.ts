@@ -1,5 +1,5 @@
 import { type Attributes, context, trace } from '@opentelemetry/api';
-import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
 import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from './attributes.ts';
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -11,8 +11,8 @@ const standardError = 2;
 /** What a line takes over from the span that it is written in. */
 const shared = [ATTR_ORDER_ID, ATTR_CORRELATION_ID, ATTR_BOT_ID, ATTR_TASK_ID, ATTR_FENCE] as const;
 
-/** JSON lines on standard error; inside a span every line carries its trace and span id, and which order, bot and task it is about. */
-export function createLogger(role: string, level: LogLevel): Logger {
+/** JSON lines, on standard error where nobody says otherwise; inside a span every line carries its trace and span id, and which order, bot and task it is about. */
+export function createLogger(role: string, level: LogLevel, to?: DestinationStream): Logger {
   return pino(
     {
       level,
@@ -29,6 +29,6 @@ export function createLogger(role: string, level: LogLevel): Logger {
         return { trace_id: traceId, span_id: spanId, ...Object.fromEntries(about) };
       },
     },
-    destination({ dest: standardError, sync: true }),
+    to ?? destination({ dest: standardError, sync: true }),
   );
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assign, type Candidate } from '../../src/hub/assign.ts';
+import { type Candidate, nearestWilling } from '../../src/hub/assign.ts';
 
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
 const task = (taskId: string, x = 0) => ({ taskId, schema, position: { x, y: 0 }, onlyBotId: '' });
@@ -13,8 +13,8 @@ const bot = (botId: string, x: number, more: Partial<Candidate> = {}): Candidate
   shunned: new Set(),
   ...more,
 });
-const pairs = (...args: Parameters<typeof assign>) =>
-  assign(...args).map(({ task, botId }) => `${task.taskId}→${botId}`);
+const pairs = (...args: Parameters<typeof nearestWilling>) =>
+  nearestWilling(...args).map(({ task, botId }) => `${task.taskId}→${botId}`);
 
 describe('tasks are assigned', () => {
   it('to the nearest bot', () => {
@@ -54,7 +54,7 @@ describe('tasks are assigned', () => {
     fc.assert(
       fc.property(bots, fc.array(fc.integer({ min: -50, max: 50 }), { maxLength: 15 }), (given, xs) => {
         const candidates = given.map(({ id, x, room }) => bot(`bot${id}`, x, { free: new Map([['shop', room]]) }));
-        const result = assign(
+        const result = nearestWilling(
           xs.map((x, index) => task(`task${index}`, x)),
           candidates,
         );

@@ -17,10 +17,11 @@ import {
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import type { CountName } from '../../src/hub/counts.ts';
-import { startHub } from '../../src/hub/hub.ts';
+import { type HubOptions, startHub } from '../../src/hub/hub.ts';
 import type { Role } from '../../src/role/role.ts';
 import type { Api } from '../../src/rpc/api.ts';
 import { connectClient } from '../../src/rpc/client.ts';
+import type { LogLevel } from '../../src/telemetry/logger.ts';
 import { withDatabase } from '../support/database.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
@@ -66,16 +67,21 @@ export async function startFleet({
   leaseMs = 10_000,
   serverUrl,
   environment = {},
+  logLevel = 'silent',
+  options = {},
 }: {
   leaseMs?: number;
   serverUrl?: string;
   /** Of the hub's limits. */
   environment?: Environment;
+  /** Of what `telemetry` records. */
+  logLevel?: LogLevel;
+  options?: HubOptions;
 } = {}): Promise<Fleet> {
   const testDatabase = await withDatabase(serverUrl);
   const { database } = testDatabase;
   const broker = createEmbeddedBroker({ logger: silentLogger });
-  const telemetry = recordingTelemetry('hub');
+  const telemetry = recordingTelemetry('hub', logLevel);
   const config = readConfig({
     ...environment,
     MALLBOTS_HUB_LISTEN: '127.0.0.1:0',
@@ -102,7 +108,7 @@ export async function startFleet({
   const hubs: Role[] = [];
   const rawBots: RawBot[] = [];
   const addHub = async () => {
-    const hub = await startHub(context);
+    const hub = await startHub(context, options);
     hubs.push(hub);
     return hub;
   };
