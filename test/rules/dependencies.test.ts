@@ -21,7 +21,6 @@ const tools = [
 /** Development dependencies that nothing imports, and who needs them. */
 const usedAsTools: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'npm run lint',
-  '@bufbuild/buf': 'npm run gen, npm run lint:proto',
   '@types/node': 'the compiler',
   node: 'the runtime that npm scripts find first',
   'ts-proto': 'the plugin of buf.gen.yaml',

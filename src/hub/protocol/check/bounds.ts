@@ -1,0 +1,16 @@
+/** What a revision may be at most. Each is far above what a task kind says and far below what would trouble a bot or the hub. */
+export const bounds = {
+  /** Bytes of a FileDescriptorSet with its comments and positions: what fits in one call of the hub's API, 1 MiB, with room for the rest. */
+  sourceBytes: 960 * 1024,
+  /** Bytes without them: what every bot is sent and keeps. Half of the largest frame of the stream, so that an offer of one always fits. */
+  wireBytes: 128 * 1024,
+  files: 64,
+  /** Messages and enums: each is a decoder that every hub and every bot builds. */
+  types: 500,
+  /** Fields of a message, values of an enum. */
+  members: 500,
+  /** Messages declared within messages. Generated code repeats every level in each name. */
+  nesting: 8,
+  /** Characters of a name. */
+  nameChars: 128,
+} as const;

@@ -1,0 +1,79 @@
+import { MallError } from '../../../contract/errors.ts';
+import { checkBetween } from './between.ts';
+import { checkByItself } from './candidate-rules.ts';
+import { readLanguage } from './language.ts';
+import { type Revision, rootsOf } from './revision.ts';
+import { type Finding, gather, maxViolations, type Violation } from './violation.ts';
+import { checkWireJson } from './wire-json.ts';
+
+export interface CheckResult {
+  readonly compatible: boolean;
+  readonly kind: string;
+  /** Labels of the revisions that the candidate was held against. */
+  readonly against: readonly string[];
+  /** In the order of the files; at most `maxViolations`. */
+  readonly violations: readonly Violation[];
+  /** How many more there are. */
+  readonly omitted: number;
+}
+
+/**
+ * Whether `candidate` may stand beside every one of `unretired`, the revisions of `kind` that bots, tasks or the journal still have: buf's WIRE_JSON
+ * rules, then the stricter ones of this folder, then real payloads through both sides. A first revision is only held against the rules for one by itself.
+ * @throws MallError INVALID_ARGUMENT when a set of descriptors cannot be read, FAILED_PRECONDITION when there is no buf
+ */
+export async function checkRevision(
+  candidate: Revision,
+  unretired: readonly Revision[],
+  kind: string,
+): Promise<CheckResult> {
+  const roots = rootsOf(kind);
+  const language = readLanguage(candidate);
+  const older = unretired.map(readLanguage);
+  const strict = [
+    ...checkByItself(language, roots).map((finding) => ({ finding })),
+    ...older.flatMap((revision) =>
+      checkBetween(revision, language).map((finding) => ({ finding, against: revision.label })),
+    ),
+  ];
+  const violations = gather([...strict, ...confirm(strict, await wireJson(candidate, unretired, strict))]);
+  return {
+    compatible: violations.length === 0,
+    kind,
+    against: unretired.map(({ label }) => label),
+    violations: violations.slice(0, maxViolations),
+    omitted: Math.max(0, violations.length - maxViolations),
+  };
+}
+
+interface Found {
+  readonly finding: Finding;
+  readonly against?: string;
+  readonly buf?: readonly string[];
+}
+
+/** buf reads only what a compiler could have made; what could not has been found by the stricter rules already. */
+async function wireJson(
+  candidate: Revision,
+  unretired: readonly Revision[],
+  strict: readonly Found[],
+): Promise<Found[]> {
+  try {
+    return await checkWireJson(candidate, unretired);
+  } catch (error) {
+    if (error instanceof MallError && error.code === 'INVALID_ARGUMENT' && strict.length > 0) return [];
+    throw error;
+  }
+}
+
+/** What buf says about a line that a stricter rule speaks of says the same in fewer words: its rule is named there. The rest stands by itself. */
+function confirm(strict: readonly Found[], found: readonly Found[]): Found[] {
+  return found.flatMap(({ finding, against }): Found[] => {
+    const same = strict.filter(
+      (other) =>
+        other.against === against && other.finding.file === finding.file && other.finding.line === finding.line,
+    );
+    if (same.length === 0) return [{ finding, against }];
+    return same.map((other) => ({ ...other, buf: [finding.rule] }));
+  });
+}

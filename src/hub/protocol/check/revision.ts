@@ -1,0 +1,35 @@
+/** A revision as the check sees it. */
+export interface Revision {
+  /** What people know it by: "revision 3", or the directory that it comes from. */
+  readonly label: string;
+  /** With its imports. With source info where violations shall name lines. */
+  readonly fileDescriptorSet: Uint8Array;
+}
+
+/** Full names of the messages that a kind's payloads are. */
+export interface Roots {
+  readonly package: string;
+  readonly task: string;
+  readonly progress: string;
+  readonly result: string;
+}
+
+const kindPattern = /^([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)(?:\.v([1-9]\d{0,3}))?$/;
+
+/** Whether `kind` can be the name of one: `shop`, `inspect-shelf`, or with a major of its own, `shop.v2`. */
+export const isKind = (kind: string): boolean => kindPattern.test(kind);
+
+/**
+ * By convention, so that every SDK finds them: kind `shop` is package `kinds.shop.v1` with ShopTask, ShopProgress and ShopResult, kind
+ * `shop.v2` the same in `kinds.shop.v2`. A break is a new major, which is a kind beside the old one.
+ * @throws RangeError when `kind` is none
+ */
+export function rootsOf(kind: string): Roots {
+  const [, name, major = '1'] = kindPattern.exec(kind) ?? [];
+  if (name === undefined) throw new RangeError(`"${kind}" is not the name of a kind`);
+  const words = name.split(/[-_]/);
+  const scope = `kinds.${words.join('_')}.v${major}`;
+  const root = (part: string) =>
+    `${scope}.${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}${part}`;
+  return { package: scope, task: root('Task'), progress: root('Progress'), result: root('Result') };
+}
