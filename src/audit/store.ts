@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { migrations } from '../database/migrations.ts';
+import { messagingSchemas } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
 import type { BayFact, LineFact, ProductFact, ReturnFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
-const senders = migrations.map(({ schema }) => schema);
+const senders = messagingSchemas;
 const takers = senders.filter((schema) => schema !== 'hub');
 
 /** Reads every table of the mall: for a scratch mall or a test, not for one that has run for a year. */

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MallError, refused, unavailable } from '../contract/errors.ts';
 import { type Message, toHeaders } from '../contract/message.ts';
-import type { Address, ExchangeSpec, Topology } from '../contract/topology.ts';
+import type { Address, ExchangeSpec, StreamSpec, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { EmbeddedQueue, type Ticket, type Wire } from './embedded-queue.ts';
+import type { JournalEntries, JournalReading, JournalStore } from './journal.ts';
 import type { Broker, Delivery, Subscription, Unroutable } from './port.ts';
 import { publishOverdue } from './publish-window.ts';
 import { requirePublishable, undeclared } from './publishable.ts';
@@ -12,6 +13,8 @@ import { bindingOf } from './routing.ts';
 
 export interface EmbeddedOptions {
   readonly logger: Logger;
+  /** Where streams are kept; without one they are not, and nobody can read them. */
+  readonly journal?: JournalStore;
   /** Longest wait for the consumers of one message, ms. */
   readonly publishDeadlineMs?: number;
   /** How long draining waits for handlers before their messages go back, ms. */
@@ -42,6 +45,9 @@ interface Waiting extends Ticket {
 
 class EmbeddedBroker implements Broker {
   readonly #logger: Logger;
+  readonly #journal: JournalStore | undefined;
+  readonly #streams = new Map<string, StreamSpec>();
+  readonly #reading = new AbortController();
   readonly #publishDeadlineMs: number;
   readonly #drainDeadlineMs: number;
   readonly #exchanges = new Map<string, ExchangeSpec>();
@@ -51,8 +57,9 @@ class EmbeddedBroker implements Broker {
   readonly #unroutable: Array<(message: Unroutable) => void> = [];
   #closed = false;
 
-  constructor({ logger, publishDeadlineMs, drainDeadlineMs }: EmbeddedOptions) {
+  constructor({ logger, journal, publishDeadlineMs, drainDeadlineMs }: EmbeddedOptions) {
     this.#logger = logger;
+    this.#journal = journal;
     this.#publishDeadlineMs = publishDeadlineMs ?? defaultPublishDeadlineMs;
     this.#drainDeadlineMs = drainDeadlineMs ?? defaultDrainDeadlineMs;
   }
@@ -60,6 +67,7 @@ class EmbeddedBroker implements Broker {
   async declare(topology: Topology): Promise<void> {
     this.#requireOpen();
     for (const exchange of topology.exchanges) this.#exchanges.set(exchange.name, exchange);
+    for (const stream of topology.streams) this.#streams.set(stream.name, stream);
     for (const spec of topology.queues) {
       for (const { exchange } of spec.bindings)
         if (!this.#exchanges.has(exchange)) throw undeclared('exchange', exchange);
@@ -80,7 +88,13 @@ class EmbeddedBroker implements Broker {
     const queues = [...this.#queues.values()].filter(({ spec }) => bindingOf(spec.bindings, exchange, to.routingKey));
     // All or none: a queue that is full must not leave the others with a message that is published again.
     for (const queue of queues) this.#requireRoom(queue, wire);
-    if (queues.length > 0) return this.#enqueue(queues, wire);
+    const kept = this.#journal && this.#isStreamed(exchange, to.routingKey);
+    if (queues.length > 0) {
+      // In both at once, as on RabbitMQ; whichever fails, the message is published again.
+      await Promise.all([this.#enqueue(queues, wire), kept && this.#journal?.append(message)]);
+      return;
+    }
+    if (kept) return this.#journal?.append(message);
     for (const told of this.#unroutable) told({ ...to, id: message.id });
   }
 
@@ -115,6 +129,12 @@ class EmbeddedBroker implements Broker {
     };
   }
 
+  read(stream: string, reading: JournalReading): JournalEntries {
+    this.#requireOpen();
+    if (!this.#journal || !this.#streams.has(stream)) throw undeclared('stream', stream);
+    return this.#journal.read({ ...reading, signal: AbortSignal.any([reading.signal, this.#reading.signal]) });
+  }
+
   onUnroutable(listener: (message: Unroutable) => void): void {
     this.#unroutable.push(listener);
   }
@@ -126,8 +146,13 @@ class EmbeddedBroker implements Broker {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#reading.abort();
     for (const detach of this.#detachers) detach();
     for (const publish of this.#publishes) publish.fail(closed());
+  }
+
+  #isStreamed(exchange: ExchangeSpec, routingKey: string): boolean {
+    return [...this.#streams.values()].some(({ bindings }) => bindingOf(bindings, exchange, routingKey));
   }
 
   #enqueue(queues: readonly EmbeddedQueue[], wire: Wire): Promise<void> {

@@ -61,7 +61,7 @@ export class Parcel {
 }
 
 /** What cannot be taken apart stays whole, and is no message of ours by its headers. */
-function partsOf(raw: AsyncMessage): readonly AsyncMessage[] {
+export function partsOf(raw: AsyncMessage): readonly AsyncMessage[] {
   if (raw.contentType !== batchContentType) return [raw];
   try {
     return decodeBatch(bodyOf(raw)).map(({ headers, body }) => ({

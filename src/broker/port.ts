@@ -1,5 +1,6 @@
 import type { Message } from '../contract/message.ts';
 import type { Address, Topology } from '../contract/topology.ts';
+import type { JournalEntries, JournalReading } from './journal.ts';
 
 /**
  * The broker as the rest of the program sees it; `rabbitmq.ts` and `embedded.ts` implement it and one contract suite holds both.
@@ -13,8 +14,8 @@ export interface Broker {
   declare(topology: Topology): Promise<void>;
 
   /**
-   * Resolves when the message is safe: on RabbitMQ when every bound quorum queue has confirmed it, embedded when every bound
-   * queue's consumer has acknowledged it.
+   * Resolves when the message is safe: on RabbitMQ when every bound quorum queue and stream has confirmed it, embedded when every bound
+   * queue's consumer has acknowledged it and every bound stream has it in its table.
    * @throws MallError UNAVAILABLE when the broker cannot be reached, DEADLINE_EXCEEDED when it did not confirm in time,
    *   RESOURCE_EXHAUSTED when too many publishes are in flight. The message may have arrived nevertheless.
    */
@@ -25,6 +26,12 @@ export interface Broker {
    * `onDelivery` must not throw; it settles each delivery exactly once, whenever it is done.
    */
   consume(queue: string, prefetch: number, onDelivery: (delivery: Delivery) => void): Promise<Subscription>;
+
+  /**
+   * Reads a declared stream, which is none the poorer for it. Survives reconnects by itself; ends as `JournalReading` says.
+   * @throws MallError UNAVAILABLE when the broker does not answer to begin with, FAILED_PRECONDITION when it has no such stream
+   */
+  read(stream: string, reading: JournalReading): JournalEntries;
 
   /**
    * Told of every message that no queue was bound for; it is done with then. On RabbitMQ one of the processes that listen is told, and also of

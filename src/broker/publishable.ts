@@ -48,7 +48,7 @@ function requireAttribute(field: string, value: string): void {
 }
 
 /** FAILED_PRECONDITION: the broker has been asked for what its topology does not have. */
-export const undeclared = (kind: 'exchange' | 'queue', name: string) =>
+export const undeclared = (kind: 'exchange' | 'queue' | 'stream', name: string) =>
   refused(
     kind,
     name,

@@ -1,6 +1,6 @@
 import type { Channel } from 'rabbitmq-client';
 import { MallError, unavailable } from '../contract/errors.ts';
-import type { ExchangeSpec, QueueSpec, Topology } from '../contract/topology.ts';
+import type { ExchangeSpec, QueueSpec, StreamSpec, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { openConnection } from './rabbitmq-connection.ts';
 
@@ -17,6 +17,10 @@ const maxQueueLength = 1_000_000;
 const deliveryLimit = 1_000_000_000;
 /** Kept of what nobody wanted (policy drop-head: the newest say what is wrong now) and of what nobody could read (reject-publish). Messages. */
 const maxSideQueueLength = 100_000;
+/** Of a stream, beyond which its oldest segment goes: about a hundred million events. Bytes. */
+const maxStreamBytes = 20_000_000_000;
+/** What retention drops at once: RabbitMQ keeps a segment until all of it is too old. Bytes. */
+const streamSegmentBytes = 100_000_000;
 /** A scratch mall's queues go when nobody has used or declared them for an hour. */
 export const scratchExpiryMs = 60 * 60 * 1000;
 /** Bound for no message: nothing is ever published with it. */
@@ -64,6 +68,7 @@ export async function declareTopology(channel: Channel, names: AmqpNames, topolo
     }
     for (const exchange of topology.exchanges) await declareExchange(channel, names, exchange);
     for (const queue of topology.queues) await declareQueue(channel, names, queue);
+    for (const stream of topology.streams) await declareStream(channel, names, stream);
   } catch (error) {
     if ((error as { code?: string }).code !== 'PRECONDITION_FAILED') throw error;
     throw new MallError(
@@ -105,6 +110,24 @@ async function declareQueue(channel: Channel, names: AmqpNames, spec: QueueSpec)
   }
 }
 
+async function declareStream(channel: Channel, names: AmqpNames, spec: StreamSpec): Promise<void> {
+  const queue = names.of(spec.name);
+  await channel.queueDeclare({
+    queue,
+    durable: true,
+    arguments: {
+      'x-queue-type': 'stream',
+      // Whole seconds: RabbitMQ takes a number and a unit. A stream cannot expire: a scratch mall that is killed leaves it behind.
+      'x-max-age': `${Math.ceil(spec.maxAgeMs / 1_000)}s`,
+      'x-max-length-bytes': maxStreamBytes,
+      'x-stream-max-segment-size-bytes': streamSegmentBytes,
+    },
+  });
+  for (const { exchange, routingKey } of spec.bindings) {
+    await channel.queueBind({ queue, exchange: names.of(exchange), routingKey });
+  }
+}
+
 export async function declareSideQueue(
   channel: Channel,
   names: AmqpNames,
@@ -130,7 +153,7 @@ const expiry = (names: AmqpNames) => (names.scratch ? { 'x-expires': scratchExpi
 const deleteDeadlineMs = 30_000;
 
 /**
- * Deletes what a scratch mall declared, messages included. One that was killed goes by itself after an hour.
+ * Deletes what a scratch mall declared, messages included. One that was killed goes by itself after an hour, but for its streams.
  * @throws MallError FAILED_PRECONDITION without a namespace (the real mall is not deleted by a function call), UNAVAILABLE
  */
 export async function deleteTopology(url: string, namespace: string, topology: Topology): Promise<void> {
@@ -157,7 +180,8 @@ export async function deleteTopology(url: string, namespace: string, topology: T
 
 /** Deleting what is not there is no error in RabbitMQ. */
 async function removeAll(channel: Channel, names: AmqpNames, topology: Topology): Promise<void> {
-  for (const { name } of topology.queues) await channel.queueDelete({ queue: names.of(name) });
+  for (const { name } of [...topology.queues, ...topology.streams])
+    await channel.queueDelete({ queue: names.of(name) });
   for (const queue of [names.malformed, names.unroutable]) await channel.queueDelete({ queue });
   for (const { name } of topology.exchanges) await channel.exchangeDelete({ exchange: names.of(name) });
   for (const exchange of [names.unroutable, names.keeper]) await channel.exchangeDelete({ exchange });

@@ -5,6 +5,7 @@ import { fromHeaders, type Message } from '../contract/message.ts';
 import type { Address, Topology } from '../contract/topology.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { rootMessage } from '../kit/root-message.ts';
+import type { JournalEntries, JournalReading } from './journal.ts';
 import type { KeptChannel } from './kept-channel.ts';
 import { bodyOf, MalformedMessages } from './malformed.ts';
 import type { Broker, Delivery, Subscription, Unroutable } from './port.ts';
@@ -12,6 +13,7 @@ import { requirePublishable, undeclared } from './publishable.ts';
 import { openConnection } from './rabbitmq-connection.ts';
 import { RabbitPublisher } from './rabbitmq-publisher.ts';
 import { placeOf, serverVersion } from './rabbitmq-server.ts';
+import { readStream } from './rabbitmq-stream.ts';
 import { QueueSubscription, type RawDelivery } from './rabbitmq-subscription.ts';
 import { AmqpNames, declareTopology, scratchExpiryMs } from './rabbitmq-topology.ts';
 
@@ -83,6 +85,7 @@ class RabbitMqBroker implements Broker {
   readonly #topologies = new Set<Topology>();
   readonly #exchanges = new Set<string>();
   readonly #queues = new Set<string>();
+  readonly #streams = new Set<string>();
   readonly #channels = new Set<KeptChannel>();
   readonly #refresh: NodeJS.Timeout | undefined;
   #unroutable: Array<(message: Unroutable) => void> = [];
@@ -136,6 +139,7 @@ class RabbitMqBroker implements Broker {
     this.#topologies.add(topology);
     for (const { name } of topology.exchanges) this.#exchanges.add(name);
     for (const { name } of topology.queues) this.#queues.add(name);
+    for (const { name } of topology.streams) this.#streams.add(name);
   }
 
   async publish(to: Address, message: Message): Promise<void> {
@@ -167,6 +171,19 @@ class RabbitMqBroker implements Broker {
         });
       }),
     );
+  }
+
+  read(stream: string, reading: JournalReading): JournalEntries {
+    if (!this.#streams.has(stream)) throw undeclared('stream', stream);
+    return readStream({
+      ...reading,
+      signal: AbortSignal.any([reading.signal, this.#closing.signal]),
+      queue: this.#names.of(stream),
+      connection: this.#consuming,
+      publisher: this.#publisher,
+      logger: this.#logger,
+      redeclare: () => this.#redeclare(),
+    });
   }
 
   onUnroutable(listener: (message: Unroutable) => void): void {
@@ -243,7 +260,7 @@ class RabbitMqBroker implements Broker {
   }
 
   async #declareAll(channel: Channel): Promise<void> {
-    await declareTopology(channel, this.#names, { exchanges: [], queues: [] });
+    await declareTopology(channel, this.#names, { exchanges: [], queues: [], streams: [] });
     for (const topology of this.#topologies) await declareTopology(channel, this.#names, topology);
   }
 

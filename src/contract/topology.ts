@@ -19,15 +19,25 @@ export interface QueueSpec {
   readonly bindings: readonly Address[];
 }
 
+/** A log of messages, kept for `maxAgeMs` and read from any place as often as anybody likes. */
+export interface StreamSpec {
+  readonly name: string;
+  readonly maxAgeMs: number;
+  readonly bindings: readonly Address[];
+}
+
 export interface Topology {
   readonly exchanges: readonly ExchangeSpec[];
   readonly queues: readonly QueueSpec[];
+  readonly streams: readonly StreamSpec[];
 }
 
 /** Commands to the hubs; all else is an event. */
 type TaskCommand = 'depot.task_requested' | 'depot.task_cancel_requested';
 const isTaskCommand = (name: MessageName): name is TaskCommand =>
   name === 'depot.task_requested' || name === 'depot.task_cancel_requested';
+
+const eventNames = messageNames.filter((name) => !isTaskCommand(name));
 
 const contexts = ['orders', 'stores', 'payments', 'depot', 'bots'] as const;
 
@@ -73,7 +83,7 @@ export const subscriptions = {
     'bots.task_cancelled',
   ],
   // The kiosk keeps its own catalogue and the time line that shoppers follow.
-  kiosk: messageNames.filter((name) => !isTaskCommand(name)),
+  kiosk: eventNames,
 } as const satisfies Record<string, readonly MessageName[]>;
 
 export type Subscriber = keyof typeof subscriptions;
@@ -81,6 +91,11 @@ export type Subscriber = keyof typeof subscriptions;
 export const inboxOf = (subscriber: Subscriber): string => `${subscriber}.inbox`;
 
 export const hubTasks = 'hub.tasks';
+
+/** Every event, in the order in which the broker took it: for analytics, audits and rebuilds. */
+export const journal = 'journal';
+/** Last month's orders can be looked at this month, and a role that joins late has a month of history. ms */
+export const journalMaxAgeMs = 31 * 24 * 3_600_000;
 
 export function addressOf(name: MessageName): Address {
   if (isTaskCommand(name)) return { exchange: 'depot.tasks', routingKey: hubTasks };
@@ -102,4 +117,6 @@ export const mallTopology: Topology = {
     // Any hub takes any task, and the order of tasks is the table's business: hubs compete.
     { name: hubTasks, singleActiveConsumer: false, bindings: [addressOf('depot.task_requested')] },
   ],
+  // Bound to the known names and not to all: an event that nobody knows stays unroutable, and is an alarm.
+  streams: [{ name: journal, maxAgeMs: journalMaxAgeMs, bindings: eventNames.map(addressOf) }],
 };

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** Every schema and the folder of the role that owns it. A role reads no schema but its own. */
+/** Every schema and the folder of the role that owns it; the journal's is the embedded broker's. A role reads no schema but its own. */
 const owners = {
   orders: 'services/orders',
   stores: 'services/stores',
@@ -8,6 +8,7 @@ const owners = {
   depot: 'services/depot',
   hub: 'hub',
   kiosk: 'gateways/kiosk',
+  journal: 'database/journal',
 } as const;
 export type SchemaName = keyof typeof owners;
 
@@ -19,3 +20,6 @@ export const migrations = (Object.keys(owners) as SchemaName[]).map((schema) => 
   schema,
   folder: migrationsOf(schema),
 }));
+
+/** Those with an outbox and an inbox. */
+export const messagingSchemas = (Object.keys(owners) as SchemaName[]).filter((schema) => schema !== 'journal');

@@ -7,7 +7,7 @@ const inboxOutcomes = ['handled', 'stale', 'parked', 'dropped'] as const;
 export type InboxOutcome = (typeof inboxOutcomes)[number];
 
 /** The columns of a message, the same wherever one is kept. */
-const messageColumns = () => ({
+export const messageColumns = () => ({
   messageId: text('message_id').notNull(),
   name: text('name').notNull(),
   key: text('key').notNull(),

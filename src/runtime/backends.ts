@@ -1,10 +1,14 @@
 import type { Logger } from 'pino';
 import { createEmbeddedBroker } from '../broker/embedded.ts';
+import type { JournalStore } from '../broker/journal.ts';
 import type { Broker } from '../broker/port.ts';
 import { connectRabbitMq } from '../broker/rabbitmq.ts';
 import type { Config } from '../config.ts';
 import { type Code, MallError } from '../contract/errors.ts';
+import { journalMaxAgeMs } from '../contract/topology.ts';
 import { startEmbeddedPostgres } from '../database/embedded.ts';
+import { TableJournal } from '../database/journal/table-journal.ts';
+import { migrationsOf } from '../database/migrations.ts';
 import type { Database } from '../database/port.ts';
 import { connectDatabase } from '../database/postgres.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
@@ -48,29 +52,42 @@ export async function openBackends(config: Config, options: BackendOptions): Pro
       });
   const url = config.databaseUrl || embedded!.url;
   const database = connectDatabase({ url, poolSize, applicationName, logger });
+  let journal: TableJournal | undefined;
   try {
     await reach(() => database.ping(), `PostgreSQL at ${database.address} (DATABASE_URL)`, options);
-    const broker = await openBroker(config, options);
+    if (!config.amqpUrl) journal = await openJournal(database, logger);
+    const broker = await openBroker(config, options, journal);
     broker.onUnroutable((message) => logger.error(message, 'a message that no queue is bound for'));
     return {
       database,
       broker,
       async close() {
         await broker.close();
+        await journal?.close();
         await database.close();
         await embedded?.stop();
       },
     };
   } catch (error) {
+    await journal?.close();
     await database.close();
     await embedded?.stop();
     throw error;
   }
 }
 
-function openBroker({ amqpUrl, namespace }: Config, options: BackendOptions): Promise<Broker> {
+async function openJournal(database: Database, logger: Logger): Promise<TableJournal> {
+  await database.migrate('journal', migrationsOf('journal'));
+  return new TableJournal({ database, logger, maxAgeMs: journalMaxAgeMs });
+}
+
+async function openBroker(
+  { amqpUrl, namespace }: Config,
+  options: BackendOptions,
+  journal: JournalStore | undefined,
+): Promise<Broker> {
   const { logger } = options;
-  if (!amqpUrl) return Promise.resolve(createEmbeddedBroker({ logger }));
+  if (!amqpUrl) return createEmbeddedBroker({ logger, ...(journal && { journal }) });
   return reach(
     () => connectRabbitMq({ url: amqpUrl, namespace, logger }),
     `RabbitMQ at ${withoutPassword(amqpUrl)} (AMQP_URL)`,

@@ -95,7 +95,7 @@ describe('embedded broker', () => {
     const broker = await declared();
     await broker.declare(testTopology);
     const [queue] = testTopology.queues;
-    const other = { exchanges: [], queues: [{ ...queue!, singleActiveConsumer: false }] };
+    const other = { exchanges: [], queues: [{ ...queue!, singleActiveConsumer: false }], streams: [] };
     await expect(broker.declare(other)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
   });
 });

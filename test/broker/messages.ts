@@ -16,6 +16,16 @@ export const testTopology: Topology = {
     { name: 'two.inbox', singleActiveConsumer: true, bindings: [{ exchange: 'orders.events', routingKey: '#.ready' }] },
     { name: 'work', singleActiveConsumer: false, bindings: [{ exchange: 'depot.tasks', routingKey: 'work' }] },
   ],
+  streams: [
+    {
+      name: 'journal',
+      maxAgeMs: 3_600_000,
+      bindings: [
+        { exchange: 'orders.events', routingKey: 'orders.*' },
+        { exchange: 'depot.tasks', routingKey: 'work' },
+      ],
+    },
+  ],
 };
 
 /** To `one.inbox` alone, to both inboxes, to the shared queue, to nobody. */

@@ -319,12 +319,12 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
     expect(await consumeAcking(brokers[0]!).then((received) => received.atLeast(6))).toHaveLength(6);
   });
 
-  test('leaves nothing behind of a scratch mall whose queues have expired', async () => {
+  test('leaves nothing behind of a scratch mall whose queues have expired but its streams, which cannot, and what they are bound to', async () => {
     const broker = await mall.connect();
     await broker.close();
-    const { queues, exchanges } = testTopology;
-    // What `x-expires` does after an hour.
-    for (const name of [...queues.map((each) => each.name), 'unroutable', 'malformed']) {
+    const { queues, exchanges, streams } = testTopology;
+    // What `x-expires` does after an hour; and somebody for the streams.
+    for (const name of [...[...queues, ...streams].map((each) => each.name), 'unroutable', 'malformed']) {
       await channel.queueDelete({ queue: `${mall.namespace}.${name}` });
     }
     for (const name of [...exchanges.map((each) => each.name), 'unroutable', 'keeper']) {

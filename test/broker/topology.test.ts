@@ -3,7 +3,7 @@ import { routes } from '../../src/broker/routing.ts';
 import { isMessageName, messageNames } from '../../src/contract/events.ts';
 import { addressOf, inboxOf, mallTopology, type Subscriber, subscriptions } from '../../src/contract/topology.ts';
 
-const { exchanges, queues } = mallTopology;
+const { exchanges, queues, streams } = mallTopology;
 const exchangeNamed = (name: string) => exchanges.find((exchange) => exchange.name === name);
 
 /** Queues that a message of this name reaches. */
@@ -46,6 +46,20 @@ describe('topology', () => {
       expect(got.toSorted()).toEqual(subscribed.toSorted());
     },
   );
+
+  test('keeps every event in the journal, and no command', () => {
+    const kept = messageNames.filter((name) => {
+      const to = addressOf(name);
+      return streams.some(({ bindings }) =>
+        bindings.some((each) => each.exchange === to.exchange && each.routingKey === to.routingKey),
+      );
+    });
+    expect(streams.map(({ name }) => name)).toEqual(['journal']);
+    expect(messageNames.filter((name) => !kept.includes(name))).toEqual([
+      'depot.task_requested',
+      'depot.task_cancel_requested',
+    ]);
+  });
 
   test('keeps the inboxes in order, and lets the hubs compete', () => {
     for (const { name, singleActiveConsumer } of queues)

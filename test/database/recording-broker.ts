@@ -29,6 +29,7 @@ export class RecordingBroker implements Broker {
 
   declare = nothing;
   consume = nothing;
+  read = nothing;
   onUnroutable = nothing;
   ping = nothing;
   close = nothing;
