@@ -43,6 +43,7 @@ const variables = {
   traceFile: 'MALLBOTS_TRACE_FILE',
   metricsFile: 'MALLBOTS_METRICS_FILE',
   metricIntervalMs: 'OTEL_METRIC_EXPORT_INTERVAL',
+  jaegerUrl: 'JAEGER_URL',
   logLevel: 'MALLBOTS_LOG_LEVEL',
   hubLeaseMs: 'MALLBOTS_HUB_LEASE_MS',
 } as const;
@@ -101,6 +102,10 @@ const schema = z.object({
   metricsFile: z.string().optional(),
   /** Shorter than 100 ms, collecting would cost more than what is measured. */
   metricIntervalMs: whole(100, 3_600_000, 'milliseconds').optional(),
+  /** Where traces are looked up; empty: in the local file. */
+  jaegerUrl: url(/^https?$/, 'http://127.0.0.1:16686')
+    .or(z.literal(''))
+    .default(''),
   logLevel: z.enum(logLevels, `give one of ${logLevels.join(', ')}`).default('info'),
   /** How long a bot keeps its tasks without a heartbeat; the other times of the hub follow from it. Shorter than 500 ms, a busy machine loses leases. */
   hubLeaseMs: whole(500, 600_000, 'milliseconds').default(10_000),

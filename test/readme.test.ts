@@ -21,6 +21,14 @@ const ci = readFileSync('.ci/run', 'utf8');
 const forAWhile = (command: string) =>
   `timeout --preserve-status --signal=INT 4 ${command.trim()} 2>&1 || [ $? = 130 ]`;
 
+/** The rows of a waterfall, without what is different each time: times, bars, branches, and in which order receivers took a message. */
+const stepsOf = (text: string): string[] =>
+  [...text.matchAll(/^ *[\d.]+ m?s +[\d.]+ m?s +[█▏]+[ │├└]*(.*?)(?: {2}.*)?$/gm)].map(([, step]) => {
+    const [, who = '', what = ''] = /^(.*?) (\S+)$/.exec(step!)!;
+    const [from, to = ''] = who.split(' → ');
+    return `${from} ${to.split(', ').toSorted().join()} ${what.slice(0, 5)}`;
+  });
+
 /** How long robots may take for the order of the README. */
 const readyTimeoutSeconds = 150;
 
@@ -108,6 +116,10 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       expect(output).toMatch(/fleet stopped/);
       expect(output).toMatch(/PostgreSQL .* embedded/);
       expect(output).toContain('fleet.v1.Hub/Session');
+      const printed = blocks.find(({ text }) => text.includes('bot shop task'))!;
+      expect(stepsOf(output)).toEqual(expect.arrayContaining(stepsOf(printed.text)));
+      expect(stepsOf(printed.text).length).toBeGreaterThan(20);
+      expect(output).toMatch(/s from the order to its pickup/);
     });
   });
 });

@@ -2,29 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import {
   ATTR_MESSAGING_MESSAGE_ID,
   ATTR_MESSAGING_OPERATION_TYPE,
-  ATTR_SERVICE_NAME,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { ATTR_ORDER_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
-
-/** The parts of OTLP JSON (`ExportTraceServiceRequest`) that are looked at here. */
-interface OtlpRequest {
-  resourceSpans?: Array<{
-    resource?: { attributes?: OtlpAttribute[] };
-    scopeSpans?: Array<{ spans?: OtlpSpan[] }>;
-  }>;
-}
-interface OtlpSpan {
-  traceId: string;
-  spanId: string;
-  parentSpanId?: string;
-  name: string;
-  attributes?: OtlpAttribute[];
-  links?: Array<{ traceId: string }>;
-}
-interface OtlpAttribute {
-  key: string;
-  value: { stringValue?: string; boolValue?: boolean };
-}
+import { ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
+import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans } from '../telemetry/recorded-span.ts';
 
 export interface SpanFact {
   readonly traceId: string;
@@ -48,36 +28,26 @@ export function readSpans(file: string): SpanFact[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
-    .flatMap((line) => (line === '' ? [] : spansOf(parse(line))));
+    .flatMap((line) => (line === '' ? [] : recordedSpans(parse(line)).map(factOf)));
 }
 
-function parse(line: string): OtlpRequest {
+function parse(line: string): OtlpTraces {
   try {
-    return JSON.parse(line) as OtlpRequest;
+    return JSON.parse(line) as OtlpTraces;
   } catch {
     return {};
   }
 }
 
-function spansOf({ resourceSpans = [] }: OtlpRequest): SpanFact[] {
-  return resourceSpans.flatMap(({ resource, scopeSpans = [] }) => {
-    const service = attribute(resource?.attributes, ATTR_SERVICE_NAME);
-    return scopeSpans.flatMap(({ spans = [] }) =>
-      spans.map(({ traceId, spanId, parentSpanId = '', name, attributes = [], links = [] }) => ({
-        traceId,
-        spanId,
-        parentSpanId,
-        name,
-        service,
-        orderId: attribute(attributes, ATTR_ORDER_ID),
-        linkedTraceIds: links.map((link) => link.traceId),
-        traceUnknown: attributes.some(({ key, value }) => key === ATTR_ORDER_TRACE_UNKNOWN && value.boolValue === true),
-        operation: attribute(attributes, ATTR_MESSAGING_OPERATION_TYPE),
-        messageId: attribute(attributes, ATTR_MESSAGING_MESSAGE_ID),
-      })),
-    );
-  });
-}
-
-const attribute = (attributes: OtlpAttribute[] | undefined, key: string): string =>
-  attributes?.find((candidate) => candidate.key === key)?.value.stringValue ?? '';
+const factOf = (span: RecordedSpan): SpanFact => ({
+  traceId: span.traceId,
+  spanId: span.spanId,
+  parentSpanId: span.parentSpanId,
+  name: span.name,
+  service: span.service,
+  orderId: orderOf(span),
+  linkedTraceIds: span.links.map((link) => link.traceId),
+  traceUnknown: span.attributes[ATTR_ORDER_TRACE_UNKNOWN] === true,
+  operation: String(span.attributes[ATTR_MESSAGING_OPERATION_TYPE] ?? ''),
+  messageId: String(span.attributes[ATTR_MESSAGING_MESSAGE_ID] ?? ''),
+});

@@ -15,15 +15,26 @@ const maxCellChars = 26;
 
 const graphemes = new Intl.Segmenter();
 
-/** `text`, cut to what a cell holds. What this program coloured is its own and short. */
-function cell(text: string): string {
-  if (stripVTControlCharacters(text) !== text) return text;
+/** `text`, cut to so many characters. */
+export function shortened(text: string, maxChars: number): string {
+  if (maxChars <= 0) return '';
+  if (text.length <= maxChars) return text;
   const characters = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  return characters.length > maxCellChars ? `${characters.slice(0, maxCellChars - 1).join('')}…` : text;
+  return characters.length > maxChars ? `${characters.slice(0, maxChars - 1).join('')}…` : text;
 }
 
-/** Rows under `head`, one line each. */
-export function writeTable(head: readonly string[], rows: ReadonlyArray<readonly string[]>): void {
+/** Columns where standard output is no terminal: what a page of documentation holds. */
+const columnsOfNoTerminal = 100;
+export const terminalColumns = (): number => process.stdout.columns || columnsOfNoTerminal;
+
+/** Rows under `head`, one line each, and of each cell so many characters. */
+export function writeTable(
+  head: readonly string[],
+  rows: ReadonlyArray<readonly string[]>,
+  maxChars = maxCellChars,
+): void {
+  // What this program coloured is its own and short.
+  const cell = (text: string) => (stripVTControlCharacters(text) === text ? shortened(text, maxChars) : text);
   const table = new Table({
     head: head.map((name) => coloured('bold', name)),
     // The library's own colours do not ask whether anybody wants them.

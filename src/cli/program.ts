@@ -26,6 +26,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     open: async () => (await import('./open.ts')).openCommand(),
   },
   'For operators:': {
+    trace: async () => (await import('./trace.ts')).traceCommand(),
     doctor: async () => (await import('./doctor.ts')).doctorCommand(),
     protocol: async () => (await import('./protocol.ts')).protocolCommand(),
     migrate: async () => (await import('./migrate.ts')).migrateCommand(),

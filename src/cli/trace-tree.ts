@@ -1,0 +1,68 @@
+import { ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
+import type { RecordedSpan } from '../telemetry/recorded-span.ts';
+
+export interface TraceNode {
+  readonly span: RecordedSpan;
+  /** In the order of their beginnings. */
+  readonly children: readonly TraceNode[];
+  /** It names a parent that was not recorded: its process was killed, or did not sample. */
+  readonly isStray: boolean;
+}
+
+/** The spans of one trace as a tree. What has no parent that is there stands below the first span of the trace. */
+export function treeOf(spans: readonly RecordedSpan[]): TraceNode {
+  const known = new Set(spans.map(({ spanId }) => spanId));
+  const sorted = spans.toSorted((a, b) => a.startUs - b.startUs || a.endUs - b.endUs);
+  const root = sorted.find(({ parentSpanId }) => parentSpanId === '') ?? sorted[0]!;
+  const children = Map.groupBy(
+    sorted.filter((span) => span !== root),
+    ({ parentSpanId }) => (known.has(parentSpanId) ? parentSpanId : root.spanId),
+  );
+  const seen = new Set<string>();
+  const nodeOf = (span: RecordedSpan): TraceNode => {
+    // A span that was exported twice, or a ring: neither may go on for ever.
+    seen.add(span.spanId);
+    const below = (children.get(span.spanId) ?? []).filter(({ spanId }) => !seen.has(spanId));
+    return {
+      span,
+      isStray: span.parentSpanId !== '' && !known.has(span.parentSpanId),
+      children: below.flatMap((child) => (seen.has(child.spanId) ? [] : [nodeOf(child)])),
+    };
+  };
+  return nodeOf(root);
+}
+
+/** Refusals that a caller records as its error, by the RPC conventions: an answer, and nobody's failure. */
+const answers = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION', 'ABORTED']);
+export const hasFailed = ({ failed, attributes }: RecordedSpan): boolean =>
+  failed && !answers.has(String(attributes[ATTR_RPC_STATUS_CODE] ?? ''));
+
+/** A request that only looks: it runs beside what happens to the order, some for as long as that takes. */
+export const isLook = ({ kind, name }: RecordedSpan): boolean => kind === 'server' && name.startsWith('GET ');
+
+/** Whether a trace led to anything: effects leave as messages. */
+export const hasEffect = (spans: readonly RecordedSpan[]): boolean =>
+  spans.some(({ kind }) => kind === 'producer' || kind === 'consumer');
+
+/** Spans below and including looks are left out. */
+export function withoutLooks(root: TraceNode): RecordedSpan[] {
+  return isLook(root.span) ? [] : [root.span, ...root.children.flatMap(withoutLooks)];
+}
+
+export interface Gap {
+  readonly startUs: number;
+  readonly endUs: number;
+  /** What ended it. */
+  readonly next: RecordedSpan;
+}
+
+/** Times of at least `leastUs` in which nothing ran. */
+export function gapsOf(spans: readonly RecordedSpan[], leastUs: number): Gap[] {
+  const gaps: Gap[] = [];
+  let coveredUs = Number.POSITIVE_INFINITY;
+  for (const span of spans.toSorted((a, b) => a.startUs - b.startUs)) {
+    if (span.startUs - coveredUs >= leastUs) gaps.push({ startUs: coveredUs, endUs: span.startUs, next: span });
+    coveredUs = coveredUs === Number.POSITIVE_INFINITY ? span.endUs : Math.max(coveredUs, span.endUs);
+  }
+  return gaps;
+}
