@@ -1,8 +1,10 @@
 import { SpanKind, type Tracer } from '@opentelemetry/api';
 import type { Offer } from '../../src/gen/fleet/v1/fleet.ts';
-import { Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import { Outcome, Progress, Result, WhileCutOff } from '../../src/gen/fleet/v1/fleet.ts';
 import { heldNote } from './journal.ts';
 import type { PreparedWork, RawStep } from './kind.ts';
+import { LeaseWatch } from './lease-clock.ts';
+import type { BotLogger } from './logger.ts';
 import type { Outbox, ReliableBody } from './outbox.ts';
 import {
   ATTR_BOT_ID,
@@ -32,6 +34,7 @@ export interface AssignmentPorts {
   readonly botId: string;
   readonly tracer: Tracer;
   readonly outbox: Outbox;
+  readonly logger: BotLogger;
   /** Largest payload in bytes that the hub takes. */
   maxPayloadBytes(): number;
   /** Something is in the outbox. */
@@ -54,6 +57,9 @@ export class Assignment {
   readonly #stop = new AbortController();
   /** Aborted when nothing that is said about this assignment counts any more. */
   readonly #void = new AbortController();
+  readonly #lease = new LeaseWatch(() => this.#cutOff());
+  /** Before the answer to the offer can have been sent, ms of `performance.now()`. */
+  readonly acceptedAtMs = performance.now();
   #offer: Offer;
   #phase: Phase;
   #cancelAsked = false;
@@ -77,6 +83,18 @@ export class Assignment {
     return keyOf(this.#offer.taskId, this.#offer.fence);
   }
 
+  /** For spans and log lines. */
+  get about(): Readonly<Record<string, string | number>> {
+    const { taskId, fence, orderId } = this.#offer;
+    return {
+      [ATTR_BOT_ID]: this.#ports.botId,
+      [ATTR_ORDER_ID]: orderId,
+      [ATTR_CORRELATION_ID]: orderId,
+      [ATTR_TASK_ID]: taskId,
+      [ATTR_FENCE]: fence,
+    };
+  }
+
   get phase(): Phase {
     return this.#phase;
   }
@@ -88,6 +106,7 @@ export class Assignment {
   /** Aborts the handler, if there is one, and drops what was to be reported. */
   lose(why: AbortCause, detail: string): void {
     const reason = new TaskAborted(why, detail);
+    this.#lease.stop();
     this.#void.abort(reason);
     this.#stop.abort(reason);
     this.#ports.outbox.forget(this.key);
@@ -116,25 +135,30 @@ export class Assignment {
     this.#stop.abort(new TaskAborted(why, detail));
   }
 
+  /** The hub keeps the lease at least so long, ms of `performance.now()`. Beyond it the work does not go on where its kind says so. */
+  keepUntil(endsAtMs: number): void {
+    if (this.#offer.whileCutOff === WhileCutOff.STOP && this.#phase !== 'reported') this.#lease.extend(endsAtMs);
+  }
+
+  #cutOff(): void {
+    if (this.#phase !== 'working') return;
+    this.#ports.logger.warn(this.about, 'the lease has run out by the clock of this bot: its task is stopped');
+    this.stop('cut-off', 'the lease has run out by the clock of this bot');
+  }
+
   /**
    * Reports the start, runs the handler, reports how it ended. Its span is below the lease's, or below the offer's where the lease brought
    * no trace context. Resolves when that is in the outbox, or does not count; never rejects.
    */
   async run(leaseTraceparent: string): Promise<void> {
     const { taskId, fence, attempt, orderId, deadline } = this.offer;
+    const attributes = this.about;
     this.#phase = 'working';
     const before = this.#ports.outbox
       .reportsOf(this.key)
       .flatMap(({ body }) => (body.$case === 'progress' ? [body.value] : []));
     const hasStarted = before.some(({ started }) => started);
     const resumedFrom = before.filter(({ started }) => !started).map(({ payload }) => payload);
-    const attributes = {
-      [ATTR_BOT_ID]: this.#ports.botId,
-      [ATTR_ORDER_ID]: orderId,
-      [ATTR_CORRELATION_ID]: orderId,
-      [ATTR_TASK_ID]: taskId,
-      [ATTR_FENCE]: fence,
-    };
     const work = async (step: RawStep) => {
       traceparent = step.traceparent;
       if (!hasStarted) await this.#reportStart(traceparent);
@@ -163,6 +187,7 @@ export class Assignment {
       (thrown) => failureOf(thrown, this.#cancelAsked),
     );
     this.#phase = 'reported';
+    this.#lease.stop();
     if (!this.isLost) await this.#conclude(ending, traceparent).catch(() => {});
   }
 

@@ -7,15 +7,15 @@ import {
   type Offer,
   type OfferReply,
   Outcome,
-  type TaskVerdict,
   Verdict,
+  type Welcome,
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignment, type AssignmentPorts, keyOf } from './assignment.ts';
+import { durationMs } from './duration.ts';
 import { heldNote, type Journal } from './journal.ts';
 import type { PreparedWork, ServedKind } from './kind.ts';
-import type { BotLogger } from './logger.ts';
+import type { LeaseClock } from './lease-clock.ts';
 import type { Entry } from './outbox.ts';
-import { ATTR_BOT_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from './spans.ts';
 import type { AbortCause } from './task.ts';
 
 /** An accepted offer whose lease does not come in this time is given up: its credit is needed. */
@@ -25,8 +25,8 @@ const rememberedAnswers = 256;
 
 export interface AssignmentsPorts extends AssignmentPorts {
   readonly kinds: ReadonlyMap<string, ServedKind>;
-  readonly logger: BotLogger;
   readonly journal: Journal;
+  readonly clock: LeaseClock;
   /** Refuses a hub frame. */
   complain(nack: Partial<Nack>): void;
   /** The number of assignments, or the phase of one, is another. */
@@ -124,8 +124,11 @@ export class Assignments {
     this.#ports.changed();
   }
 
-  lease({ taskId, fence }: Lease, traceparent: string, seq: number): void {
+  lease({ taskId, fence, duration, renewedBy }: Lease, traceparent: string, seq: number): void {
     const assignment = this.#find(taskId, fence);
+    const fromMs = renewedBy ? this.#ports.clock.beatAtMs(renewedBy) : assignment?.acceptedAtMs;
+    if (duration && fromMs !== undefined) assignment?.keepUntil(fromMs + durationMs(duration));
+    if (renewedBy) return;
     if (assignment?.phase === 'accepted') {
       this.#begin(assignment, traceparent);
       return;
@@ -152,7 +155,7 @@ export class Assignments {
   }
 
   /** After a reconnect: what the hub says about each task that the bot said it holds. */
-  verdicts(verdicts: readonly TaskVerdict[]): void {
+  verdicts({ verdicts, leaseDuration }: Pick<Welcome, 'verdicts' | 'leaseDuration'>): void {
     for (const { taskId, fence, verdict, renewedFence } of verdicts) {
       const assignment = this.#find(taskId, fence);
       if (!assignment) continue;
@@ -163,6 +166,7 @@ export class Assignments {
         continue;
       }
       if (verdict === Verdict.REPORT_IN_FULL) assignment.renew(renewedFence);
+      if (leaseDuration) assignment.keepUntil(this.#ports.clock.helloAtMs + durationMs(leaseDuration));
       // "Still yours": the hub has leased it, and its Lease was lost with the old connection.
       if (assignment.phase === 'accepted') this.#begin(assignment);
     }
@@ -263,14 +267,8 @@ export class Assignments {
   }
 
   #lose(assignment: Assignment, why: AbortCause, detail: string): void {
-    const { taskId, fence, orderId } = assignment.offer;
-    const about = {
-      [ATTR_BOT_ID]: this.#ports.botId,
-      [ATTR_TASK_ID]: taskId,
-      [ATTR_FENCE]: fence,
-      [ATTR_ORDER_ID]: orderId,
-    };
-    this.#ports.logger.info({ ...about, why, detail }, 'task is lost to this bot');
+    const { taskId } = assignment.offer;
+    this.#ports.logger.info({ ...assignment.about, why, detail }, 'task is lost to this bot');
     assignment.lose(why, detail);
     if (this.#held.get(taskId) === assignment) this.#held.delete(taskId);
     if (assignment.phase === 'working') this.#windingUp.add(assignment);

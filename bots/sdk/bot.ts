@@ -7,6 +7,7 @@ import { type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.
 import { dialHub } from './hub-client.ts';
 import { Journal } from './journal.ts';
 import type { ServedKind } from './kind.ts';
+import { LeaseClock } from './lease-clock.ts';
 import { Listeners } from './listeners.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
@@ -42,6 +43,7 @@ export class Bot implements AsyncDisposable {
   readonly #outbox: Outbox;
   readonly #assignments: Assignments;
   readonly #selfReport: SelfReport;
+  readonly #clock = new LeaseClock();
   readonly #stopping = new AbortController();
   readonly #listeners = new Listeners<BotEvents>();
   readonly #watch = new Watch();
@@ -71,6 +73,7 @@ export class Bot implements AsyncDisposable {
       tracer: options.tracer ?? trace.getTracer('mallbots-bot'),
       outbox: this.#outbox,
       journal: this.#journal,
+      clock: this.#clock,
       maxPayloadBytes: () => this.#maxFrameBytes - frameOverheadBytes,
       written: () => this.#session?.pump(),
       complain: (nack) => this.#session?.complain(nack),
@@ -81,6 +84,7 @@ export class Bot implements AsyncDisposable {
       bootCount,
       kinds: this.#kinds,
       assignments: this.#assignments,
+      clock: this.#clock,
     });
     // Bots of one fleet start at different hubs.
     const first = Math.floor(this.#random() * this.#hubs.length);
@@ -204,7 +208,7 @@ export class Bot implements AsyncDisposable {
     this.#resumeToken = welcome.resumeToken;
     this.#journal.note({ type: 'token', token: welcome.resumeToken.toString('base64') });
     this.#maxFrameBytes = welcome.maxFrameBytes || defaultMaxFrameBytes;
-    this.#assignments.verdicts(welcome.verdicts);
+    this.#assignments.verdicts(welcome);
     if (!this.#leaving) this.#assignments.close(undefined);
     const { hubId, sessionId, epoch, resumed } = welcome;
     this.#enter({ at: 'ready', hub, hubId, sessionId, epoch, resumed });

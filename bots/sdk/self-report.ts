@@ -2,6 +2,7 @@ import type { Hello } from '../../src/gen/fleet/v1/fleet.ts';
 import type { Assignments } from './assignments.ts';
 import type { BotOptions } from './bot-options.ts';
 import type { ServedKind } from './kind.ts';
+import type { LeaseClock } from './lease-clock.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { ATTR_BOT_ID } from './spans.ts';
 import type { LossyBody } from './uplink.ts';
@@ -11,6 +12,7 @@ export interface SelfReportPorts {
   readonly bootCount: number;
   readonly kinds: ReadonlyMap<string, ServedKind>;
   readonly assignments: Assignments;
+  readonly clock: LeaseClock;
 }
 
 /** What the bot says about itself: in the handshake, at each heartbeat, in telemetry. */
@@ -27,7 +29,8 @@ export class SelfReport {
 
   /** `resume` is what is left of the session before. */
   hello(resume: { readonly token: Uint8Array; readonly lastHubSeq: number }): Hello {
-    const { instanceId, bootCount, kinds, assignments } = this.#ports;
+    const { instanceId, bootCount, kinds, assignments, clock } = this.#ports;
+    clock.sayHello();
     return {
       botId: this.#options.botId,
       instanceId,
@@ -46,7 +49,7 @@ export class SelfReport {
 
   heartbeat(): LossyBody {
     const value = {
-      sentAt: new Date(),
+      sentAt: this.#ports.clock.beat(),
       position: this.#read('position'),
       battery: this.#read('battery') ?? 1,
       heldTasks: this.#ports.assignments.held(),

@@ -6,7 +6,7 @@ import {
   NackReason,
   type Welcome,
 } from '../../src/gen/fleet/v1/fleet.ts';
-import type { Duration } from '../../src/gen/google/protobuf/duration.ts';
+import { durationMs } from './duration.ts';
 import { type HubLine, Unreadable } from './hub-client.ts';
 import type { Outbox } from './outbox.ts';
 import { type LossyBody, Uplink } from './uplink.ts';
@@ -48,9 +48,6 @@ export interface SessionEnd {
   /** Set when the hub asked the bot to go: it comes back after a random time up to this, ms. */
   readonly retryAfterMs: number | undefined;
 }
-
-const durationMs = (duration: Duration | undefined): number =>
-  duration ? duration.seconds * 1_000 + duration.nanos / 1_000_000 : 0;
 
 /** One connection of a bot, from Hello to the status that ends it. Never throws; `ended` never rejects. */
 export class Session {

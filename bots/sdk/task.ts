@@ -53,9 +53,10 @@ export class TaskFailed extends Error {
 /**
  * cancelled: the hub asks to stop; what the handler did so far is still reported.
  * lease-lost: the task is another bot's, or nobody's; nothing that is reported counts.
+ * cut-off: the lease has run out by this bot's own clock, and tasks of this kind stop then; what was done is reported when the hub is back.
  * shutdown: this bot leaves. killed: this bot pretends to have died.
  */
-export type AbortCause = 'cancelled' | 'lease-lost' | 'shutdown' | 'killed';
+export type AbortCause = 'cancelled' | 'lease-lost' | 'cut-off' | 'shutdown' | 'killed';
 
 /** The reason of `task.signal`. */
 export class TaskAborted extends Error {

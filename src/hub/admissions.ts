@@ -32,6 +32,8 @@ export interface Admitted {
   readonly kept: readonly Task[];
   /** Of those among them that were lost and are given back: the fence under which the bot still has them, by task. */
   readonly renewed: ReadonlyMap<string, number>;
+  /** Tasks that have ended by this bot's result, which it still has because it has not heard so. */
+  readonly ended: ReadonlySet<string>;
 }
 
 export interface AdmissionPorts {
@@ -107,13 +109,13 @@ export class Admissions {
       }
       const epochs = await claimBots(tx.orm, [...claims.values()], times.leaseMs);
       const claimed = [...epochs.keys()].flatMap((botId) => applicants.get(botId)!.introduction.held);
-      const { now, tasks } = await lockTasksOf(
+      const { now, tasks: found } = await lockTasksOf(
         tx.orm,
         [...epochs.keys()],
         claimed.map(({ taskId }) => taskId),
       );
       const admitted = new Map([...applicants].filter(([botId]) => epochs.has(botId)));
-      const returned = tasks.flatMap((task) => this.#returned(tx, task, admitted, now));
+      const returned = found.flatMap((task) => this.#returned(tx, task, admitted, now));
       await ledger.commit(
         tx,
         returned.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
@@ -127,7 +129,8 @@ export class Admissions {
         const renewed = new Map(
           of.flatMap(({ decision: { task }, fence }) => (fence < task.fence ? [[task.taskId, fence] as const] : [])),
         );
-        outcomes.set(botId, { epoch, sessionId, continues, supersededOn, kept: tasks, renewed });
+        const ended = endedBy(applicants.get(botId)!, found);
+        outcomes.set(botId, { epoch, sessionId, continues, supersededOn, kept: tasks, renewed, ended });
       }
       return { outcomes, areQueued: kept.length < returned.length };
     });
@@ -169,6 +172,19 @@ export class Admissions {
     const decision = ledger.decide(tx, task, { type: 'dropped', botId: holder, reason }, now);
     return decision.verdict === 'changed' ? [{ botId: holder, fence: task.fence, decision, isKept: false }] : [];
   }
+}
+
+/** Tasks whose result is the one that the bot still has: it sends it again, and is told that it counts. */
+function endedBy({ introduction: { botId, held } }: Applicant, tasks: readonly Task[]): Set<string> {
+  const isEnded = ({ taskId, fence }: (typeof held)[number]) =>
+    tasks.some(
+      (task) =>
+        task.taskId === taskId &&
+        task.fence === fence &&
+        (task.phase.state === 'SUCCEEDED' || task.phase.state === 'FAILED') &&
+        task.phase.botId === botId,
+    );
+  return new Set(held.filter((each) => each.finished && isEnded(each)).map(({ taskId }) => taskId));
 }
 
 const cameSecond = (botId: string) =>

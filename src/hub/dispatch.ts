@@ -5,7 +5,7 @@ import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { type Assign, type Candidate, canTake, type Pair, roomOf } from './assign.ts';
 import type { HubMetrics } from './hub-metrics.ts';
-import { policyOf } from './kinds/policy.ts';
+import type { PolicyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
 import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
@@ -17,6 +17,7 @@ export interface DispatchPorts {
   readonly roster: Roster;
   readonly ledger: Ledger;
   readonly assign: Assign;
+  readonly policyOf: PolicyOf;
   readonly times: HubTimes;
   readonly metrics: HubMetrics;
   readonly tracer: Tracer;
@@ -158,7 +159,7 @@ export class Dispatch {
 
   #offer(task: Task): void {
     if (task.phase.state !== 'OFFERED') return;
-    const { roster, ledger, times, metrics, tracer, logger } = this.#ports;
+    const { roster, ledger, policyOf, times, metrics, tracer, logger } = this.#ports;
     const { botId, heldUntil } = task.phase;
     const { taskId, orderId, fence, attempt, schema, priority, deadline, createdAt } = task;
     const seat: Seat | undefined = roster.find(botId);

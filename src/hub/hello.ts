@@ -32,7 +32,7 @@ export interface Introduction {
   /** Tasks that the bot may hold at once, by kind; only kinds that it serves. */
   readonly credits: ReadonlyMap<string, number>;
   readonly digests: ReadonlySet<string>;
-  readonly held: ReadonlyArray<{ readonly taskId: string; readonly fence: number }>;
+  readonly held: ReadonlyArray<{ readonly taskId: string; readonly fence: number; readonly finished: boolean }>;
   readonly position: Position | undefined;
 }
 
@@ -79,7 +79,7 @@ export function readHello(hello: Hello): Introduction {
       credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, served)]),
     ),
     digests: new Set(kinds.flatMap(({ digests }) => digests)),
-    held: heldTasks.map(({ taskId, fence }) => ({ taskId, fence })),
+    held: heldTasks.map(({ taskId, fence, finished }) => ({ taskId, fence, finished })),
     position: position && readPosition('hello.position', position),
   };
 }

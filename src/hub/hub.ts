@@ -22,6 +22,7 @@ import { Dispatch } from './dispatch.ts';
 import { hubDefinition } from './envelope.ts';
 import { startIngest } from './ingest.ts';
 import { Intake } from './intake.ts';
+import { type KindPolicies, kindPolicies, policiesOf } from './kinds/policy.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
@@ -45,12 +46,13 @@ const countOf = {
 export interface HubOptions {
   /** Who does what. */
   readonly assign?: Assign;
+  readonly policies?: KindPolicies;
 }
 
 /** One hub: any number of them share the fleet through the tables of schema `hub`. */
 export async function startHub(
   { config, database, broker, telemetry }: RoleContext,
-  { assign = nearestWilling }: HubOptions = {},
+  { assign = nearestWilling, policies = kindPolicies }: HubOptions = {},
 ): Promise<Role> {
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
@@ -71,11 +73,12 @@ export async function startHub(
     dispatch.tasksQueued();
     control.tellQueued();
   };
-  const ledger = new Ledger({ database, outbox, times, metrics, onQueued });
+  const policyOf = policiesOf(policies);
+  const ledger = new Ledger({ database, outbox, times, policyOf, metrics, onQueued });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
-  const dispatch = new Dispatch({ roster, ledger, assign, times, metrics, tracer, logger });
+  const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
-  const leases = new Leases({ database, roster, ledger, times, metrics, logger });
+  const leases = new Leases({ database, roster, ledger, times, policyOf, metrics, logger });
   const publish = publisher({ broker, metrics, tracer });
   const reports = new Reports({ ledger, leases, publish, times, tracer, logger, onWilling });
   const control = await startControl({

@@ -8,6 +8,7 @@ import { contextOf } from '../telemetry/propagation.ts';
 import { renewSessions } from './bot-store.ts';
 import { sendRecall } from './cancel.ts';
 import type { HubMetrics } from './hub-metrics.ts';
+import type { PolicyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { Held, LiveBot } from './live-bot.ts';
@@ -17,12 +18,14 @@ import { misfit } from './task.ts';
 import { taskAttributes } from './task-attributes.ts';
 import type { Task } from './task-phase.ts';
 import { findTask, isUntold, type Renewal, type Renewed, renewLeases } from './task-store.ts';
+import { durationOf } from './welcome.ts';
 
 export interface LeasePorts {
   readonly database: Database;
   readonly roster: Roster;
   readonly ledger: Ledger;
   readonly times: HubTimes;
+  readonly policyOf: PolicyOf;
   readonly metrics: HubMetrics;
   readonly logger: Logger;
 }
@@ -127,7 +130,7 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    const { database, roster, times, metrics } = this.#ports;
+    const { database, roster, times, policyOf, metrics } = this.#ports;
     const taken = [...roster.seats].flatMap((seat) => {
       const beat = seat.bot.takeBeat();
       return beat ? [{ seat, ...beat }] : [];
@@ -145,7 +148,7 @@ export class Leases {
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Map<string, Renewed>(),
       }));
       metrics.renewed(leases.size);
-      for (const { seat, beat, renewals } of taken) {
+      for (const { seat, beat, sentAt, renewals } of taken) {
         // The notification of the hub that has the bot now was lost; the table has not forgotten.
         if (!sessions.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });
         for (const { taskId, fence } of renewals) {
@@ -161,6 +164,10 @@ export class Leases {
           // The note of the hub that was asked was lost.
           if (reason !== undefined && !held.recalled)
             sendRecall(seat, { botId: seat.bot.botId, taskId, fence, reason });
+          else if (reason === undefined && policyOf(held.task.schema.kind).whileCutOff === 'stop') {
+            const duration = durationOf(times.leaseMs);
+            seat.send({ $case: 'lease', value: { taskId, fence, duration, renewedBy: sentAt } }, '');
+          }
         }
       }
     } catch (error) {

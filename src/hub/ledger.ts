@@ -5,7 +5,7 @@ import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
 import type { Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
-import { policyOf } from './kinds/policy.ts';
+import type { PolicyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
 import { lockOverdue, lockQueued, type Takers } from './queue-store.ts';
 import { decideTask, type TaskInput } from './task.ts';
@@ -25,6 +25,7 @@ export interface LedgerPorts {
   readonly database: Database;
   readonly outbox: Outbox;
   readonly times: HubTimes;
+  readonly policyOf: PolicyOf;
   readonly metrics: HubMetrics;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
@@ -166,7 +167,8 @@ export class Ledger {
   }
 
   #judge(task: Task | undefined, input: TaskInput, now: Date): Decision {
-    return decideTask(task, input, now, { ...this.#ports.times, ...policyOf(task?.schema.kind ?? '') });
+    const { times, policyOf } = this.#ports;
+    return decideTask(task, input, now, { ...times, ...policyOf(task?.schema.kind ?? '') });
   }
 
   async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {

@@ -39,6 +39,8 @@ export class LiveBot {
   #position: Position | undefined;
   #battery: number | undefined;
   #hasBeaten = false;
+  /** When the bot sent its newest heartbeat, by its own clock. */
+  #sentAt: Date | undefined;
   heardAtMs: number;
 
   constructor(introduction: Introduction, session: { sessionId: string; epoch: number }, nowMs: number) {
@@ -111,8 +113,9 @@ export class LiveBot {
   }
 
   /** A heartbeat; answers with the unfinished tasks that the bot believes to have and has not. */
-  beat(claimed: readonly Claimed[]): Claimed[] {
+  beat(claimed: readonly Claimed[], sentAt?: Date): Claimed[] {
     this.#hasBeaten = true;
+    this.#sentAt = sentAt ?? this.#sentAt;
     return claimed.filter(({ taskId, fence, finished }) => {
       const held = this.#held.get(taskId);
       if (held?.task.fence !== fence) return !finished;
@@ -122,7 +125,7 @@ export class LiveBot {
   }
 
   /** What the heartbeats since the last call want renewed; undefined when there was none. */
-  takeBeat(): { beat: Beat; renewals: Renewal[] } | undefined {
+  takeBeat(): { beat: Beat; sentAt: Date | undefined; renewals: Renewal[] } | undefined {
     if (!this.#hasBeaten) return undefined;
     this.#hasBeaten = false;
     const { botId, epoch } = this;
@@ -130,6 +133,7 @@ export class LiveBot {
     for (const held of named) held.named = false;
     return {
       beat: { botId, epoch, position: this.#position, battery: this.#battery },
+      sentAt: this.#sentAt,
       renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, epoch, running })),
     };
   }

@@ -37,6 +37,7 @@ function fateOf(body: HubBody): 'lossy' | 'once' | 'retained' {
     case 'drain':
       return 'once';
     case 'lease':
+      return body.value.renewedBy ? 'lossy' : 'retained';
     case 'cancel':
     case 'protocolOffer':
       return 'retained';

@@ -95,7 +95,10 @@ export class Reports {
         return made;
       }
       const duration = durationOf(times.leaseMs);
-      seat.send({ $case: 'lease', value: { taskId, fence, duration } }, traceparent || made.task.traceparent);
+      seat.send(
+        { $case: 'lease', value: { taskId, fence, duration, renewedBy: undefined } },
+        traceparent || made.task.traceparent,
+      );
       return made;
     });
     if (decision.verdict !== 'refused' && accepted) return undefined;

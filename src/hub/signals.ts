@@ -2,6 +2,7 @@ import { invalid, MallError } from '../contract/errors.ts';
 import type { BotFrame, HeldTask } from '../gen/fleet/v1/fleet.ts';
 import { maxHeldTasks, readCredit, readPosition, requireCount } from './hello.ts';
 import type { LiveBot } from './live-bot.ts';
+import { isInstant } from './read-report.ts';
 import type { Refusal } from './refusal.ts';
 
 type Body = NonNullable<BotFrame['body']>;
@@ -23,11 +24,14 @@ export function takeSignal(bot: LiveBot, signal: Signal): SignalEffect {
   try {
     switch (signal.$case) {
       case 'heartbeat': {
-        const { position, battery, heldTasks } = signal.value;
+        const { sentAt, position, battery, heldTasks } = signal.value;
         if (!(battery >= 0 && battery <= 1)) throw invalid('heartbeat.battery', battery, 'OUT_OF_RANGE', 'give 0 to 1');
+        if (sentAt && !isInstant(sentAt)) {
+          throw invalid('heartbeat.sent_at', sentAt, 'OUT_OF_RANGE', 'give an instant of the years 1 to 9999');
+        }
         requireCount('heartbeat.held_tasks', heldTasks, maxHeldTasks);
         bot.locate(position && readPosition('heartbeat.position', position), battery);
-        return { stale: bot.beat(heldTasks) };
+        return { stale: bot.beat(heldTasks, sentAt) };
       }
       case 'telemetry': {
         const { position } = signal.value;

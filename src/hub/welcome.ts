@@ -21,7 +21,7 @@ export interface Resumption {
 /** The answer to a Hello. */
 export function welcomeOf(
   { held }: Introduction,
-  { sessionId, epoch, kept, renewed }: Admitted,
+  { sessionId, epoch, kept, renewed, ended }: Admitted,
   { resumed, lastBotSeq, resumeToken }: Resumption,
   hubId: string,
   { heartbeatMs, leaseMs }: HubTimes,
@@ -29,7 +29,7 @@ export function welcomeOf(
 ): Welcome {
   const verdictOf = (taskId: string, fence: number) => {
     const task = kept.find((task) => task.taskId === taskId);
-    if (task?.fence === fence) return { verdict: Verdict.CONTINUE, renewedFence: 0 };
+    if (task?.fence === fence || ended.has(taskId)) return { verdict: Verdict.CONTINUE, renewedFence: 0 };
     if (task && renewed.get(taskId) === fence) return { verdict: Verdict.REPORT_IN_FULL, renewedFence: task.fence };
     return { verdict: Verdict.ABANDON, renewedFence: 0 };
   };

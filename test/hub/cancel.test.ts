@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import type { Received } from '../../src/contract/message.ts';
-import { NackReason, Outcome } from '../../src/gen/fleet/v1/fleet.ts';
+import { FleetAdminService, NackReason, Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { connectClient } from '../../src/rpc/client.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { picked } from './raw-bot.ts';
 
@@ -92,6 +93,32 @@ it('tells a bot that was away when it is back', async () => {
   const back = fleet.bot({ botId, instanceId, heldTasks: [{ ...task, finished: false }] });
   await back.welcomed();
   expect((await back.next('cancel')).value).toMatchObject(task);
+});
+
+it('tells a bot whose hub heard nothing of it: with the next renewal of the lease, and on the hub that the bot moves to', async () => {
+  await fleet[Symbol.asyncDispose]();
+  // Long enough for the bot to move before the cancel ends with the lease.
+  fleet = await startFleet({ leaseMs: 8_000 });
+  const mute = await fleet.addHub({ isMute: true });
+  const other = await fleet.addHub();
+  const admin = connectClient(FleetAdminService, mute.address, fleet.telemetry);
+  const bot = fleet.bot();
+  await bot.welcomed();
+  const { taskId, orderId } = await fleet.request();
+  const task = await bot.lease();
+  const asked = await admin.api.cancelTask({ taskId, reason: 'the shopper left' });
+  expect(asked).toMatchObject({ state: 'CANCELLING' });
+  bot.heartbeat([task]);
+  expect((await bot.next('cancel')).value).toMatchObject({ ...task, reason: 'the shopper left' });
+
+  bot.cut();
+  const { botId, instanceId } = bot.hello;
+  const moved = fleet.bot({ botId, instanceId, heldTasks: [{ ...task, finished: false }] }, other);
+  expect((await moved.welcomed()).verdicts).toMatchObject([{ ...task, verdict: Verdict.CONTINUE }]);
+  expect((await moved.next('cancel')).value).toMatchObject({ ...task, reason: 'the shopper left' });
+  moved.send({ $case: 'cancelReply', value: { ...task, stopped: true } });
+  await cancelledOf(orderId);
+  admin.close();
 });
 
 it('is asked for by Depot too, also before the task itself arrives, which then does nothing', async () => {

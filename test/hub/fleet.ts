@@ -37,8 +37,8 @@ export interface Fleet extends AsyncDisposable {
   /** What the hub says of the fleet, on the first page. */
   bots(wanted?: Partial<ListBotsRequest>): Promise<BotView[]>;
   tasks(wanted?: Partial<ListTasksRequest>): Promise<TaskView[]>;
-  /** Another hub on the same tables. */
-  addHub(): Promise<Role>;
+  /** Another hub on the same tables; what a mute one tells the others gets lost. */
+  addHub(more?: { isMute?: boolean }): Promise<Role>;
   bot(hello?: RawHello, hub?: Role): RawBot;
   /** Asks for a task, as Depot does; resolves when a hub has taken it in. */
   request(
@@ -107,8 +107,8 @@ export async function startFleet({
   }
   const hubs: Role[] = [];
   const rawBots: RawBot[] = [];
-  const addHub = async () => {
-    const hub = await startHub(context, options);
+  const addHub: Fleet['addHub'] = async ({ isMute = false } = {}) => {
+    const hub = await startHub(isMute ? { ...context, database: mute(database) } : context, options);
     hubs.push(hub);
     return hub;
   };
@@ -194,6 +194,16 @@ export async function startFleet({
     },
   };
 }
+
+/** The same, but its notifications get lost, as they do when a listener's connection is just being opened again. */
+const mute = (database: Database): Database =>
+  new Proxy(database, {
+    get(target, name) {
+      if (name === 'notify') return async () => undefined;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 
 class Heard {
   readonly #messages: Received[] = [];

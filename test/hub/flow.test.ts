@@ -38,7 +38,10 @@ class SlowStream extends EventEmitter {
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-const lease = (fence: number): HubBody => ({ $case: 'lease', value: { taskId: 't', fence, duration: undefined } });
+const lease = (fence: number): HubBody => ({
+  $case: 'lease',
+  value: { taskId: 't', fence, duration: undefined, renewedBy: undefined },
+});
 const nack = nackOf(0, { reason: 'WRONG_STATE', message: 'no' });
 const leaseFences = (frames: readonly HubFrame[]) =>
   frames.flatMap(({ body }) => (body?.$case === 'lease' ? [body.value.fence] : []));

@@ -120,6 +120,29 @@ it('says of a session without a stream that it waits', async () => {
   });
 });
 
+it.each([
+  ['CONTINUE, and its result acknowledged', true, Verdict.CONTINUE],
+  ['ABANDON, when it does not have the result that ended it', false, Verdict.ABANDON],
+])(
+  'says of a task that has ended, where the bot did not hear so and starts with its full state, %s',
+  async (_, finished, verdict) => {
+    const { orderId } = await fleet.request();
+    const self = identity();
+    const bot = fleet.bot(self);
+    await bot.welcomed();
+    const task = await bot.lease();
+    const result = bot.result(task, { outcome: Outcome.SUCCEEDED });
+    await fleet.until(orderId, (said) => said.find(({ name }) => name === 'bots.task_succeeded'));
+    bot.cut();
+
+    const back = fleet.bot({ ...self, heldTasks: [{ ...task, finished }] }, await fleet.addHub());
+    expect(await back.welcomed()).toMatchObject({ resumed: false, verdicts: [{ ...task, verdict }] });
+    if (finished) await back.acknowledged(back.result(task, { outcome: Outcome.SUCCEEDED }, { seq: result }));
+    expect(back.frames.some(({ body }) => body?.$case === 'nack')).toBe(false);
+    expect(fleet.said(orderId).map(({ name }) => name)).toEqual(['bots.task_succeeded']);
+  },
+);
+
 it('changes nothing on a stream whose bot has a newer one elsewhere, goodbye included', async () => {
   const { taskId } = await fleet.request();
   const self = identity();

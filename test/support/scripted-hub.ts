@@ -94,7 +94,10 @@ export class ScriptedSession {
   }
 
   lease(taskId: string, fence = 1, traceparent = ''): void {
-    this.send({ $case: 'lease', value: { taskId, fence, duration: { seconds: 60, nanos: 0 } } }, { traceparent });
+    this.send(
+      { $case: 'lease', value: { taskId, fence, duration: { seconds: 60, nanos: 0 }, renewedBy: undefined } },
+      { traceparent },
+    );
   }
 
   /** Offers, sees it accepted, leases. */

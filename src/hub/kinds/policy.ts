@@ -1,8 +1,15 @@
 import type { kinds } from '../../gen/kinds.ts';
 
-/** What becomes of a kind's task, and of its bot, when they lose sight of each other. */
+/**
+ * What becomes of a kind's task, and of its bot, when they lose sight of each other.
+ *
+ * | | continue | stop |
+ * |---|---|---|
+ * | hold | the usual: a cut connection costs nothing | no robot works unseen, and its task waits for what it says of that |
+ * | reassign | another bot begins while the first may go on: for what is harmless to do twice and must not wait | two robots never work at it at once |
+ */
 export interface KindPolicy {
-  /** What the bot does once its lease has run out by its own clock. */
+  /** What the bot does once its lease has run out by its own clock, which is never later than the hub says so. */
   readonly whileCutOff: 'continue' | 'stop';
   /** Whether the task waits for its bot after the lease, for so many times the lease, or is another bot's at once. */
   readonly onLeaseLoss: { readonly holdLeases: number } | 'reassign';
@@ -13,17 +20,27 @@ export interface KindPolicy {
   readonly wins: 'newest' | 'first';
 }
 
-/** Of kinds that say nothing: a cut connection is more often mended than a robot is lost, and to begin again costs more than to wait. */
-const defaultPolicy: KindPolicy = { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'newest' };
+export type KindPolicies = Readonly<Record<string, KindPolicy>>;
+export type PolicyOf = (kind: string) => KindPolicy;
 
-const policies: Readonly<Partial<Record<keyof typeof kinds, KindPolicy>>> = {
+/** Every kind's, with the reason. */
+export const kindPolicies = {
   /**
    * The robot holds goods that another one would have to pick again, so it is waited for, and it picks on without the hub. Once the loss is
    * told, the goods count as on their way back to the shelves: the next attempt picks its own, and the first must not count as well.
    */
   shop: { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'newest' },
-};
+  /**
+   * Nobody else has the goods, so nobody else can do it. What is on the shelf stays there whatever becomes of the attempt, and is counted once
+   * however often it is reported: a robot that comes back late goes on instead of walking the same way again.
+   */
+  return: { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'first' },
+} as const satisfies Readonly<Record<keyof typeof kinds, KindPolicy>>;
 
-export function policyOf(kind: string): KindPolicy {
-  return (Object.hasOwn(policies, kind) && policies[kind as keyof typeof policies]) || defaultPolicy;
-}
+/** Of kinds that say nothing: a cut connection is more often mended than a robot is lost, and to begin again costs more than to wait. */
+const defaultPolicy: KindPolicy = { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'newest' };
+
+export const policiesOf =
+  (table: KindPolicies): PolicyOf =>
+  (kind) =>
+    (Object.hasOwn(table, kind) && table[kind]) || defaultPolicy;

@@ -29,7 +29,7 @@ export const protobufFileName = "fleet/v1/fleet.proto";
 
 export const Verdict = {
   UNSPECIFIED: 0,
-  /** CONTINUE - Still yours: go on. */
+  /** CONTINUE - Still yours: go on; or ended by the result that you say you have: send it again, and it is acknowledged. */
   CONTINUE: 1,
   /** ABANDON - No longer yours: stop, nothing that you report for this fence counts. */
   ABANDON: 2,
@@ -85,7 +85,7 @@ export const WhileCutOff = {
   UNSPECIFIED: 0,
   /** CONTINUE - Go on, and report when the hub is back. */
   CONTINUE: 1,
-  /** STOP - Stop once the lease has run out by the bot's own clock, and report the task as failed. */
+  /** STOP - Stop once the lease has run out by the bot's own clock (see Lease), and report the task as failed, or as done where it was, when the hub is back. */
   STOP: 2,
 } as const;
 
@@ -514,11 +514,21 @@ export interface OfferReply {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Lease: the accepted offer is yours; a bot starts only after it. */
+/**
+ * Lease: the accepted offer is yours; a bot starts only after it.
+ *
+ * The hub keeps it for `duration` from when it heard of the bot. A bot that has to stop when it is cut off counts from what it knows of that by its own
+ * clock: from its answer to the offer, from the Hello whose Welcome gave the task a CONTINUE, and from the heartbeat named in `renewed_by`. So it
+ * stops no later than the hub gives the task to another.
+ */
 export interface Lease {
   taskId: string;
   fence: number;
-  duration: Duration | undefined;
+  duration:
+    | Duration
+    | undefined;
+  /** Set on a Lease that is sent again because a heartbeat has renewed it, which is for tasks with WHILE_CUT_OFF_STOP alone: that heartbeat's sent_at. */
+  renewedBy: Date | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -3221,7 +3231,7 @@ export const OfferReply: MessageFns<OfferReply> = {
 };
 
 function createBaseLease(): Lease {
-  return { taskId: "", fence: 0, duration: undefined, _unknownFields: {} };
+  return { taskId: "", fence: 0, duration: undefined, renewedBy: undefined, _unknownFields: {} };
 }
 
 export const Lease: MessageFns<Lease> = {
@@ -3234,6 +3244,9 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.duration !== undefined) {
       Duration.encode(message.duration, writer.uint32(26).fork()).join();
+    }
+    if (message.renewedBy !== undefined) {
+      Timestamp.encode(toTimestamp(message.renewedBy), writer.uint32(34).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3283,6 +3296,14 @@ export const Lease: MessageFns<Lease> = {
             message.duration = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.renewedBy = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3312,6 +3333,11 @@ export const Lease: MessageFns<Lease> = {
         : "",
       fence: isSet(object.fence) ? globalThis.Number(object.fence) : 0,
       duration: isSet(object.duration) ? Duration.fromJSON(object.duration) : undefined,
+      renewedBy: isSet(object.renewedBy)
+        ? fromJsonTimestamp(object.renewedBy)
+        : isSet(object.renewed_by)
+        ? fromJsonTimestamp(object.renewed_by)
+        : undefined,
     };
   },
 
@@ -3326,6 +3352,9 @@ export const Lease: MessageFns<Lease> = {
     if (message.duration !== undefined) {
       obj.duration = Duration.toJSON(message.duration);
     }
+    if (message.renewedBy !== undefined) {
+      obj.renewedBy = message.renewedBy.toISOString();
+    }
     return obj;
   },
 
@@ -3339,6 +3368,7 @@ export const Lease: MessageFns<Lease> = {
     message.duration = (object.duration !== undefined && object.duration !== null)
       ? Duration.fromPartial(object.duration)
       : undefined;
+    message.renewedBy = object.renewedBy ?? undefined;
     return message;
   },
 };
