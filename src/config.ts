@@ -10,6 +10,7 @@ export const ports = {
   payments: 7004,
   depot: 7005,
   staff: 7006,
+  analytics: 7007,
   kiosk: 7080,
 } as const;
 export type ListeningRole = keyof typeof ports;

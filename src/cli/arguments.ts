@@ -22,3 +22,15 @@ export function hostPort(text: string): string {
   if (isHostPort(text)) return text;
   throw new InvalidArgumentError('give host:port, for example 127.0.0.1:7001.');
 }
+
+const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** An instant: as ISO 8601, or so long ago. */
+export function instantOrAge(text: string): Date {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const instant = unit ? new Date(Date.now() - Number(count) * unitsMs[unit]!) : new Date(text);
+  if (!Number.isNaN(instant.getTime())) return instant;
+  throw new InvalidArgumentError(
+    'give an instant such as 2026-11-01T00:00:00Z, or an age such as 90s, 30m, 24h or 7d.',
+  );
+}

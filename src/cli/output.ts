@@ -60,3 +60,10 @@ export function formatAge(since: Date, now: Date): string {
     .map(([count, unit]) => `${count}${unit}`)
     .join(' ');
 }
+
+/** "850 ms", "5.20 s", "3m 12s". */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toPrecision(3)} s`;
+  return formatAge(new Date(0), new Date(ms));
+}

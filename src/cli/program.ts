@@ -22,6 +22,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
   },
   'In a mall that runs:': {
     staff: async () => (await import('./staff.ts')).staffCommand(),
+    stats: async () => (await import('./stats.ts')).statsCommand(),
     bots: async () => (await import('./bots.ts')).botsCommand(),
     open: async () => (await import('./open.ts')).openCommand(),
   },
@@ -38,6 +39,7 @@ const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
     stores: role('stores'),
     payments: role('payments'),
     depot: role('depot'),
+    analytics: role('analytics'),
     kiosk: role('kiosk'),
   },
 };

@@ -9,6 +9,7 @@ const owners = {
   hub: 'hub',
   kiosk: 'gateways/kiosk',
   journal: 'database/journal',
+  analytics: 'services/analytics',
 } as const;
 export type SchemaName = keyof typeof owners;
 
@@ -22,4 +23,6 @@ export const migrations = (Object.keys(owners) as SchemaName[]).map((schema) => 
 }));
 
 /** Those with an outbox and an inbox. */
-export const messagingSchemas = (Object.keys(owners) as SchemaName[]).filter((schema) => schema !== 'journal');
+export const messagingSchemas = (Object.keys(owners) as SchemaName[]).filter(
+  (schema) => schema !== 'journal' && schema !== 'analytics',
+);

@@ -25,6 +25,10 @@ export const roles: Readonly<Record<ListeningRole, { summary: string; load(): Pr
   },
   hub: { summary: "the bots' streams, tasks and leases", load: async () => (await import('../hub/hub.ts')).startHub },
   kiosk: { summary: 'REST for kiosks', load: async () => (await import('../gateways/kiosk/kiosk.ts')).startKiosk },
+  analytics: {
+    summary: 'figures from the journal of all events',
+    load: async () => (await import('../services/analytics/service.ts')).startAnalytics,
+  },
   staff: {
     summary: "gRPC for the depot's desk",
     load: async () => (await import('../gateways/staff/staff.ts')).startStaff,

@@ -1,0 +1,157 @@
+import { trace } from '@opentelemetry/api';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEmbeddedBroker } from '../../../src/broker/embedded.ts';
+import type { Broker } from '../../../src/broker/port.ts';
+import { connectRabbitMq, deleteTopology } from '../../../src/broker/rabbitmq.ts';
+import { readConfig } from '../../../src/config.ts';
+import { newId } from '../../../src/contract/ids.ts';
+import { addressOf, mallTopology } from '../../../src/contract/topology.ts';
+import { TableJournal } from '../../../src/database/journal/table-journal.ts';
+import { migrationsOf } from '../../../src/database/migrations.ts';
+import { AnalyticsService, type GetStatsRequest, type Stats } from '../../../src/gen/analytics/v1/analytics.ts';
+import type { Role } from '../../../src/role/role.ts';
+import { connectClient } from '../../../src/rpc/client.ts';
+import { startAnalytics } from '../../../src/services/analytics/service.ts';
+import { type TestDatabase, withDatabase } from '../../support/database.ts';
+import { amqpUrl, describeWithRabbitMq } from '../../support/services.ts';
+import { silentLogger } from '../../support/silent-logger.ts';
+import { recordingTelemetry } from '../../support/telemetry.ts';
+import { books, history, startMs, toys } from './history.ts';
+
+type Open = (db: TestDatabase) => Promise<{ broker: Broker; close(): Promise<void> }>;
+
+const embedded: Open = async ({ database }) => {
+  await database.migrate('journal', migrationsOf('journal'));
+  const journal = new TableJournal({ database, logger: silentLogger, maxAgeMs: 1e12 });
+  const broker = createEmbeddedBroker({ logger: silentLogger, journal });
+  await broker.declare(mallTopology);
+  for (const { name } of mallTopology.queues) await broker.consume(name, 256, ({ ack }) => ack());
+  return {
+    broker,
+    async close() {
+      await broker.close();
+      await journal.close();
+    },
+  };
+};
+
+const rabbitmq: Open = async () => {
+  const namespace = `test-${newId()}`;
+  const broker = await connectRabbitMq({ url: amqpUrl, namespace, logger: silentLogger });
+  await broker.declare(mallTopology);
+  return {
+    broker,
+    async close() {
+      await broker.close();
+      await deleteTopology(amqpUrl, namespace, mallTopology);
+    },
+  };
+};
+
+describe('analytics, embedded', () => suite(embedded));
+describeWithRabbitMq('analytics, on RabbitMQ', () => suite(rabbitmq));
+
+function suite(open: Open): void {
+  let db: TestDatabase;
+  let mall: Awaited<ReturnType<Open>>;
+  let role: Role;
+  const telemetry = recordingTelemetry('analytics');
+  const messages = history();
+
+  const start = async () => {
+    const config = readConfig({ MALLBOTS_ANALYTICS_LISTEN: '127.0.0.1:0' });
+    role = await startAnalytics({ config, database: db.database, broker: mall.broker, telemetry });
+  };
+  const stats = async (request: GetStatsRequest = { since: undefined, until: undefined }): Promise<Stats> => {
+    const client = connectClient(AnalyticsService, role.address, { tracer: trace.getTracer('test') });
+    try {
+      return await client.api.getStats(request);
+    } finally {
+      client.close();
+    }
+  };
+  /** The figures, once they are counted up to the last of so many messages. */
+  const countedTo = async (count: number): Promise<Stats> => {
+    await expect.poll(async () => (await stats()).countedTo, { timeout: 20_000 }).toEqual(messages[count - 1]!.time);
+    return stats();
+  };
+  const publish = async (from: number, to: number) => {
+    for (const message of messages.slice(from, to)) await mall.broker.publish(addressOf(message.name), message);
+  };
+
+  beforeAll(async () => {
+    db = await withDatabase();
+    mall = await open(db);
+    // Half of it has happened before anybody counts.
+    await publish(0, 10);
+    await start();
+  });
+  afterAll(async () => {
+    await role.drain();
+    await mall.close();
+    await telemetry.shutdown();
+    await db[Symbol.asyncDispose]();
+  });
+
+  it('joins late and counts what there was before it', async () => {
+    const { orders, ready } = await countedTo(10);
+    expect(orders).toMatchObject({ placed: 1, completed: 0, cancelled: 0, rejected: 0 });
+    expect(ready?.count).toBe(0);
+  });
+
+  it('follows, goes on after a restart from where it was, and comes to the same when it counts from the beginning', async () => {
+    await publish(10, 15);
+    await countedTo(15);
+    await role.drain();
+    await publish(15, messages.length);
+    // What a publisher says again that missed a confirm.
+    await publish(15, messages.length);
+    await start();
+    const all = await countedTo(messages.length);
+    expect(all).toMatchObject({
+      orders: { placed: 3, completed: 1, cancelled: 1, rejected: 0 },
+      hours: [
+        { begin: new Date(startMs), placed: 1, ready: 1 },
+        { begin: new Date(startMs + 3_600_000), placed: 2, ready: 1 },
+      ],
+      ready: { count: 2, p50Ms: 30_000, p90Ms: 90_000, p99Ms: 90_000, maxMs: 90_000 },
+      bots: [
+        { botId: 'bot-2', succeeded: 2, unsuccessful: 0, busyMs: 86_000, busyShare: expect.closeTo(86 / 3_708) },
+        { botId: 'bot-1', succeeded: 1, unsuccessful: 1, busyMs: 19_000, busyShare: expect.closeTo(19 / 3_708) },
+      ],
+      shorts: [
+        { storeId: toys, storeName: 'Little Orbit Toys', lines: 2, units: 3 },
+        { storeId: books, storeName: 'Bookshelf', lines: 1, units: 1 },
+      ],
+    });
+
+    await role.drain();
+    await db.database.query((orm) => orm.execute('drop schema analytics cascade'));
+    await db.database.query((orm) => orm.execute('drop table mallbots.analytics'));
+    await start();
+    expect(await countedTo(messages.length)).toEqual(all);
+  });
+
+  it('counts a period, and says what is wrong with one', async () => {
+    await countedTo(messages.length);
+    const hour = new Date(startMs + 3_600_000);
+    expect((await stats({ since: undefined, until: hour })).orders?.placed).toBe(1);
+    const later = await stats({ since: hour, until: undefined });
+    expect(later.orders?.placed).toBe(2);
+    expect(later.bots.map(({ botId, succeeded }) => [botId, succeeded])).toEqual([
+      ['bot-2', 1],
+      ['bot-1', 1],
+    ]);
+    expect(await stats({ since: new Date(), until: undefined })).toMatchObject({
+      orders: { placed: 0 },
+      hours: [],
+      ready: { count: 0, p50Ms: 0 },
+      bots: [],
+      shorts: [],
+    });
+    await expect(stats({ since: hour, until: hour })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      detail: { field: 'until', reason: 'PERIOD_EMPTY' },
+    });
+  });
+}
