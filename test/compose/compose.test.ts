@@ -18,7 +18,7 @@ const writable: Readonly<Record<string, string>> = {
   rabbitmq: 'Compose copies the inline list of plugins into the container',
 };
 /** What a person or a robot outside opens. */
-const published = ['16686:16686', '8889:8889', '15672:15672', '7001:7001', '7006:7006', '7080:7080'];
+const published = ['16686:16686', '8889:8889', '15672:15672', '7001:7001', '7006:7006', '7007:7007', '7080:7080'];
 
 const environmentOf = (name: string): Record<string, string> =>
   Object.fromEntries(
