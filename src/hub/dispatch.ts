@@ -4,6 +4,7 @@ import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { type Assign, type Candidate, canTake, type Pair, roomOf } from './assign.ts';
+import type { StreamKey } from './bot-store.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
@@ -24,8 +25,13 @@ export interface DispatchPorts {
   readonly logger: Logger;
 }
 
+/** A task, and the stream of this hub that it is to be offered on. */
+export interface Choice extends StreamKey {
+  readonly task: Task;
+}
+
 /** Who gets which of the tasks given. */
-export type Choose = (tasks: readonly Task[]) => readonly Pair<Task>[];
+export type Choose = (tasks: readonly Task[]) => readonly Choice[];
 
 /**
  * Brings tasks to the bots of this hub, in one of two ways. A new task for which a bot is willing is offered in the transaction that takes it
@@ -84,8 +90,7 @@ export class Dispatch {
       release();
       const nowMs = performance.now();
       const left = new Set(tasks);
-      return this.#assign(tasks, candidates(roster, nowMs)).filter((pair) => {
-        const { task, botId } = pair;
+      return this.#assign(tasks, candidates(roster, nowMs)).flatMap(({ task, botId }) => {
         // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
@@ -94,11 +99,11 @@ export class Dispatch {
             taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' }),
             'a bot was chosen that cannot take the task',
           );
-          return false;
+          return [];
         }
         bot.reserve(task);
         reserved.push({ taskId: task.taskId, bot });
-        return true;
+        return [{ task, botId, epoch: bot.epoch }];
       });
     };
     try {

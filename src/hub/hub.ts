@@ -73,8 +73,9 @@ export async function startHub(
     dispatch.tasksQueued();
     control.tellQueued();
   };
+  const onSuperseded = (botId: string, epoch: number) => roster.supersede(botId, epoch);
   const policyOf = policiesOf(policies);
-  const ledger = new Ledger({ database, outbox, times, policyOf, metrics, onQueued });
+  const ledger = new Ledger({ database, outbox, times, policyOf, metrics, onQueued, onSuperseded });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
@@ -86,7 +87,7 @@ export async function startHub(
     logger,
     hubId,
     onQueued: () => dispatch.tasksQueued(),
-    onSuperseded: (botId, epoch) => roster.supersede(botId, epoch),
+    onSuperseded,
     onRecalled: (recall) => {
       const seat = roster.find(recall.botId);
       if (seat) sendRecall(seat, recall);

@@ -3,7 +3,7 @@ import type { Database, Orm, Transaction } from '../database/port.ts';
 import { parseTraceparent } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
-import type { Choose } from './dispatch.ts';
+import type { Choice, Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
@@ -29,6 +29,8 @@ export interface LedgerPorts {
   readonly metrics: HubMetrics;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
+  /** The bot has a newer stream than the one of this hub. */
+  readonly onSuperseded: (botId: string, epoch: number) => void;
 }
 
 interface Entry {
@@ -60,7 +62,7 @@ export class Ledger {
 
   /**
    * New tasks, those that `choose` finds a bot for offered to it at once; answers with these. Tasks that are POISON from the start come with the
-   * event that says so. Known ids change nothing.
+   * event that says so. Known ids change nothing, and an offer on a stream that is not its bot's newest leaves the task queued.
    */
   async ingest(added: readonly Changed[], choose: Choose): Promise<Task[]> {
     const { database, times, onQueued } = this.#ports;
@@ -69,12 +71,19 @@ export class Ledger {
       const isOfferable = ({ phase, deadline }: Task) => phase.state === 'QUEUED' && (!deadline || deadline > now);
       const queued = added.map(({ task }) => task).filter(isOfferable);
       // The statement that inserts the task puts the database's clock in the place of `now`.
-      const offers = choose(queued).map(
-        ({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed,
-      );
+      const choices = choose(queued);
+      const offers = choices.map(({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed);
       const offered = new Map(offers.map(({ task }) => [task.taskId, task]));
       const tasks = added.map(({ task }) => offered.get(task.taskId) ?? task);
-      const inserted = await insertTasks(tx.orm, tasks, times.offerMs);
+      const [written, withdrawn] = await Promise.all([
+        insertTasks(tx.orm, tasks, times.offerMs),
+        this.#outdated(tx, choices),
+      ]);
+      const inserted = written.map((task) => withdrawn.get(task.taskId) ?? task);
+      await write(
+        tx.orm,
+        inserted.filter(({ taskId }) => withdrawn.has(taskId)),
+      );
       const ids = new Set(inserted.map(({ taskId }) => taskId));
       const news = added.filter(({ task }) => ids.has(task.taskId));
       await this.#publish(
@@ -87,16 +96,37 @@ export class Ledger {
     return inserted.filter(({ phase }) => phase.state === 'OFFERED');
   }
 
-  /** Offers queued tasks that `takers` can take to the bots that `choose` names, and answers with those; looks at up to `limit` of each head. */
+  /**
+   * Offers queued tasks that `takers` can take to the bots that `choose` names, and answers with those; looks at up to `limit` of each head. An offer
+   * on a stream that is not its bot's newest leaves the task as it was: a hub that was stopped wakes with bots that have gone.
+   */
   async offer(takers: Takers, limit: number, choose: Choose): Promise<Task[]> {
     return this.#ports.database.transaction(async (tx) => {
       const { now, tasks } = await lockQueued(tx.orm, takers, limit);
-      const offered = choose(tasks).map(
-        ({ task, botId }) => this.decide(tx, task, { type: 'offered', botId }, now) as Changed,
-      );
-      await save(tx.orm, offered);
-      return offered.map(({ task }) => task);
+      const choices = choose(tasks);
+      const offered = choices.map(({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed);
+      const [, withdrawn] = await Promise.all([save(tx.orm, offered), this.#outdated(tx, choices)]);
+      await write(tx.orm, [...withdrawn.values()]);
+      const standing = choices.filter(({ task }) => !withdrawn.has(task.taskId));
+      const after = new Map(offered.map(({ task }) => [task.taskId, task]));
+      return standing.map(({ task: before }) => {
+        const task = after.get(before.taskId)!;
+        tx.afterCommit(() => this.#ports.metrics.changed(before, 'offered', task));
+        return task;
+      });
     });
+  }
+
+  /**
+   * Which of the tasks, as they were, are not to be offered, by id. Asked beside the statement that writes the offers, so that it costs no round
+   * trip: nobody hears of them before the transaction ends.
+   */
+  async #outdated({ orm, afterCommit }: Transaction, choices: readonly Choice[]): Promise<ReadonlyMap<string, Task>> {
+    if (choices.length === 0) return new Map();
+    const epochs = await epochsOf(orm, [...new Set(choices.map(({ botId }) => botId))]);
+    const outdated = choices.filter(({ botId, epoch }) => epochs.get(botId) !== epoch);
+    for (const { botId } of outdated) afterCommit(() => this.#ports.onSuperseded(botId, epochs.get(botId) ?? 0));
+    return new Map(outdated.map(({ task }) => [task.taskId, task]));
   }
 
   /** Ends offers, leases and graces whose time is over. */
@@ -188,6 +218,9 @@ const outdated = ({ botId, epoch }: StreamKey): Decision => ({
 
 /** The last decision about a task counts. */
 async function save(orm: Orm, decisions: readonly Changed[]): Promise<void> {
-  const last = new Map(decisions.map(({ task }) => [task.taskId, task]));
-  if (last.size > 0) await saveTasks(orm, [...last.values()]);
+  await write(orm, Array.from(new Map(decisions.map(({ task }) => [task.taskId, task])).values()));
+}
+
+async function write(orm: Orm, tasks: readonly Task[]): Promise<void> {
+  if (tasks.length > 0) await saveTasks(orm, tasks);
 }
