@@ -89,6 +89,7 @@ export function check(facts: Facts): Violation[] {
     ...startsAreTold(facts),
     ...everythingPublished(facts),
     ...everythingTakenOnce(facts),
+    ...fencesAreNew(facts),
     ...fencesOnlyRise(facts),
     ...nothingParked(facts),
     ...checkBooks(facts),
@@ -212,6 +213,19 @@ function lostAttempts(tasks: readonly TaskFact[]): (messageId: string) => boolea
 function markOf(messageId: string): { taskId: string; fence: number } | undefined {
   const [taskId = '', fence] = messageId.split(':');
   return fence === undefined ? undefined : { taskId, fence: Number(fence) };
+}
+
+/** A loss and what the task comes to have fences of their own, else nobody could tell a bot that has the task from one that had it. */
+function fencesAreNew({ sent }: Facts): Violation[] {
+  const ends = sent.filter(({ name }) => name === 'bots.task_lost' || results.includes(name));
+  const times = Map.groupBy(ends, ({ taskId, fence }) => `${taskId} ${fence}`);
+  return [...times.values()].flatMap(([first, ...again]) =>
+    again.map(({ messageId, name, fence }) => ({
+      rule: 'a task has a new fence after each loss',
+      subject: messageId,
+      message: `${name} has fence ${fence}, as ${first!.name} has`,
+    })),
+  );
 }
 
 /** What a lost attempt still says has no effect on whoever has heard of the next one, or of the loss. */

@@ -110,6 +110,14 @@ describe('the audit', () => {
       { taken: kept.taken.filter(({ by, messageId }) => !(by === 'stores' && messageId === 'k1:1:5')) },
       'consumed exactly once',
     ],
+    [
+      'a task that is lost under the fence of the attempt that succeeds',
+      {
+        sent: [...kept.sent, { ...kept.sent[1]!, messageId: 'm3', name: 'bots.task_lost' }],
+        taken: [...kept.taken, ...takenByAll('m3', 'bots.task_lost')],
+      },
+      'a task has a new fence after each loss',
+    ],
     ['a message taken twice', { taken: [...kept.taken, kept.taken[0]!] }, 'consumed exactly once'],
     [
       'a parked message',

@@ -8,6 +8,16 @@ const lookEveryMs = 20;
 /** Something that has to follow from a fault did not. */
 export class NotInTime extends Error {}
 
+/** A fault was answered otherwise than is promised; the mall goes on. */
+export class PromiseBroken extends Error {
+  readonly rule: string;
+
+  constructor(rule: string, message: string) {
+    super(message);
+    this.rule = rule;
+  }
+}
+
 /** Resolves as soon as `holds` does. @throws NotInTime after a minute */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, signal: AbortSignal): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;

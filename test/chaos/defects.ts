@@ -55,7 +55,7 @@ export const defects: readonly Defect[] = [
         replace: 'if (false && message.task && highestFence !== null',
       },
     ],
-    foundBy: ['hub frozen'],
+    foundBy: ['lost bot reports late'],
   },
   {
     name: 'no fence is checked by the inboxes',
@@ -82,7 +82,7 @@ export const defects: readonly Defect[] = [
         replace: 'attempt: task.attempt + 1, fence: task.fence,',
       },
     ],
-    foundBy: ['hub frozen', 'bots frozen'],
+    foundBy: ['lost bot reports late'],
   },
   {
     name: 'a lost task is given to nobody',
@@ -116,11 +116,7 @@ export const defects: readonly Defect[] = [
         replace: 'if (entry.outcome === null) return settle(tx, tables, message, message.task?.fence ?? null, handle);',
       },
     ],
-    foundBy: [
-      'crash: event handled, not acknowledged',
-      'answer lost: transaction committed, nobody told',
-      'services reset by the broker',
-    ],
+    foundBy: ['acknowledgements of services lost'],
   },
   {
     name: 'an event is acknowledged to the broker before its effect',

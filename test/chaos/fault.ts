@@ -7,7 +7,7 @@ export interface Fault {
   /**
    * Resolves when the fault is over, which may be before the mall has got over it; answers with what was hit. `pick`, in [0, 1), decides
    * where there is a choice.
-   * @throws NotInTime when something that has to follow from the fault does not
+   * @throws NotInTime when something that has to follow from the fault does not, PromiseBroken when something else does
    */
   inflict(mall: ChaosMall, pick: number): Promise<string>;
 }

@@ -56,7 +56,9 @@ export interface MallOptions {
 
 /** A mall with a process per role and several hubs, each way in it through a proxy, its sources with crash points in them. */
 export async function openChaosMall(options: MallOptions): Promise<ChaosMall> {
-  const { servers, place, seed, defect, logger, signal } = options;
+  const { servers, place, seed, defect, logger } = options;
+  const closing = new AbortController();
+  const signal = AbortSignal.any([options.signal, closing.signal]);
   const { directory } = place;
   const environment: Environment = {
     ...place.environment,
@@ -84,6 +86,8 @@ export async function openChaosMall(options: MallOptions): Promise<ChaosMall> {
   const bots = { count: botCount, processCount: botProcesses, seed, timeScale };
   const crowd = new Crowd(await openDoors(stage, bots, signal), { config: stage.config, bots: botCount, seed, signal });
   opening.use(crowd);
+  // Shoppers who are still inside come again for as long as they are not told.
+  opening.defer(() => closing.abort(new Error('the mall is closed')));
   // Nobody ends who cannot run.
   opening.defer(() => cast.thaw());
   const parts = opening.move();

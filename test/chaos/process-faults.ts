@@ -2,6 +2,7 @@ import { roleNames } from '../../src/runtime/roles.ts';
 import { until } from './cast.ts';
 import { choose, during, type Fault, lossLeases } from './fault.ts';
 import { flood } from './flood.ts';
+import { reportLate } from './late-bot.ts';
 import type { ChaosMall } from './mall.ts';
 
 const services = roleNames.filter((role) => role !== 'hub');
@@ -196,6 +197,16 @@ const botFlooding: Fault = {
   },
 };
 
+/** Of a make that takes no verdict for an answer: what it says must not count, though its task is under way. */
+const lostBotReports: Fault = {
+  name: 'lost bot reports late',
+  async inflict(mall) {
+    const hub = mall.wires.busiest;
+    const said = await reportLate(mall, hub.listen);
+    return `${hub.name}, ${said}`;
+  },
+};
+
 export const processFaults: readonly Fault[] = [
   hubKilled,
   hubsKilled,
@@ -212,4 +223,5 @@ export const processFaults: readonly Fault[] = [
   botsKilled,
   botsFrozen,
   botFlooding,
+  lostBotReports,
 ];

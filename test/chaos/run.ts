@@ -7,7 +7,7 @@ import { createPlace } from '../../src/demo/place.ts';
 import type { DemoReport } from '../../src/demo/report.ts';
 import { awaitRest, judge } from '../../src/demo/verdict.ts';
 import { rootMessage } from '../../src/kit/root-message.ts';
-import { NotInTime } from './cast.ts';
+import { NotInTime, PromiseBroken } from './cast.ts';
 import type { Fault } from './fault.ts';
 import { botCount, type ChaosMall, openChaosMall } from './mall.ts';
 import { awaitBusy, recover, spread } from './recovery.ts';
@@ -97,12 +97,17 @@ async function suffer(
     mall.crowd.open();
     let struckAtMs = 0;
     let recoveredMs: number | null = null;
+    const noteBroken = (error: unknown) => {
+      if (!(error instanceof PromiseBroken)) throw error;
+      broken.push({ rule: error.rule, subject: name, message: error.message });
+      return error.message;
+    };
     try {
       await mall.pass(Math.max(0, atMs - sinceOpening()));
       await spread(mall);
       await awaitBusy(mall);
       struckAtMs = sinceOpening();
-      const hit = await fault.inflict(mall, pick);
+      const hit = await fault.inflict(mall, pick).catch(noteBroken);
       recoveredMs = Math.round(await recover(mall, performance.now()));
       say(told(struckAtMs, `${name}: ${hit}; recovered in ${(recoveredMs / 1_000).toFixed(1)} s`));
       await mall.crowd.close();
@@ -111,7 +116,7 @@ async function suffer(
       broken.push({ rule: 'the mall gets over it', subject: name, message: error.message });
     }
     faults.push({ name, atMs: Math.round(struckAtMs), recoveredMs });
-    facts = await awaitRest(mall.database, broken.length > 0 ? 0 : patienceMs, mall.signal);
+    facts = await awaitRest(mall.database, recoveredMs === null ? 0 : patienceMs, mall.signal);
     traces.setAside();
     if (mall.crowd.failure)
       broken.push({ rule: 'no shopper has to give up', subject: name, message: mall.crowd.failure });

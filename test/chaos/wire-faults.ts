@@ -88,6 +88,21 @@ const brokerSilentThenCut: Fault = {
   },
 };
 
+/** What services take in meanwhile they acknowledge in vain: when the wire breaks, all of it comes a second time. */
+const acknowledgementsLost: Fault = {
+  name: 'acknowledgements of services lost',
+  async inflict(mall) {
+    const { broker } = mall.wires.services;
+    await during(
+      mall,
+      mall.leaseMs,
+      () => broker.blackhole('up'),
+      () => broker.cut(),
+    );
+    return 'all services';
+  },
+};
+
 /**
  * A hub that cannot renew leases and whose reports are held up on their way to the broker until others have told the loss of the tasks
  * that they are about.
@@ -138,6 +153,7 @@ export const wireFaults: readonly Fault[] = [
   services('broker', 'services reset by the broker', 0, cut),
   services('broker', 'services cut off from the broker', 1, refuse),
   services('broker', 'services not heard by the broker', 1, silenceUp),
+  acknowledgementsLost,
   everybody(databases, 'database stalled', lossLeases, silence),
   everybody(databases, 'database on a slow line', 1, delay),
   everybody(brokers, 'broker stalled', lossLeases, silence),
