@@ -45,7 +45,7 @@ const afterPublishing = (name: string): CrashPoint => ({
 /** In the order of a task's life, then those that any role passes. */
 export const crashPoints: readonly CrashPoint[] = [
   after('task ingested, not acknowledged', 'src/hub/ingest.ts', 'await stores(added);', { isAnswer: true }),
-  before('offer decided, not committed', 'src/hub/ledger.ts', 'await save(tx.orm, offered);'),
+  before('offer decided, not committed', 'src/hub/ledger.ts', 'const [, withdrawn] ='),
   before('offer committed, not sent', 'src/hub/dispatch.ts', 'for (const task of offered) this.#offer(task);', {
     isAnswer: true,
   }),
@@ -58,9 +58,14 @@ export const crashPoints: readonly CrashPoint[] = [
     'bot.drop(taskId, fence);\n    this.#ports.onWilling();',
     { isAnswer: true },
   ),
-  before('heartbeats written, not known', 'src/hub/leases.ts', 'for (const { seat, beat, renewals } of taken)', {
-    isAnswer: true,
-  }),
+  before(
+    'heartbeats written, not known',
+    'src/hub/leases.ts',
+    'for (const { seat, beat, sentAt, renewals } of taken)',
+    {
+      isAnswer: true,
+    },
+  ),
   after('bot admitted, not welcomed', 'src/hub/admissions.ts', 'await this.#waiting.add(applicant);', {
     provokedBy: 'cut bots',
     isAnswer: true,
