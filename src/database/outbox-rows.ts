@@ -40,6 +40,19 @@ export async function markPublished(
   );
 }
 
+/** What waits to be published, and what is parked; reads what the partial index has, and the few rows of `parked`. */
+export async function backlogOf(
+  orm: Orm,
+  { outbox, parked }: Pick<PlumbingTables, 'outbox'> & Partial<PlumbingTables>,
+): Promise<{ unpublished: number; lagSeconds: number; parked: number }> {
+  const [row] = await orm.execute<{ unpublished: number; lag: number; parked: number }>(sql`
+    select count(*)::int as unpublished,
+      greatest(0, coalesce(extract(epoch from now() - min(occurred_at)), 0))::float8 as lag,
+      ${parked ? sql`(select count(*) from ${parked})::int` : sql`0`} as parked
+    from ${outbox} where published_at is null`);
+  return { unpublished: row!.unpublished, lagSeconds: row!.lag, parked: row!.parked };
+}
+
 /** Deletes at most `limit` rows that were published more than `retentionMs` ago; how many. */
 export async function pruneOutbox(
   orm: Orm,

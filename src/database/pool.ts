@@ -29,6 +29,7 @@ export class Pool {
   readonly #idle: Idle[] = [];
   readonly #lent = new Set<Connection>();
   readonly #waiting = new Set<Waiting>();
+  readonly #onWaited = new Set<(ms: number) => void>();
   #opening = 0;
   #fullUntilMs = 0;
   #sweep: NodeJS.Timeout | undefined;
@@ -58,6 +59,15 @@ export class Pool {
       clearTimeout(timer);
       this.#giveBack(connection);
     }
+  }
+
+  get figures(): { used: number; idle: number; waiting: number } {
+    return { used: this.#lent.size, idle: this.#idle.length, waiting: this.#waiting.size };
+  }
+
+  /** Those who waited in vain are told of too. */
+  onWaited(listener: (ms: number) => void): void {
+    this.#onWaited.add(listener);
   }
 
   async close(): Promise<void> {
@@ -111,11 +121,13 @@ export class Pool {
         remedy: 'try again later',
       });
     }
+    const sinceMs = performance.now();
     return new Promise((resolve, reject) => {
       const settle = <T>(how: (value: T) => void) => {
         return (value: T) => {
           clearTimeout(timer);
           this.#waiting.delete(waiting);
+          for (const listener of this.#onWaited) listener(performance.now() - sinceMs);
           how(value);
         };
       };

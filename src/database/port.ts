@@ -38,6 +38,11 @@ export interface Database {
   /** Brings `schema` to the newest of the migrations in `folder`. Safe to run from several processes at once. */
   migrate(schema: string, folder: string): Promise<void>;
 
+  /** Just now. `waiting`: work that waits for one of them to be free. */
+  readonly connections: { readonly used: number; readonly idle: number; readonly waiting: number };
+  /** Calls `listener` with how long somebody had to wait for a free connection, each time that somebody had to. */
+  onWaited(listener: (ms: number) => void): void;
+
   ping(): Promise<{ version: string }>;
   close(): Promise<void>;
 }

@@ -104,6 +104,10 @@ export function connectDatabase({
     },
     withLock: (name, signal, work) => guarded(() => session.withLock(name, signal, work)),
     migrate: (schema, folder) => guarded(() => migrate(options, schema, folder)),
+    get connections() {
+      return pool.figures;
+    },
+    onWaited: (listener) => pool.onWaited(listener),
     ping: async () => {
       const [row] = await database.query((orm) => orm.execute<{ server_version: string }>(sql`show server_version`));
       return { version: row!.server_version };

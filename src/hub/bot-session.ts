@@ -17,7 +17,7 @@ import { identify } from './identity.ts';
 import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
 import { type Call, Outbound } from './outbound.ts';
-import { nackOf, nackReasonName, type Refusal } from './refusal.ts';
+import { nackOf, type Refusal } from './refusal.ts';
 import { digestOf, drawResumeToken } from './resume-token.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
 import { decideSession, type SessionEffect, type SessionInput, type SessionState } from './session.ts';
@@ -111,7 +111,6 @@ export class BotSession implements Seat {
   }
 
   send(body: HubBody, traceparent: string): boolean {
-    if (body.$case === 'nack') this.#ports.metrics.nack('transmit', nackReasonName(body.value.reason));
     return this.#outbound.send(body, traceparent);
   }
 

@@ -145,7 +145,7 @@ export class Connection implements Stream {
     const session = this.#session;
     if (!isSignal(body)) return;
     if (body.$case === 'nack') {
-      this.#ports.metrics.nack('receive', nackReasonName(body.value.reason));
+      this.#ports.counts.add('mallbots.hub.frames.refused_by_bots', nackReasonName(body.value.reason));
       session.logger.warn({ nack: body.value }, 'the bot refused a frame');
     }
     const { refusal, stale = [], isWilling } = takeSignal(session.bot, body);

@@ -12,6 +12,8 @@ export type CountName =
   | 'mallbots.hub.sessions.closed'
   /** By the reason of the Nack. */
   | 'mallbots.hub.frames.refused'
+  /** The same, of frames of this hub that a bot refused. */
+  | 'mallbots.hub.frames.refused_by_bots'
   /** Times that a stream was not read for a while: `BOT`, it has more waiting than it may; `HUB`, this hub has all it can hold; `TELEMETRY`. */
   | 'mallbots.hub.reading.paused';
 

@@ -1,4 +1,5 @@
 import type { Counts } from './counts.ts';
+import type { Intake } from './intake.ts';
 import type { SessionState } from './session.ts';
 import type { TaskInput } from './task.ts';
 import type { Task } from './task-phase.ts';
@@ -10,8 +11,6 @@ export type Direction = 'receive' | 'transmit';
 export interface HubMetrics {
   /** `type` is the case of the body. */
   frame(direction: Direction, type: string): void;
-  /** A Nack, or what would have been one if the stream were not over. */
-  nack(direction: Direction, reason: string): void;
   /** Something that a bot said about a task had no effect, because the task is at a higher fence. */
   staleFence(): void;
   /** A task has changed, durably. */
@@ -30,6 +29,8 @@ export interface HubMetrics {
 export interface HubGauges {
   /** Those with a stream to this hub, and those that wait for their bot to come back to it. */
   readonly sessions: () => Iterable<SessionState['at']>;
+  /** What waits of all bots. */
+  readonly intake: Pick<Intake, 'status'>;
   /** What was refused, shed and ended. */
   readonly counts: Counts;
   /** Of the whole fleet, those that have not ended. */

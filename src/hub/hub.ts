@@ -3,6 +3,7 @@ import { newId } from '../contract/ids.ts';
 import { mallTopology } from '../contract/topology.ts';
 import { migrationsOf } from '../database/migrations.ts';
 import { createOutbox } from '../database/outbox.ts';
+import { watchPlumbing } from '../database/plumbing-metrics.ts';
 import { startRelay } from '../database/relay.ts';
 import { FleetAdminService } from '../gen/fleet/v1/fleet.ts';
 import { pause } from '../kit/backoff.ts';
@@ -67,6 +68,7 @@ export async function startHub(
   const tables = { outbox: outboxTable, inbox };
   const outbox = createOutbox({ tables, source });
   const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
+  watchPlumbing(telemetry.meter, { database, tables: { outbox: outboxTable } });
   const metrics = meteredHub(telemetry.meter);
   const roster = new Roster<BotSession>(limits.maxStreams);
   const onQueued = () => {
@@ -114,6 +116,7 @@ export async function startHub(
   const connections = new Set<Connection>();
   metrics.watch({
     counts,
+    intake,
     sessions: () => [
       ...Array.from(connections, ({ session }) => session.state),
       ...Array.from(roster.detached, ({ state }) => state),

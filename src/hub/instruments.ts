@@ -71,7 +71,15 @@ export const hubInstruments = {
     name: 'mallbots.hub.frames.refused',
     kind: 'counter',
     unit: '{frame}',
-    description: 'Frames of bots refused, those that were not answered included',
+    description:
+      'Frames of bots that the hub refused, by the reason of the Nack; those that were not answered included',
+    attributes: [ATTR_REASON],
+  },
+  framesRefusedByBots: {
+    name: 'mallbots.hub.frames.refused_by_bots',
+    kind: 'counter',
+    unit: '{frame}',
+    description: 'Frames of the hub that a bot refused, by the reason of the Nack',
     attributes: [ATTR_REASON],
   },
   readingPaused: {
@@ -81,19 +89,33 @@ export const hubInstruments = {
     description: 'Times that a stream was not read for a while: its bot, or all, have more waiting than they may',
     attributes: [ATTR_REASON],
   },
+  waitingFrames: {
+    name: 'mallbots.hub.intake.frames',
+    kind: 'count',
+    unit: '{frame}',
+    description: 'Frames of bots that wait here for their effect',
+    attributes: [],
+  },
+  waitingBytes: {
+    name: 'mallbots.hub.intake.bytes',
+    kind: 'count',
+    unit: 'By',
+    description: 'The same on the wire',
+    attributes: [],
+  },
+  pausedStreams: {
+    name: 'mallbots.hub.intake.paused',
+    kind: 'count',
+    unit: '{stream}',
+    description: 'Streams that are not read just now',
+    attributes: [],
+  },
   frames: {
     name: 'mallbots.hub.frames',
     kind: 'counter',
     unit: '{frame}',
     description: 'Frames from and to bots',
     attributes: [ATTR_NETWORK_IO_DIRECTION, ATTR_FRAME],
-  },
-  nacks: {
-    name: 'mallbots.hub.nacks',
-    kind: 'counter',
-    unit: '{frame}',
-    description: 'Frames refused, by the hub and by bots',
-    attributes: [ATTR_NETWORK_IO_DIRECTION, ATTR_REASON],
   },
   staleFences: {
     name: 'mallbots.hub.stale_fences',

@@ -11,7 +11,6 @@ import type { Direction, HubMetrics } from './hub-metrics.ts';
 import { ATTR_FRAME, ATTR_OUTCOME, ATTR_STATE, hubInstruments } from './instruments.ts';
 import { readTransition } from './transition.ts';
 
-/** The instruments of `Counts`: all of them. */
 const {
   connectionsRefused,
   connectionsCut,
@@ -19,8 +18,13 @@ const {
   streamsEnded,
   sessionsClosed,
   framesRefused,
+  framesRefusedByBots,
   readingPaused,
+  waitingFrames,
+  waitingBytes,
+  pausedStreams,
 } = hubInstruments;
+/** The instruments of `Counts`: all of them. */
 const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly name: CountName }> = [
   connectionsRefused,
   connectionsCut,
@@ -28,23 +32,19 @@ const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly na
   streamsEnded,
   sessionsClosed,
   framesRefused,
+  framesRefusedByBots,
   readingPaused,
 ];
 
 /** What a hub counts, as instruments of its meter. */
 export function meteredHub(meter: Meter): HubMetrics {
-  const counter = (name: 'frames' | 'nacks' | 'staleFences' | 'offers' | 'grants') =>
-    observable(meter, hubInstruments[name]);
-  const bothWays = (name: 'frames' | 'nacks', attribute: string): Readonly<Record<Direction, Tally>> => {
-    const both = counter(name);
-    const way = (direction: string) => new Tally(both, attribute, { [ATTR_NETWORK_IO_DIRECTION]: direction });
-    return {
-      receive: way(NETWORK_IO_DIRECTION_VALUE_RECEIVE),
-      transmit: way(NETWORK_IO_DIRECTION_VALUE_TRANSMIT),
-    };
+  const counter = (name: 'frames' | 'staleFences' | 'offers' | 'grants') => observable(meter, hubInstruments[name]);
+  const bothWays = counter('frames');
+  const way = (direction: string) => new Tally(bothWays, ATTR_FRAME, { [ATTR_NETWORK_IO_DIRECTION]: direction });
+  const frames: Readonly<Record<Direction, Tally>> = {
+    receive: way(NETWORK_IO_DIRECTION_VALUE_RECEIVE),
+    transmit: way(NETWORK_IO_DIRECTION_VALUE_TRANSMIT),
   };
-  const frames = bothWays('frames', ATTR_FRAME);
-  const nacks = bothWays('nacks', ATTR_REASON);
   const staleFences = new Count(counter('staleFences'));
   const offers = new Tally(counter('offers'), ATTR_OUTCOME);
   const grants = new Count(counter('grants'));
@@ -59,7 +59,6 @@ export function meteredHub(meter: Meter): HubMetrics {
 
   return {
     frame: (direction, type) => frames[direction].add(type),
-    nack: (direction, reason) => nacks[direction].add(reason),
     staleFence: () => staleFences.add(),
     changed(before, input, after) {
       const { offer, isGranted, lost, requeued, outcome } = readTransition(
@@ -77,7 +76,13 @@ export function meteredHub(meter: Meter): HubMetrics {
     dispatched: (afterMs) => dispatch.record(seconds(afterMs)),
     published: (afterMs) => publish.record(seconds(afterMs)),
     acknowledged: (afterMs) => reports.record(seconds(afterMs)),
-    watch({ counts, sessions, tasks }) {
+    watch({ counts, intake, sessions, tasks }) {
+      for (const [instrument, figure] of [
+        [waitingFrames, 'waitingFrames'],
+        [waitingBytes, 'waitingBytes'],
+        [pausedStreams, 'pausedStreams'],
+      ] as const)
+        observable(meter, instrument).addCallback((result) => result.observe(intake.status[figure]));
       for (const instrument of totals)
         observable(meter, instrument).addCallback((result) => {
           for (const { name, reason, value } of counts.all)

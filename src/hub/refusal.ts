@@ -9,8 +9,8 @@ export interface Refusal {
 
 const reasonNames = new Map<number, string>(Object.entries(NackReason).map(([name, number]) => [number, name]));
 
-/** For people and figures; of a reason that this minor does not know, its number. */
-export const nackReasonName = (reason: number): string => reasonNames.get(reason) ?? String(reason);
+/** For people and figures; reasons that this minor does not know are counted together, since who sends them chooses the number. */
+export const nackReasonName = (reason: number): string => reasonNames.get(reason) ?? '_OTHER';
 
 export const nackOf = (
   seq: number,

@@ -6,6 +6,7 @@ import { inboxOf, mallTopology, type Subscriber, type subscriptions } from '../c
 import { createInbox } from '../database/inbox.ts';
 import { migrationsOf } from '../database/migrations.ts';
 import { createOutbox } from '../database/outbox.ts';
+import { watchPlumbing } from '../database/plumbing-metrics.ts';
 import type { Transaction } from '../database/port.ts';
 import { startRelay } from '../database/relay.ts';
 import type { PlumbingTables } from '../database/tables.ts';
@@ -48,6 +49,7 @@ export async function startMessaging<S extends Subscriber>(
 
   const outbox = createOutbox({ tables, source: `/${name}` });
   const relay = startRelay({ database, broker, tables, schema: name, outbox, ...telemetry });
+  watchPlumbing(telemetry.meter, { database, tables });
   const handlers = service.handlers as Partial<Record<MessageName, Handler<MessageName>>>;
   const inbox = createInbox({
     database,

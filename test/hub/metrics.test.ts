@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { plumbingInstruments } from '../../src/database/plumbing-metrics.ts';
+import { Nack, NackReason } from '../../src/gen/fleet/v1/fleet.ts';
 import { hubInstruments } from '../../src/hub/instruments.ts';
+import type { Instrument } from '../../src/telemetry/instrument.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { picked } from './raw-bot.ts';
 
@@ -45,7 +48,8 @@ describe('what a hub counts', () => {
     expect(await figure('report.duration')).toBe(9);
     expect(await figure('frames', { direction: 'receive', frame: 'progress' })).toBe(3);
     expect(await figure('frames', { direction: 'transmit', frame: 'lease' })).toBe(3);
-    expect(await figure('nacks')).toBe(0);
+    expect(await figure('frames.refused')).toBe(0);
+    expect(await figure('frames', { direction: 'transmit', frame: 'nack' })).toBe(0);
   });
 
   it('of a report under an old fence: a nack by its reason, a stale fence', async () => {
@@ -68,8 +72,9 @@ describe('what a hub counts', () => {
     third.progress(held, picked());
     await third.next('nack');
 
-    expect(await figure('nacks', { direction: 'transmit', reason: 'STALE_FENCE' })).toBe(1);
-    expect(await figure('nacks', { direction: 'transmit', reason: 'FIELD_INVALID' })).toBe(1);
+    expect(await figure('frames.refused', { reason: 'STALE_FENCE' })).toBe(1);
+    expect(await figure('frames.refused', { reason: 'FIELD_INVALID' })).toBe(1);
+    expect(await fleet.counted('mallbots.hub.frames.refused', 'STALE_FENCE')).toBe(1);
     expect(await figure('stale_fences')).toBe(1);
     expect(await figure('lease.losses', { reason: 'dropped' })).toBe(1);
   });
@@ -89,6 +94,42 @@ describe('what a hub counts', () => {
     bot.cut();
     await expect.poll(() => figure('session.count', { state: 'READY' }), { timeout: 20_000 }).toBe(0);
     expect(await figure('sessions.closed')).toBe(1);
+  });
+
+  it('of hub frames that a bot refuses, by the reason; reasons that nobody knows as one', async () => {
+    const bot = fleet.bot();
+    await bot.welcomed();
+    for (const reason of [NackReason.UNKNOWN_TASK, 77, 78])
+      bot.send({ $case: 'nack', value: Nack.fromPartial({ seq: 1, reason: reason as NackReason }) }, { seq: 0 });
+    const refused = (reason: string) => figure('frames.refused_by_bots', { reason });
+    await expect.poll(() => refused('_OTHER'), { timeout: 20_000 }).toBe(2);
+    expect(await refused('UNKNOWN_TASK')).toBe(1);
+  });
+
+  it('of what waits: frames and their bytes while the broker stalls, what has not left the outbox, and for how long', async () => {
+    const bot = fleet.bot();
+    await bot.welcomed();
+    await fleet.request();
+    const task = await bot.lease();
+    const confirm = fleet.withholdConfirms();
+    bot.progress(task, picked(), { started: true });
+    const last = bot.progress(task, picked());
+    await expect.poll(() => figure('intake.frames'), { timeout: 20_000 }).toBe(2);
+    expect(await figure('intake.bytes')).toBeGreaterThan(100);
+    confirm();
+    await bot.acknowledged(last);
+    expect(await figure('intake.frames')).toBe(0);
+    expect(await figure('intake.bytes')).toBe(0);
+
+    const outbox = (name: string) => fleet.telemetry.figure(`mallbots.outbox.${name}`);
+    await expect.poll(() => outbox('unpublished'), { timeout: 20_000 }).toBe(0);
+    expect(await outbox('lag')).toBe(0);
+    const release = fleet.withholdConfirms();
+    await bot.acknowledged(bot.result(task, { outcome: 1 }));
+    expect(await outbox('unpublished')).toBe(1);
+    expect(await outbox('lag')).toBeGreaterThan(0);
+    release();
+    await expect.poll(() => outbox('unpublished'), { timeout: 20_000 }).toBe(0);
   });
 
   it('of a declined offer: its outcome, and why the task is queued again', async () => {
@@ -114,13 +155,15 @@ describe('what a hub counts', () => {
 });
 
 describe('the instruments of a hub', () => {
-  it('are the table in the README', () => {
-    const rows = Object.values(hubInstruments).map(({ name, kind, unit, attributes, description }) => {
-      const named = attributes.map((attribute) => `\`${attribute}\``).join(' ');
-      return `| \`${name}\` | ${kind}, ${unit} | ${named} | ${description} |`;
-    });
+  it('are the tables in the README', () => {
+    const rows = [...Object.values(hubInstruments), ...Object.values(plumbingInstruments)].map(
+      ({ name, kind, unit, attributes, description }) => {
+        const named = attributes.map((attribute) => `\`${attribute}\``).join(' ');
+        return `| \`${name}\` | ${kind}, ${unit} | ${named} | ${description} |`;
+      },
+    );
     const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8').split('\n');
-    expect(readme.filter((line) => line.startsWith('| `mallbots.'))).toEqual(rows);
+    expect(readme.filter((line) => /^\| `(?:mallbots|db)\./.test(line))).toEqual(rows);
   });
 
   it('are the declared ones: names, units, kinds and attributes', async () => {
@@ -129,8 +172,8 @@ describe('the instruments of a hub', () => {
     await fleet.request();
     await bot.acknowledged(bot.result(await bot.lease(), { outcome: 1 }));
 
-    const declared = new Map<string, (typeof hubInstruments)[keyof typeof hubInstruments]>(
-      Object.values(hubInstruments).map((instrument) => [instrument.name, instrument]),
+    const declared = new Map<string, Instrument>(
+      [...Object.values(hubInstruments), ...Object.values(plumbingInstruments)].map((each) => [each.name, each]),
     );
     const seen = await fleet.telemetry.metrics();
     expect(seen.length).toBeGreaterThan(8);
