@@ -120,6 +120,7 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       expect(stepsOf(output)).toEqual(expect.arrayContaining(stepsOf(printed.text)));
       expect(stepsOf(printed.text).length).toBeGreaterThan(20);
       expect(output).toMatch(/s from the order to its pickup/);
+      expect(output).toContain('compatible: it may be a revision of shop');
     });
   });
 });

@@ -23,8 +23,12 @@ export class Program {
   #listeners: Array<() => void> = [];
   #over = false;
 
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [entryPoint, ...args], {
+  constructor(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    program: string = entryPoint,
+  ) {
+    this.child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkBetween } from '../../../src/hub/protocol/check/between.ts';
 import { checkByItself } from '../../../src/hub/protocol/check/candidate-rules.ts';
 import { checkRevision } from '../../../src/hub/protocol/check/check.ts';
 import { type Language, readLanguage } from '../../../src/hub/protocol/check/language.ts';
 import { type Revision, rootsOf } from '../../../src/hub/protocol/check/revision.ts';
-import type { RuleId } from '../../../src/hub/protocol/check/rules.ts';
+import { type RuleId, rules } from '../../../src/hub/protocol/check/rules.ts';
 import { compiled, crate, edited } from './source.ts';
 
 type Edit = readonly [from: string, to: string];
@@ -268,8 +269,9 @@ const lineOf = (source: string, words: string) => source.split('\n').findIndex((
 describe('a revision is refused for', () => {
   it.each(refused)('%s', async (_, edits, expected, at) => {
     const source = edited(crate, ...edits);
+    const candidate = await compiled(source);
 
-    const found = strict(readLanguage(await compiled(source)));
+    const found = strict(readLanguage(candidate));
 
     expect(found.map(({ rule }) => rule)).toEqual(expected);
     for (const { file, line, column, what, why, instead } of found) {
@@ -279,6 +281,12 @@ describe('a revision is refused for', () => {
       expect(column).toBeGreaterThan(0);
       for (const text of [what, why, instead]) expect(text.length).toBeGreaterThan(5);
     }
+    // What buf refuses is refused by the stricter rules at the same line, or at least by them.
+    const { compatible, violations } = await checkRevision(candidate, [base], kind);
+    expect(compatible).toBe(false);
+    expect(new Set(violations.map(({ rule }) => rule).filter((rule) => !rule.startsWith('buf:')))).toEqual(
+      new Set(expected),
+    );
   });
 });
 
@@ -288,4 +296,9 @@ describe('a revision is accepted with', () => {
 
     expect(await checkRevision(candidate, [base], kind)).toMatchObject({ compatible: true, violations: [] });
   });
+});
+
+it('ARCHITECTURE names every rule', () => {
+  const architecture = readFileSync('ARCHITECTURE.md', 'utf8');
+  expect(Object.keys(rules).filter((rule) => !architecture.includes(`\`${rule}\``))).toEqual([]);
 });

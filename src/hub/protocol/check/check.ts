@@ -1,7 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { MallError } from '../../../contract/errors.ts';
 import { checkBetween } from './between.ts';
 import { checkByItself } from './candidate-rules.ts';
-import { readLanguage } from './language.ts';
+import { checkPayloads } from './gate.ts';
+import { type Language, readLanguage } from './language.ts';
 import { type Revision, rootsOf } from './revision.ts';
 import { type Finding, gather, maxViolations, type Violation } from './violation.ts';
 import { checkWireJson } from './wire-json.ts';
@@ -36,7 +38,11 @@ export async function checkRevision(
       checkBetween(revision, language).map((finding) => ({ finding, against: revision.label })),
     ),
   ];
-  const violations = gather([...strict, ...confirm(strict, await wireJson(candidate, unretired, strict))]);
+  const fromBuf = confirm(strict, await wireJson(candidate, unretired, strict));
+  // A payload that does not survive what is refused anyway says nothing new.
+  const isRefused = strict.length + fromBuf.length > 0;
+  const lost = isRefused ? [] : await payloadLosses(older, language, kind);
+  const violations = gather([...strict, ...fromBuf, ...lost]);
   return {
     compatible: violations.length === 0,
     kind,
@@ -44,6 +50,17 @@ export async function checkRevision(
     violations: violations.slice(0, maxViolations),
     omitted: Math.max(0, violations.length - maxViolations),
   };
+}
+
+/** A revision takes some 10 ms: a hub that checks goes on with its streams in between. */
+async function payloadLosses(older: readonly Language[], candidate: Language, kind: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const revision of older) {
+    await setImmediate();
+    const findings = checkPayloads(revision, candidate, kind, rootsOf(kind));
+    found.push(...findings.map((finding) => ({ finding, against: revision.label })));
+  }
+  return found;
 }
 
 interface Found {

@@ -1,0 +1,172 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Program } from '../support/program.ts';
+
+const root = join(import.meta.dirname, '../..');
+const shop = readFileSync(join(root, 'proto/kinds/shop/v1/shop.proto'), 'utf8');
+
+/** `shop` with what an engineer might make of it. */
+const wider = shop.replace('uint32 picked = 2;', 'uint64 picked = 2;');
+const larger = shop
+  .replace('string order_id = 1;', 'string order_id = 1;\n  // To be kept cold.\n  bool chilled = 9;')
+  .replace('ItemShort item_short = 3;', 'ItemShort item_short = 3;\n    ItemPicked item_weighed = 4;');
+const broken = shop.replace('message ShopTask {', 'message ShopTask [');
+
+let directory: string;
+const at = (name: string) => join(directory, name);
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'mallbots-protocol-test-'));
+  for (const [name, text] of Object.entries({ shop, wider, larger, broken })) {
+    mkdirSync(at(name));
+    writeFileSync(join(at(name), 'shop.proto'), text);
+  }
+  mkdirSync(at('empty'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const protocol = (...args: string[]) => new Program(['protocol', ...args]).ended;
+const check = (name: string, ...args: string[]) => protocol('check', at(name), '--kind', 'shop', ...args);
+const lineOf = (text: string, words: string) => text.split('\n').findIndex((line) => line.includes(words)) + 1;
+
+describe('mallbots protocol check', () => {
+  it('exits with 0 where a revision may join, without a server', async () => {
+    expect(await check('larger')).toMatchObject({
+      code: 0,
+      stdout: 'compatible: it may be a revision of shop beside revision 1 of this program',
+      stderr: '',
+    });
+  });
+
+  it('exits with 1 where it may not, and says where, what, which side, why, and what to do', async () => {
+    const { code, stdout } = await check('wider');
+    expect(code).toBe(1);
+    expect(stdout.split('\n')).toEqual([
+      `${at('wider')}/shop.proto:${lineOf(wider, 'uint64 picked')}:3 FIELD_TYPE_WIDENED kinds.shop.v1.LineOutcome.picked`,
+      '  picked is uint64; it was uint32',
+      '  breaks   what is written by the new revision is misread by the older one: an older reader cuts what does not fit, without an error',
+      '  against  revision 1 of this program',
+      '  as does  buf:FIELD_WIRE_JSON_COMPATIBLE_TYPE',
+      '  instead  leave this field as it is, mark it [deprecated = true], and add a new one under a free number',
+      '',
+      'incompatible: 1 thing keeps it from being a revision of shop beside revision 1 of this program',
+    ]);
+    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(
+      stdout.replace(`${at('wider')}/`, 'next/').split('\n\n')[0],
+    );
+  });
+
+  it('holds it against every directory that it is given, and names those that speak against it', async () => {
+    const { code, stdout } = await check(
+      'shop',
+      '--against-dir',
+      at('shop'),
+      '--against-dir',
+      at('larger'),
+      '--format',
+      'json',
+    );
+    const { compatible, against, violations } = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect({ compatible, against }).toEqual({ compatible: false, against: [at('shop'), at('larger')] });
+    expect(violations.map(({ rule, field }: { rule: string; field: string }) => `${rule} ${field}`)).toEqual([
+      'FIELD_NUMBER_NOT_RESERVED chilled',
+      'FIELD_NAME_NOT_RESERVED chilled',
+      'FIELD_NUMBER_NOT_RESERVED item_weighed',
+      'FIELD_NAME_NOT_RESERVED item_weighed',
+    ]);
+    for (const violation of violations) expect(violation.against).toEqual([at('larger')]);
+  });
+
+  it('speaks to a workflow on GitHub', async () => {
+    const { code, stdout } = await check('wider', '--format', 'github');
+    expect(code).toBe(1);
+    const place = `file=${at('wider')}/shop.proto,line=${lineOf(wider, 'uint64 picked')},col=3`;
+    expect(stdout).toMatch(
+      new RegExp(`^::error ${place},title=FIELD_TYPE_WIDENED::kinds\\.shop\\.v1\\.LineOutcome\\.picked .+$`),
+    );
+  });
+
+  it('takes the first revision of a kind that nobody has', async () => {
+    mkdirSync(at('inspect'));
+    const messages = ['Task', 'Progress', 'Result'].map((part) => `message Inspect${part} {\n  string note = 1;\n}\n`);
+    writeFileSync(
+      join(at('inspect'), 'a.proto'),
+      `syntax = "proto3";\npackage kinds.inspect.v1;\n${messages.join('')}`,
+    );
+    const { code, stdout } = await protocol('check', at('inspect'), '--kind', 'inspect');
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: 'compatible: it may be a revision of inspect as the first revision',
+    });
+  });
+
+  it.each<readonly [string, () => Promise<{ code: number | null; stderr: string }>, RegExp]>([
+    ['files that do not compile', () => check('broken'), /shop\.proto:7:18: .*/],
+    ['a directory that is not there', () => check('nosuch'), /directory is ".*nosuch"; give the directory/],
+    ['a directory without a .proto file', () => check('empty'), /it has no \.proto file/],
+    ['no kind', () => protocol('check', at('shop')), /required option '--kind/],
+    ['what cannot be a kind', () => protocol('check', at('shop'), '--kind', 'Shop!'), /give the name of a kind/],
+    ['another format', () => check('shop', '--format', 'xml'), /Allowed choices are text, json, github/],
+  ])('exits with 2 on %s', async (_, run, message) => {
+    const { code, stderr } = await run();
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/ at .*\.ts/);
+    expect(code).toBe(2);
+  });
+
+  it('exits with 4 where there is no buf, and says how to get it', async () => {
+    const copy = at('without-buf');
+    mkdirSync(join(copy, 'node_modules/@bufbuild'), { recursive: true });
+    onTestFinished(() => rmSync(copy, { recursive: true }));
+    for (const part of ['package.json', 'src']) cpSync(join(root, part), join(copy, part), { recursive: true });
+    const packages = readdirSync(join(root, 'node_modules')).filter(
+      (name) => name !== '@bufbuild' && !name.startsWith('.'),
+    );
+    for (const name of [...packages, '@bufbuild/protobuf'])
+      symlinkSync(join(root, 'node_modules', name), join(copy, 'node_modules', name));
+
+    const { code, stderr } = await new Program(
+      ['protocol', 'check', at('shop'), '--kind', 'shop'],
+      { PATH: '/nonexistent' },
+      join(copy, 'src/cli/mallbots.js'),
+    ).ended;
+
+    expect(stderr).toBe(
+      'error: the check needs the program buf, which is not there; run "npm ci" without --omit=optional, or install buf (https://buf.build) and put it on the PATH',
+    );
+    expect(code).toBe(4);
+  });
+});
+
+describe('mallbots protocol diff', () => {
+  it('says in words what is different, and whether that may stand', async () => {
+    const { code, stdout } = await protocol('diff', at('shop'), at('larger'), '--json');
+    expect(code).toBe(0);
+    const { differences } = JSON.parse(stdout);
+    expect(differences).toMatchObject([
+      {
+        message: 'kinds.shop.v1.ShopTask',
+        line: lineOf(larger, 'chilled'),
+        what: 'field chilled = 9, bool, is new',
+        compatible: true,
+        rule: null,
+      },
+      {
+        line: lineOf(larger, 'item_weighed'),
+        what: 'field item_weighed = 4, kinds.shop.v1.ItemPicked in oneof step, is new',
+        compatible: true,
+      },
+    ]);
+    expect((await protocol('diff', at('larger'), at('larger'))).stdout).toBe('they say the same');
+  });
+
+  it('marks what may not', async () => {
+    const { stdout } = await protocol('diff', at('shop'), at('wider'));
+    expect(stdout).toMatch(
+      /^incompatible {2}kinds\.shop\.v1\.LineOutcome: picked is uint64; it was uint32 \(FIELD_TYPE_WIDENED\) {2}.*shop\.proto:\d+:3$/,
+    );
+  });
+});
