@@ -11,9 +11,11 @@ import {
   type Welcome,
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignment, type AssignmentPorts, keyOf } from './assignment.ts';
+import type { Credits } from './credits.ts';
 import { durationMs } from './duration.ts';
 import { heldNote, type Journal } from './journal.ts';
-import type { PreparedWork, ServedKind } from './kind.ts';
+import type { PreparedWork } from './kind.ts';
+import { type Declined, declined, type Language } from './language.ts';
 import type { LeaseClock } from './lease-clock.ts';
 import type { Entry } from './outbox.ts';
 import type { AbortCause } from './task.ts';
@@ -24,7 +26,8 @@ const leaseWaitMs = 30_000;
 const rememberedAnswers = 256;
 
 export interface AssignmentsPorts extends AssignmentPorts {
-  readonly kinds: ReadonlyMap<string, ServedKind>;
+  readonly language: Language;
+  readonly credits: Credits;
   readonly journal: Journal;
   readonly clock: LeaseClock;
   /** Refuses a hub frame. */
@@ -32,14 +35,6 @@ export interface AssignmentsPorts extends AssignmentPorts {
   /** The number of assignments, or the phase of one, is another. */
   changed(): void;
 }
-
-/** Why an offer is not taken; `refusal` when its revision is at fault. */
-interface Declined {
-  readonly why: string;
-  readonly refusal: NackReason;
-}
-
-const declined = (why: string, refusal: NackReason = NackReason.UNSPECIFIED): Declined => ({ why, refusal });
 
 const answerTo = (work: PreparedWork | Declined) =>
   'why' in work
@@ -56,7 +51,6 @@ function endsAssignment({ reason }: Nack, { phase }: Assignment, entry: Entry | 
 /** What this bot has taken on: decides about offers, starts work on a lease, ends what is lost. */
 export class Assignments {
   readonly #ports: AssignmentsPorts;
-  readonly #credits = new Map<string, number>();
   readonly #held = new Map<string, Assignment>();
   /** Lost assignments whose handler has not ended: they hold on to their credit, as the robot is still busy. */
   readonly #windingUp = new Set<Assignment>();
@@ -66,17 +60,12 @@ export class Assignments {
 
   constructor(ports: AssignmentsPorts) {
     this.#ports = ports;
-    for (const [kind, { credits }] of ports.kinds) this.#credits.set(kind, credits);
     for (const [key, { offer, traceparent }] of ports.journal.remembered.held) {
-      const work = this.#prepare(offer, 0);
+      const work = ports.language.prepare(offer);
       // Another program than the one that took it: the hub hears that the bot has it no more.
       if ('why' in work) ports.outbox.forget(key);
       else this.#held.set(offer.taskId, new Assignment(offer, traceparent, work, ports));
     }
-  }
-
-  get credits(): ReadonlyMap<string, number> {
-    return this.#credits;
   }
 
   /** True when no handler runs and no lease is awaited. */
@@ -92,8 +81,10 @@ export class Assignments {
     }));
   }
 
-  setCredits(kind: string, amount: number): void {
-    this.#credits.set(kind, amount);
+  /** Digests of all that it has or is still busy with. */
+  pinned(): ReadonlySet<string> {
+    const all = [...this.#held.values(), ...this.#windingUp];
+    return new Set(all.map(({ offer }) => offer.schema!.digest));
   }
 
   /** Declines every offer from now on, saying why; undefined takes offers again. */
@@ -217,23 +208,17 @@ export class Assignments {
     const work = this.#prepare(offer, seq);
     if ('why' in work) return work;
     const kind = schema!.kind;
-    const credits = this.#credits.get(kind)!;
+    const credits = this.#ports.credits.of(kind);
     return this.#used(kind) >= credits ? declined(`no credit: ${credits} of kind "${kind}" in use`) : work;
   }
 
-  #prepare({ taskId, fence, schema, payload }: Offer, seq: number): PreparedWork | Declined {
-    const served = this.#ports.kinds.get(schema?.kind ?? '');
-    const { UNKNOWN_SCHEMA, PAYLOAD_UNDECODABLE } = NackReason;
-    if (!served) return declined(`kind "${schema?.kind ?? ''}" is not served by this bot`, UNKNOWN_SCHEMA);
-    if (served.schema.digest !== schema?.digest)
-      return declined(`digest "${schema?.digest}" is not applied on this bot`, UNKNOWN_SCHEMA);
-    try {
-      return served.prepare(payload);
-    } catch (error) {
-      const message = `payload of task ${taskId} is not a task of ${schema.digest}: ${(error as Error).message}`;
-      this.#ports.complain({ seq, reason: PAYLOAD_UNDECODABLE, message, taskId, fence });
-      return declined(message, PAYLOAD_UNDECODABLE);
+  #prepare(offer: Offer, seq: number): PreparedWork | Declined {
+    const { taskId, fence } = offer;
+    const work = this.#ports.language.prepare(offer);
+    if ('why' in work && work.refusal === NackReason.PAYLOAD_UNDECODABLE) {
+      this.#ports.complain({ seq, reason: work.refusal, message: work.why, taskId, fence });
     }
+    return work;
   }
 
   #used(kind: string): number {

@@ -3,14 +3,17 @@ import type { Tracer } from '@opentelemetry/api';
 import type { BackoffPolicy } from './backoff.ts';
 import type { BotStore } from './bot-store.ts';
 import type { ServedKind } from './kind.ts';
+import type { Accept } from './language.ts';
 import type { BotLogger } from './logger.ts';
 
 export interface BotOptions {
   /** `host:port`, or several separated by commas: the bot moves on to the next when one is lost. */
   readonly hub: string;
   readonly botId: string;
-  /** What this bot can do: `shopKind.serve(handler, { credits: 1 })`. */
+  /** What this bot can do: `shopKind.serve(handler, { credits: 1 })`, `anyKind.serve(handler)`. */
   readonly kinds: readonly ServedKind[];
+  /** Asked of each revision that this bot could apply; takes all when not given. */
+  readonly accept?: Accept | undefined;
   /** Where the robot is, metres from the depot. Asked at each heartbeat. */
   readonly position?: () => { x: number; y: number };
   /** 0 to 1. Asked at each heartbeat. */
@@ -36,11 +39,4 @@ export function hubsOf({ hub }: BotOptions): readonly string[] {
   const hubs = hub.split(',').flatMap((address) => address.trim() || []);
   if (hubs.length === 0) throw new RangeError(`hub is "${hub}"; give host:port, or several separated by commas`);
   return hubs;
-}
-
-/** @throws RangeError when a kind is served twice */
-export function kindsOf({ kinds }: BotOptions): ReadonlyMap<string, ServedKind> {
-  const byName = new Map(kinds.map((served) => [served.schema.kind, served]));
-  if (byName.size === kinds.length) return byName;
-  throw new RangeError(`kinds are "${kinds.map(({ schema }) => schema.kind)}"; serve each kind once`);
 }

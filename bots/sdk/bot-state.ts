@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { Nack } from '../../src/gen/fleet/v1/fleet.ts';
+import type { Nack, ProtocolStatus, RetiredKind } from '../../src/gen/fleet/v1/fleet.ts';
 import type { SessionEnd } from './session.ts';
 
 /**
@@ -29,6 +29,10 @@ export interface BotEvents {
   state: BotState;
   /** The hub refused a frame of this bot. */
   nack: Nack;
+  /** How far this bot is with a revision that the hub has offered. */
+  revision: ProtocolStatus;
+  /** Nothing that this bot speaks of a kind is in use any more: it gets no task of the kind until it applies a newer revision. */
+  retired: RetiredKind;
 }
 
 /** The hub will not have this bot, now or later: trying again would not help. */

@@ -1,17 +1,19 @@
 import { trace } from '@opentelemetry/api';
-import { type HubFrame, type ProtocolOffer, RevisionStatus, type Welcome } from '../../src/gen/fleet/v1/fleet.ts';
+import type { HubFrame, Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
 import { defaultBackoff, pause } from './backoff.ts';
-import { type BotOptions, hubsOf, kindsOf } from './bot-options.ts';
+import { type BotOptions, hubsOf } from './bot-options.ts';
 import { type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.ts';
+import { Credits } from './credits.ts';
 import { dialHub } from './hub-client.ts';
 import { Journal } from './journal.ts';
-import type { ServedKind } from './kind.ts';
+import { Language } from './language.ts';
 import { LeaseClock } from './lease-clock.ts';
 import { Listeners } from './listeners.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { type Entry, Outbox } from './outbox.ts';
 import { failuresAfter, retryAfter } from './reconnect.ts';
+import { repertoireOf } from './repertoire.ts';
 import { SelfReport } from './self-report.ts';
 import { Session, type SessionEnd, type WorkBody } from './session.ts';
 import { ATTR_BOT_ID } from './spans.ts';
@@ -38,7 +40,8 @@ export class Bot implements AsyncDisposable {
   readonly #hubs: readonly string[];
   readonly #logger: BotLogger;
   readonly #random: () => number;
-  readonly #kinds: ReadonlyMap<string, ServedKind>;
+  readonly #credits: Credits;
+  readonly #language: Language;
   readonly #journal: Journal;
   readonly #outbox: Outbox;
   readonly #assignments: Assignments;
@@ -60,15 +63,31 @@ export class Bot implements AsyncDisposable {
     this.#hubs = hubsOf(options);
     this.#logger = options.logger ?? silentLogger;
     this.#random = options.random ?? Math.random;
-    this.#kinds = kindsOf(options);
+    const repertoire = repertoireOf(options.kinds);
+    this.#credits = new Credits(repertoire);
     this.#journal = new Journal(options.store, options.bootCount);
     const { instanceId, bootCount, token } = this.#journal.remembered;
     this.instanceId = instanceId;
     this.#resumeToken = token;
     this.#outbox = new Outbox((entry: Entry) => this.#assignments.settled(entry), options.outboxLimit, this.#journal);
+    this.#language = new Language({
+      botId: options.botId,
+      repertoire,
+      accept: options.accept ?? (() => true),
+      journal: this.#journal,
+      logger: this.#logger,
+      outbox: this.#outbox,
+      written: () => this.#session?.pump(),
+      told: (status) => this.#listeners.tell('revision', status),
+      retired: (kind) => this.#listeners.tell('retired', kind),
+      leaving: this.#stopping.signal,
+      newKind: (kind) => this.#sayCredits(kind),
+      pinned: () => this.#assignments.pinned(),
+    });
     this.#assignments = new Assignments({
       botId: options.botId,
-      kinds: this.#kinds,
+      language: this.#language,
+      credits: this.#credits,
       logger: this.#logger,
       tracer: options.tracer ?? trace.getTracer('mallbots-bot'),
       outbox: this.#outbox,
@@ -77,12 +96,17 @@ export class Bot implements AsyncDisposable {
       maxPayloadBytes: () => this.#maxFrameBytes - frameOverheadBytes,
       written: () => this.#session?.pump(),
       complain: (nack) => this.#session?.complain(nack),
-      changed: () => this.#watch.look(),
+      changed: () => {
+        this.#language.forgetUnpinned();
+        this.#watch.look();
+      },
     });
     this.#selfReport = new SelfReport(options, {
       instanceId,
       bootCount,
-      kinds: this.#kinds,
+      language: this.#language,
+      credits: this.#credits,
+      anyKind: repertoire.any !== undefined,
       assignments: this.#assignments,
       clock: this.#clock,
     });
@@ -113,11 +137,18 @@ export class Bot implements AsyncDisposable {
     if (this.#state.at === 'closed') throw this.#state.error ?? new Error(`bot ${this.botId} is closed`);
   }
 
-  /** How many tasks of `kind` the bot takes at once from now on; 0 is a pause (charging). */
+  /**
+   * How many tasks of `kind` the bot takes at once from now on; 0 is a pause (charging). `otherKinds` stands for each kind that only the
+   * handler of `anyKind` serves.
+   * @throws RangeError when the bot serves no such kind
+   */
   setCredits(kind: string, amount: number): void {
-    if (!this.#kinds.has(kind)) throw new RangeError(`kind is "${kind}"; this bot serves ${[...this.#kinds.keys()]}`);
-    this.#assignments.setCredits(kind, amount);
-    this.#session?.post(`credit:${kind}`, { $case: 'credit', value: { kind, amount } });
+    for (const each of this.#credits.set(kind, amount, [...this.revisions.keys()])) this.#sayCredits(each);
+  }
+
+  /** What this bot speaks: the digests of each kind. */
+  get revisions(): ReadonlyMap<string, readonly string[]> {
+    return new Map(this.#language.support().map(({ kind, digests }) => [kind, digests]));
   }
 
   /** Measurements for whoever watches; the newest replaces what was not sent yet, and all may be lost. */
@@ -132,7 +163,7 @@ export class Bot implements AsyncDisposable {
   async drain({ deadlineMs = drainDeadlineMs, reason = 'drain' } = {}): Promise<void> {
     this.#leaving = true;
     this.#assignments.close('the bot is draining');
-    for (const kind of this.#kinds.keys()) this.setCredits(kind, 0);
+    for (const kind of this.#credits.kinds) this.setCredits(kind, 0);
     const isDone = () => this.#state.at === 'closed' || (this.#assignments.isIdle && this.#outbox.size === 0);
     await this.#watch.until(isDone, AbortSignal.timeout(deadlineMs));
     if (!isDone()) {
@@ -226,7 +257,7 @@ export class Bot implements AsyncDisposable {
         this.#assignments.cancel(body.value);
         return;
       case 'protocolOffer':
-        this.#protocol(body.value, traceparent);
+        this.#language.take(body.value, traceparent);
         return;
       case 'nack':
         this.#logger.warn(
@@ -241,16 +272,8 @@ export class Bot implements AsyncDisposable {
     }
   }
 
-  /** This bot speaks what it was built with: it says so of each revision. */
-  #protocol({ add }: ProtocolOffer, traceparent: string): void {
-    for (const { schema } of add) {
-      const holds = this.#kinds.get(schema?.kind ?? '')?.schema.digest === schema?.digest;
-      const status = holds ? RevisionStatus.APPLIED : RevisionStatus.REJECTED;
-      const reason = holds ? '' : `this bot has no codec for ${schema?.digest}; give it one and restart it`;
-      const body = { $case: 'protocolStatus', value: { schema, status, reason } } as const;
-      this.#outbox.answer({ body, traceparent, task: '' });
-    }
-    this.#session?.pump();
+  #sayCredits(kind: string): void {
+    this.#session?.post(`credit:${kind}`, { $case: 'credit', value: { kind, amount: this.#credits.of(kind) } });
   }
 
   /** The only writer of the state. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { BotFrame, Offer } from '../../src/gen/fleet/v1/fleet.ts';
+import { BotFrame, Offer, Revision, type SchemaRef } from '../../src/gen/fleet/v1/fleet.ts';
 import type { BotStore } from './bot-store.ts';
 import type { Entry, ReliableBody } from './outbox.ts';
 
-/** What happened, as the store keeps it. Frames and offers are base64 of their protobuf. */
+/** What happened, as the store keeps it. Frames, offers and revisions are base64 of their protobuf. */
 export type Note =
   | { readonly type: 'boot'; readonly instanceId: string; readonly bootCount: number }
   | { readonly type: 'token'; readonly token: string }
@@ -13,7 +13,9 @@ export type Note =
   | { readonly type: 'refused'; readonly seq: number }
   | { readonly type: 'held'; readonly task: string; readonly offer: string; readonly traceparent: string }
   /** Nothing about the task matters any more. */
-  | { readonly type: 'forgotten'; readonly task: string };
+  | { readonly type: 'forgotten'; readonly task: string }
+  | { readonly type: 'learned'; readonly revision: string }
+  | { readonly type: 'unlearned'; readonly kind: string; readonly digest: string };
 
 /** What a bot knew when its process ended. */
 export interface Remembered {
@@ -26,6 +28,8 @@ export interface Remembered {
   /** Acknowledged progress of tasks that are not over, by task. */
   kept: Map<string, Entry[]>;
   held: Map<string, { readonly offer: Offer; readonly traceparent: string }>;
+  /** Revisions that the hub has taught the bot. */
+  revisions: Map<string, Revision>;
 }
 
 /** Acknowledged progress that is kept per held task, for a hub that asks to hear it all again and for a bot that starts again. Frames. */
@@ -46,6 +50,17 @@ export const heldNote = (task: string, offer: Offer, traceparent: string): Note 
   traceparent,
 });
 
+export const learnedNote = (revision: Revision): Note => ({
+  type: 'learned',
+  revision: Buffer.from(Revision.encode(revision).finish()).toString('base64'),
+});
+
+export const unlearnedNote = ({ kind, digest }: Pick<SchemaRef, 'kind' | 'digest'>): Note => ({
+  type: 'unlearned',
+  kind,
+  digest,
+});
+
 const nothing = (): Remembered => ({
   instanceId: '',
   bootCount: 0,
@@ -54,6 +69,7 @@ const nothing = (): Remembered => ({
   frames: [],
   kept: new Map(),
   held: new Map(),
+  revisions: new Map(),
 });
 
 /** Adds an acknowledged frame to what is kept of its task, if it is progress; beyond `keptPerTask` the oldest goes. */
@@ -100,18 +116,27 @@ function remember(known: Remembered, note: Note): void {
       known.kept.delete(note.task);
       known.frames = known.frames.filter(({ task }) => task !== note.task);
       return;
+    case 'learned': {
+      const revision = Revision.decode(Buffer.from(note.revision, 'base64'));
+      known.revisions.set(`${revision.schema?.kind} ${revision.schema?.digest}`, revision);
+      return;
+    }
+    case 'unlearned':
+      known.revisions.delete(`${note.kind} ${note.digest}`);
+      return;
     default:
       note satisfies never;
   }
 }
 
 /** The shortest story that leads to `known`. */
-function storyOf({ instanceId, bootCount, token, lastSeq, frames, kept, held }: Remembered): Note[][] {
+function storyOf({ instanceId, bootCount, token, lastSeq, frames, kept, held, revisions }: Remembered): Note[][] {
   const before = [...kept.values()].flat();
   const upTo = Math.max(0, ...before.map(({ seq }) => seq));
   return [
     [{ type: 'boot', instanceId, bootCount }],
     [{ type: 'token', token: token.toString('base64') }],
+    ...[...revisions.values()].map((revision) => [learnedNote(revision)]),
     ...[...held].map(([task, { offer, traceparent }]) => [heldNote(task, offer, traceparent)]),
     ...before.sort((a, b) => a.seq - b.seq).map((entry) => [frameNote(entry)]),
     [{ type: 'settled', upTo }],
@@ -137,7 +162,8 @@ export class Journal {
     }
     const instanceId = this.#known.instanceId || randomUUID();
     this.note({ type: 'boot', instanceId, bootCount: store ? this.#known.bootCount + 1 : bootCount });
-    this.remembered = { ...this.#known, kept: new Map(this.#known.kept), held: new Map(this.#known.held) };
+    const { kept, held, revisions } = this.#known;
+    this.remembered = { ...this.#known, kept: new Map(kept), held: new Map(held), revisions: new Map(revisions) };
   }
 
   /** All of `notes` or none are remembered once this returns. */

@@ -1,7 +1,8 @@
 import type { Hello } from '../../src/gen/fleet/v1/fleet.ts';
 import type { Assignments } from './assignments.ts';
 import type { BotOptions } from './bot-options.ts';
-import type { ServedKind } from './kind.ts';
+import type { Credits } from './credits.ts';
+import type { Language } from './language.ts';
 import type { LeaseClock } from './lease-clock.ts';
 import { type BotLogger, silentLogger } from './logger.ts';
 import { ATTR_BOT_ID } from './spans.ts';
@@ -10,7 +11,10 @@ import type { LossyBody } from './uplink.ts';
 export interface SelfReportPorts {
   readonly instanceId: string;
   readonly bootCount: number;
-  readonly kinds: ReadonlyMap<string, ServedKind>;
+  readonly language: Language;
+  readonly credits: Credits;
+  /** Kinds that have no handler of their own are served too. */
+  readonly anyKind: boolean;
   readonly assignments: Assignments;
   readonly clock: LeaseClock;
 }
@@ -29,7 +33,8 @@ export class SelfReport {
 
   /** `resume` is what is left of the session before. */
   hello(resume: { readonly token: Uint8Array; readonly lastHubSeq: number }): Hello {
-    const { instanceId, bootCount, kinds, assignments, clock } = this.#ports;
+    const { instanceId, bootCount, language, credits, anyKind, assignments, clock } = this.#ports;
+    const kinds = language.support();
     clock.sayHello();
     return {
       botId: this.#options.botId,
@@ -39,11 +44,11 @@ export class SelfReport {
       lastHubSeq: resume.lastHubSeq,
       envelope: { minMinor: 0, maxMinor: 0 },
       features: [],
-      kinds: [...kinds.values()].map(({ schema }) => ({ kind: schema.kind, digests: [schema.digest] })),
-      credits: [...assignments.credits].map(([kind, amount]) => ({ kind, amount })),
+      kinds,
+      credits: kinds.map(({ kind }) => ({ kind, amount: credits.of(kind) })),
       heldTasks: assignments.held(),
       position: this.#read('position'),
-      anyKind: false,
+      anyKind,
     };
   }
 

@@ -1,4 +1,6 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Attributes, Context } from '@opentelemetry/api';
+import type { SchemaRef } from '../../src/gen/fleet/v1/fleet.ts';
 
 /** A step of a task: what is reported through it carries its span. */
 export interface Step<P> {
@@ -20,6 +22,15 @@ export interface Step<P> {
 export interface Task<T, P> extends Step<P> {
   readonly id: string;
   readonly payload: T;
+  /** The revision that the payload is written in, and that the reports go out in: not always the one that the handler was written for. */
+  readonly schema: Readonly<Pick<SchemaRef, 'kind' | 'revision' | 'digest'>>;
+  /**
+   * What the payload says at `path` by the names of its revision, also those that came after the handler was written: `gift_note`,
+   * `stops[0].items[1].gift_note`. In the protobuf JSON mapping; undefined where nothing is set, or the revision has no such field.
+   */
+  field(path: string): JsonValue | undefined;
+  /** All of the payload by the names of its revision, in the protobuf JSON mapping. */
+  json(): JsonObject;
   /** 1 for the first bot that tries. */
   readonly attempt: number;
   readonly fence: number;

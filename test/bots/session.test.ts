@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { type BotState, connectBot, HubRefused, shopKind } from '../../bots/sdk/index.ts';
-import { NackReason, RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
+import { NackReason } from '../../src/gen/fleet/v1/fleet.ts';
 import { emptyTask, gate, hubAndBot, nothingPicked, patient, reached, schema } from './robot.ts';
 
 const idle = async () => nothingPicked;
@@ -166,32 +166,6 @@ describe('what the bot cannot read', () => {
     const seq = session.offer({ ...emptyTask, taskId: 't' });
     await session.next('hello');
     await expect(session.next('nack')).resolves.toMatchObject({ body: { seq, reason: NackReason.WRONG_STATE } });
-  });
-});
-
-describe('the protocol', () => {
-  it('that the bot was built with is applied, another is rejected with the reason', async () => {
-    const { hub } = await hubAndBot(idle);
-    const session = await hub.nextSession();
-    await session.welcome();
-    const revision = (digest: string) => ({
-      schema: { ...schema, digest },
-      fileDescriptorSet: Buffer.alloc(0),
-      taskMessage: '',
-      progressMessage: '',
-      resultMessage: '',
-    });
-    session.send({
-      $case: 'protocolOffer',
-      value: { add: [revision(schema.digest), revision('sha256:new')], remove: [], retired: [] },
-    });
-    await expect(session.next('protocolStatus')).resolves.toMatchObject({
-      seq: 1,
-      body: { status: RevisionStatus.APPLIED },
-    });
-    const rejected = await session.next('protocolStatus');
-    expect(rejected).toMatchObject({ seq: 2, body: { status: RevisionStatus.REJECTED } });
-    expect(rejected.body.reason).toContain('sha256:new');
   });
 });
 

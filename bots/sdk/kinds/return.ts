@@ -7,9 +7,7 @@ export type { ReturnProgress, ReturnResult, ReturnTask };
 
 /** Bring back to their stores what this bot had picked for an order when its attempt came to nothing. */
 export const returnKind = defineKind<ReturnTask, ReturnProgress, ReturnResult>({
-  kind: kinds.return.kind,
-  revision: kinds.return.revision,
-  digest: kinds.return.digest,
+  ...kinds.return,
   task: ReturnTask,
   progress: ReturnProgress,
   result: ReturnResult,

@@ -7,9 +7,7 @@ export type { ShopProgress, ShopResult, ShopTask };
 
 /** Walk to the stores of one order, pick its items, bring them to the depot. */
 export const shopKind = defineKind<ShopTask, ShopProgress, ShopResult>({
-  kind: kinds.shop.kind,
-  revision: kinds.shop.revision,
-  digest: kinds.shop.digest,
+  ...kinds.shop,
   task: ShopTask,
   progress: ShopProgress,
   result: ShopResult,
