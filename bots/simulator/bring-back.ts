@@ -18,18 +18,29 @@ export interface Returner {
   walkTo(place: Place): Promise<number>;
   /** Puts the item's units back on their shelf. */
   putBack(item: ReturnItem): Promise<void>;
+  /** Takes so many units out of the bay. */
+  collect(units: number): Promise<void>;
+  onCollected(bay: string): void;
   onStop(stop: ReturnStop): void;
   onReturned(item: ReturnItem): void;
 }
 
 /**
- * Goods of an attempt that came to nothing, store by store back to their shelves; then to the depot. What an earlier process of the robot has
+ * Goods that nobody wants, from the depot where they are still there, store by store back to their shelves; then to the depot. What an earlier process of the robot has
  * reported is not done again.
  */
 export async function bringBack(task: Task<ReturnTask, ReturnProgress>, robot: Returner): Promise<ReturnResult> {
   let walkedMetres = 0;
   const { stops } = task.payload;
   const before = task.resumedFrom.flatMap(({ step }) => step ?? []);
+  const { collect } = task.payload;
+  if (collect && before.length === 0) {
+    await task.step('collect goods', {}, async () => {
+      walkedMetres += await robot.walkTo(collect.place ?? depot);
+      await robot.collect(stops.flatMap(({ items }) => items).reduce((sum, { quantity }) => sum + quantity, 0));
+      robot.onCollected(collect.bay);
+    });
+  }
   for (const [stopIndex, stop] of stops.entries()) {
     const wasReached = before.some(({ $case, value }) => $case === 'stopReached' && value.stopIndex === stopIndex);
     const items = stop.items.filter(

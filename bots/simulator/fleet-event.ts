@@ -18,6 +18,7 @@ export type FleetEvent =
   | ({ readonly type: 'delivered'; readonly walkedMetres: number } & OnTour)
   | ({ readonly type: 'tour_aborted' | 'return_aborted'; readonly why: AbortCause | 'failed' } & OnTour)
   | ({ readonly type: 'return_started'; readonly attempt: number; readonly stops: number } & OnTour)
+  | ({ readonly type: 'goods_collected'; readonly bay: string } & OnTour)
   | ({ readonly type: 'item_returned'; readonly name: string; readonly quantity: number } & OnTour)
   | ({ readonly type: 'returned'; readonly walkedMetres: number } & OnTour)
   | { readonly type: 'crashed' | 'rebooted' | 'disconnected' | 'charging' | 'charged'; readonly botId: string };

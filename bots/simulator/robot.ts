@@ -180,6 +180,8 @@ export class Robot {
       setOut: (leg) => this.#setOut(bot, plan, leg),
       walkTo: (place) => this.#chassis.walkTo(place, plan.pace, signal),
       putBack: ({ quantity }) => this.#chassis.moveUnits(quantity, signal),
+      collect: (units) => this.#chassis.moveUnits(units, signal),
+      onCollected: (bay) => tell({ type: 'goods_collected', bay, ...about }),
       onStop: ({ storeName }) => tell({ type: 'stop_reached', storeName, ...about }),
       onReturned: ({ name, quantity }) => tell({ type: 'item_returned', name, quantity, ...about }),
     });

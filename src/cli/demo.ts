@@ -19,6 +19,7 @@ export function demoCommand(): Command {
     .option('--time-scale <x>', 'how many times faster than life the bots are', between(0.1, maxTimeScale), 20)
     .option('--crash-rate <share>', 'share of tasks during which a bot crashes and forgets all', between(0, 1), 0)
     .option('--disconnect-rate <share>', "share of tasks during which a bot's connection is cut", between(0, 1), 0)
+    .option('--cancel-rate <share>', 'share of shoppers who change their minds', between(0, 1), 0)
     .option(
       '--database-url <url>',
       'a PostgreSQL server; the demo makes a database of its own there (default: an embedded one)',

@@ -1,6 +1,7 @@
 import { formatMoney } from '../contract/money.ts';
-import { orderView, returnState } from '../gateways/order-view.ts';
+import { cancellationView, orderView, returnState } from '../gateways/order-view.ts';
 import type { ReturnItem } from '../gen/depot/v1/depot.ts';
+import type { Cancellation } from '../gen/orders/v1/orders.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { coloured, formatAge, writeLine, writeTable } from './output.ts';
@@ -44,12 +45,28 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
     `money: ${moneyOf(invoice)}${invoice?.refunded?.minor ? `, ${formatMoney(invoice.refunded)} refunded` : ''}`,
   );
   if (list?.botId) writeLine(`bot: ${list.botId}`);
-  for (const { botId, state, items, reason } of list?.returns ?? []) {
+  if (order.cancellation) writeLine(`cancellation: ${progressOf(order.cancellation)}`);
+  for (const { botId, fromDepot, state, items, reason } of list?.returns ?? []) {
     const units = (of: (item: ReturnItem) => number) => items.reduce((sum, item) => sum + of(item), 0);
     const back = `${units(({ returned }) => returned)} of ${units(({ quantity }) => quantity)} items`;
     const how = `${returnState(state).replace('_', ' ')}${reason ? ` (${reason})` : ''}`;
-    writeLine(`back from ${botId || 'a bot'} to the stores: ${back}, ${how}`);
+    writeLine(
+      `back from ${fromDepot ? 'the depot' : botId || 'a bot'}${fromDepot && botId ? ` with ${botId}` : ''} to the stores: ${back}, ${how}`,
+    );
   }
+}
+
+const goodsTold = {
+  recalled: 'a bot may still be picking',
+  returning: 'goods on their way back',
+  settled: 'goods back or written off',
+  overdue: 'goods not back in time',
+  unspecified: 'goods unknown',
+} as const;
+
+function progressOf(cancellation: Cancellation): string {
+  const { requestedBy, refunded, goods } = cancellationView(cancellation);
+  return `wanted by ${requestedBy}, ${refunded ? 'money settled' : 'money not back yet'}, ${goodsTold[goods]}`;
 }
 
 /** "3" as ordered, "2 of 3" where some are short. */

@@ -30,6 +30,7 @@ Examples:
   $ mallbots staff show 6f1c2b11        one order, by the end of its id
   $ mallbots staff pay 6f1c2b11         take what is due
   $ mallbots staff hand-over 6f1c2b11   the shopper has the goods
+  $ mallbots staff cancel 6f1c2b11      nobody wants them: money and goods go back
   $ mallbots staff pickups --json | jq  for programs
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,
@@ -102,6 +103,20 @@ export function staffCommand(): Command {
         const earlier = before?.state === OrderState.COMPLETED && before.closedAt;
         const when = earlier ? ` ${formatAge(earlier, new Date())} ago; nothing was done now` : '';
         show(sheet, json, `handed over to ${sheet.order?.shopper}${when}`);
+      }),
+    );
+
+  staff
+    .command('cancel')
+    .description('nobody wants it any more: money and goods go back')
+    .argument('<order>', orderArgument)
+    .option('--reason <text>', 'why, for the shopper and the books')
+    .action((given: string, { reason = '' }: { reason?: string }, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const orderId = await orderIdOf(given, api);
+        const sheet = await api.cancelOrder({ orderId, idempotencyKey: newId(), reason });
+        const isUnderWay = sheet.order?.state === OrderState.CANCELLING;
+        show(sheet, json, isUnderWay ? 'it will not be handed over; money and goods go back' : 'it is over already');
       }),
     );
 

@@ -4,3 +4,5 @@ export const maxOrderLines = 100;
 export const maxQuantity = 1_000;
 /** Characters: a name as it fits on a screen of the desk. */
 export const maxShopperChars = 100;
+/** Characters of why an order is cancelled: a sentence for a screen. */
+export const maxCancelReasonChars = 200;

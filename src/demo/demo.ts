@@ -72,7 +72,7 @@ function logLevel(): LogLevel {
 /** Opens the mall, lets every shopper in, and returns when each order has ended or `signal` aborts. */
 async function play(stage: Stage, options: DemoOptions, narrator: Narrator, signal: AbortSignal): Promise<void> {
   const { config } = stage;
-  const { seed, orders, bots, timeScale, crashRate, disconnectRate } = options;
+  const { seed, orders, bots, timeScale, crashRate, disconnectRate, cancelRate } = options;
   const fleet = { count: bots, seed, timeScale, crashRate, disconnectRate };
   const { mall, kiosk } = await openDoors(stage, fleet, signal);
   narrator.say(
@@ -85,7 +85,7 @@ async function play(stage: Stage, options: DemoOptions, narrator: Narrator, sign
   const desk = openDesk(config.address.staff, (orderId) => paysAtDesk.has(orderId), deskTelemetry);
   const cast = narrator.cast(mall);
   try {
-    const shoppers = planShoppers(seed, mall, orders).map(async (plan, index) => {
+    const shoppers = planShoppers(seed, mall, orders, cancelRate).map(async (plan, index) => {
       await pause(index * shopperEveryMs, signal);
       const events = {
         ...cast,

@@ -81,6 +81,11 @@ export class KioskClient {
     return this.#request('POST', `/orders/${orderId}/payments`, { orderId, idempotencyKey, body: { amount } });
   }
 
+  /** Answers with the order, which is being cancelled or was; @throws KioskRefusal once it is handed over */
+  cancel(idempotencyKey: string, orderId: string, reason: string): Promise<KioskOrder> {
+    return this.#request('POST', `/orders/${orderId}/cancellation`, { orderId, idempotencyKey, body: { reason } });
+  }
+
   /** The order's events from its first to its last; picks up where it was when the stream breaks. */
   async *events(orderId: string): AsyncGenerator<OrderEvent> {
     let lastEventId = '';

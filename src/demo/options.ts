@@ -7,6 +7,8 @@ export interface DemoOptions {
   /** Shares of tasks, 0 to 1, during which a bot crashes, or loses its connection. */
   readonly crashRate?: number;
   readonly disconnectRate?: number;
+  /** Share of shoppers, 0 to 1, who cancel their orders. */
+  readonly cancelRate?: number;
   /** A server to make a scratch database on; embedded when absent. */
   readonly databaseUrl?: string;
   /** A broker to use scratch names on; in process when absent. */

@@ -11,6 +11,7 @@ interface Told {
   amount?: Money;
   reduction?: Money;
   reason?: string;
+  requestedBy?: string;
 }
 
 interface Line {
@@ -60,6 +61,11 @@ export function tell({ name, data }: OrderEvent, names: Names): Line | undefined
       return { who: 'orders', what: `${whose} order is ready and paid` };
     case 'orders.completed':
       return { who: 'desk', what: `hands ${whose} order over` };
+    case 'orders.cancellation_requested':
+      return {
+        who: told.requestedBy === 'staff' ? 'desk' : names.shopper,
+        what: `wants no goods any more: ${told.reason}`,
+      };
     case 'orders.cancelled':
       return { who: 'orders', what: `cancels ${whose} order: ${told.reason}` };
     case 'orders.rejected':

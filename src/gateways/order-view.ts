@@ -1,6 +1,6 @@
 import type { Money } from '../gen/common/v1/common.ts';
 import { ListState, ReturnState, type ShoppingList } from '../gen/depot/v1/depot.ts';
-import { type Order, OrderState } from '../gen/orders/v1/orders.ts';
+import { type Cancellation, CancelledBy, CancelledGoods, type Order, OrderState } from '../gen/orders/v1/orders.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 
 /** The names of a generated enum's numbers, in the lower case that JSON has them in. */
@@ -13,6 +13,8 @@ const orderState = namesOf(OrderState);
 const invoiceState = namesOf(InvoiceState);
 const listState = namesOf(ListState);
 export const returnState = namesOf(ReturnState);
+const cancelledBy = namesOf(CancelledBy);
+const cancelledGoods = namesOf(CancelledGoods);
 
 const money = (value: Money | undefined) => ({ minor: value?.minor ?? 0, currency: value?.currency ?? '' });
 const instant = (value: Date | undefined) => value?.toISOString() ?? null;
@@ -41,6 +43,14 @@ export const orderView = (order: Order) => ({
   closedAt: instant(order.closedAt),
   reason: order.reason || null,
   traceparent: order.traceparent || null,
+  cancellation: order.cancellation ? cancellationView(order.cancellation) : null,
+});
+
+export const cancellationView = (cancellation: Cancellation) => ({
+  requestedBy: cancelledBy(cancellation.requestedBy),
+  requestedAt: instant(cancellation.requestedAt),
+  refunded: cancellation.refunded,
+  goods: cancelledGoods(cancellation.goods),
 });
 
 export const invoiceView = (invoice: Invoice) => ({
@@ -73,10 +83,11 @@ export const listView = (list: ShoppingList) => ({
       short,
     })),
   })),
-  returns: list.returns.map(({ taskId, attempt, botId, state, items, requestedAt, reason }) => ({
+  returns: list.returns.map(({ taskId, attempt, botId, fromDepot, state, items, requestedAt, reason }) => ({
     taskId,
     attempt,
     botId,
+    fromDepot,
     state: returnState(state),
     items: items.map(({ lineId, name, quantity, returned }) => ({ lineId, name, quantity, returned })),
     requestedAt: instant(requestedAt),

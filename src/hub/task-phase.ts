@@ -9,8 +9,6 @@ export interface TaskSpec {
   readonly priority: number;
   /** Nobody is offered the task from then on. */
   readonly deadline: Date | undefined;
-  /** The only bot that may have it; empty for any. */
-  readonly onlyBotId: string;
   readonly maxAttempts: number;
   readonly position: Position | undefined;
   readonly traceparent: string;
@@ -42,6 +40,8 @@ export type Phase =
     };
 
 export interface Task extends TaskSpec {
+  /** The only bot that may have it; empty for any. Where the kind binds its task, that is whoever was the first to lease it. */
+  readonly onlyBotId: string;
   /** From 1; how often it may still be lost or fail is `maxAttempts` less this. */
   readonly attempt: number;
   /** Grows at each assignment and at each loss. */

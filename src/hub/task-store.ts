@@ -79,19 +79,21 @@ export async function findTask(orm: Orm, taskId: string): Promise<Task | undefin
 
 /** What changes in the life of a task. */
 const changing =
-  'taskId state attempt fence since botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(' ');
+  'taskId state attempt fence since onlyBotId botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(
+    ' ',
+  );
 
 /** Writes what can change of all of them in one statement; they are locked by this transaction. */
 export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
   const rows = JSON.stringify(changed.map(toRow), changing);
   await orm.execute(sql`
     update ${tasks} set
-      state = c.state, attempt = c.attempt, fence = c.fence, since = c.since, bot_id = c."botId", held_until = c."heldUntil",
-      not_before = c."notBefore", finished_at = c."finishedAt", reason = c.reason, running = c.running,
-      lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
+      state = c.state, attempt = c.attempt, fence = c.fence, since = c.since, only_bot_id = c."onlyBotId",
+      bot_id = c."botId", held_until = c."heldUntil", not_before = c."notBefore", finished_at = c."finishedAt",
+      reason = c.reason, running = c.running, lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
     from jsonb_to_recordset(${rows}::text::jsonb) as c(
-      "taskId" text, state text, attempt int, fence bigint, since timestamptz, "botId" text, "heldUntil" timestamptz,
-      "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
+      "taskId" text, state text, attempt int, fence bigint, since timestamptz, "onlyBotId" text, "botId" text,
+      "heldUntil" timestamptz, "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
       "lostBotId" text, "lostFence" bigint)
     where ${tasks.taskId} = c."taskId"`);
 }

@@ -40,7 +40,7 @@ export type TaskInput =
   | { readonly type: 'cancel'; readonly reason: string };
 
 export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'> &
-  Pick<KindPolicy, 'onLeaseLoss' | 'wins'>;
+  Pick<KindPolicy, 'onLeaseLoss' | 'wins' | 'bindsBot'>;
 
 /**
  * The life of a task. `now` is the database's clock.
@@ -70,6 +70,8 @@ export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'> 
  * bots.task_failed. A failure is lost when it is retryable, attempts are left and the deadline has not passed, else FAILED. CANCELLED comes with
  * fence+1 and bots.task_cancelled. Taken up: by the bot that lost it, where the kind lets the first one win: LEASED with fence+1, under which
  * all is reported again; also while another has it only as an offer. A report under another fence, or of another bot, is refused whatever the state.
+ *
+ * The first lease binds a task to its bot where the kind says so: whoever loses it is the only one to be offered it again.
  *
  * A task is CANCELLED when its bot says that it has stopped, and does not wait for the result that may follow: there is nothing more to come
  * than that. A bot that does not answer has the task until the lease ends that it had when it was told; one that goes on keeps its lease alive.
@@ -159,16 +161,17 @@ function reported(task: Task, input: Said, now: Date, policy: TaskPolicy): Decis
   const { botId } = input;
   const same: Decision = { verdict: 'unchanged', task };
   const leased = { state: 'LEASED', botId, heldUntil: later(now, policy.leaseMs) } as const;
+  const onlyBotId = policy.bindsBot ? botId : task.onlyBotId;
   switch (input.type) {
     case 'accepted':
       if (phase.state === 'OFFERED' || phase.state === 'SUSPECT')
-        return change({ ...task, lost: undefined, phase: leased });
+        return change({ ...task, onlyBotId, lost: undefined, phase: leased });
       return isHeld(phase) ? same : wrongState(task, 'accepted');
     case 'declined':
       if (phase.state === 'OFFERED') return requeue(task, now);
       return phase.state === 'QUEUED' ? same : wrongState(task, 'declined');
     case 'resumed':
-      if (phase.state === 'OFFERED') return change({ ...task, lost: undefined, phase: leased });
+      if (phase.state === 'OFFERED') return change({ ...task, onlyBotId, lost: undefined, phase: leased });
       if (phase.state === 'CANCELLING') return change(task);
       if (!isHeld(phase)) return wrongState(task, 'resumed');
       return change({ ...task, phase: hasBegun(phase) ? { ...leased, state: 'RUNNING' } : leased });

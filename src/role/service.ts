@@ -14,6 +14,8 @@ export interface Service<S extends Subscriber & ListeningRole, D extends UnaryDe
   readonly definition: D;
   /** The gRPC API. Calls are taken when it resolves, events already before. */
   readonly api: (messaging: Messaging) => Api<D> | Promise<Api<D>>;
+  /** What the service does without being told, as long as it runs. */
+  readonly background?: (messaging: Messaging) => { stop(): Promise<void> };
 }
 
 /** What every service is: a schema, events in through its inbox and out through its outbox, and a gRPC API. */
@@ -27,10 +29,12 @@ export async function startService<S extends Subscriber & ListeningRole, D exten
   try {
     const implementation = implement(definition, await api(messaging), telemetry);
     const server = await startServer(config.listen[name], [{ definition, implementation }]);
+    const background = service.background?.(messaging);
     return {
       address: server.address,
       async drain() {
         await server.drain();
+        await background?.stop();
         await messaging.drain();
       },
     };

@@ -64,9 +64,9 @@ async function follow(session: ScriptedSession) {
 
 const backSchema = { kind: returnKind.kind, revision: returnKind.revision, digest: returnKind.digest };
 
-function bringingBack(taskId: string, metres = 50) {
+function bringingBack(taskId: string, metres = 50, collect?: ReturnTask['collect']) {
   const stops = [{ storeId: 's1', storeName: 'Greens', place: { x: metres, y: 0 }, items: [items[0]!] }];
-  const payload = Buffer.from(ReturnTask.encode({ orderId: 'o1', stops, depot: { x: 0, y: 0 } }).finish());
+  const payload = Buffer.from(ReturnTask.encode({ orderId: 'o1', stops, depot: { x: 0, y: 0 }, collect }).finish());
   return { taskId, schema: backSchema, orderId: 'o1', payload };
 }
 

@@ -70,6 +70,8 @@ it('a return that was broken off at any step goes on from there: nothing is put 
       putBack: async () => {},
       onStop: nothing,
       onReturned: nothing,
+      collect: async () => {},
+      onCollected: nothing,
     };
     await bringBack({ ...step, payload, resumedFrom } as unknown as Task<ReturnTask, ReturnProgress>, robot);
     return said;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
+import { maxCancelReasonChars, maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
 import { maxIdempotencyKeyChars } from '../../contract/text.ts';
 
 /** Named schemas become components of the OpenAPI document. */
@@ -72,6 +72,9 @@ export const payBody = z.strictObject(
   },
   'give a JSON object with amount',
 );
+export const cancelBody = z
+  .strictObject({ reason: text(maxCancelReasonChars).optional() }, 'give a JSON object with reason, or no body')
+  .nullish();
 
 // Answers
 
@@ -107,7 +110,16 @@ export const order = named(
   z.object({
     orderId: z.string(),
     shopper: z.string(),
-    state: z.enum(['placed', 'ready', 'collectable', 'completed', 'cancelled', 'rejected', 'unspecified']),
+    state: z.enum([
+      'placed',
+      'ready',
+      'collectable',
+      'completed',
+      'cancelling',
+      'cancelled',
+      'rejected',
+      'unspecified',
+    ]),
     paid: z.boolean(),
     bay: z.string().nullable(),
     lines: z.array(
@@ -127,8 +139,19 @@ export const order = named(
     placedAt: time.nullable(),
     readyAt: time.nullable(),
     closedAt: time.nullable(),
-    reason: z.string().nullable().describe('Why it was cancelled or rejected.'),
+    reason: z.string().nullable().describe('Why it is cancelled or was rejected.'),
     traceparent: z.string().nullable().describe('W3C trace context of the request that placed it.'),
+    cancellation: z
+      .object({
+        requestedBy: z.enum(['shopper', 'staff', 'unspecified']),
+        requestedAt: time.nullable(),
+        refunded: z.boolean().describe('Nothing is owed, and what was paid has gone back.'),
+        goods: z
+          .enum(['recalled', 'returning', 'settled', 'overdue', 'unspecified'])
+          .describe('Whether bots still have to bring something back.'),
+      })
+      .nullable()
+      .describe('Of an order that somebody wanted to be cancelled.'),
     invoice: invoice.nullable().describe('Null until it is issued, and while Payments cannot be asked.'),
   }),
 );

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
 import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
-import { type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
+import { CancelledBy, type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
 import { InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup, StaffService } from '../../gen/staff/v1/staff.ts';
 import { pause } from '../../kit/backoff.ts';
@@ -20,6 +20,14 @@ export interface Upstreams {
 
 /** Orders that are looked up side by side for one list of pickups: quick for a full depot, no burst for the services. */
 const lookupConcurrency = 8;
+
+/** Depot frees the bay a moment after the hand-over; goods of a cancelled order are in theirs until a bot has brought them back. */
+const notForPickup: readonly OrderState[] = [
+  OrderState.COMPLETED,
+  OrderState.CANCELLING,
+  OrderState.CANCELLED,
+  OrderState.REJECTED,
+];
 
 /** How long a sheet waits for what it can do without, ms. */
 const optionalDeadlineMs = 1_500;
@@ -85,8 +93,7 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
       const { bays } = await depot.listBays({}, { signal: options?.signal });
       const lookups = new KeyedSerial(lookupConcurrency);
       const pickups = await Promise.all(bays.map((bay) => lookups.run(bay.orderId, () => pickupOf(bay, options))));
-      // Depot frees the bay a moment after the hand-over.
-      return { pickups: pickups.filter(({ order }) => order?.state !== OrderState.COMPLETED) };
+      return { pickups: pickups.filter(({ order }) => order && !notForPickup.includes(order.state)) };
     },
 
     async showOrder({ orderId: id }, options) {
@@ -111,6 +118,13 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
       const orderId = requireId('order_id', id);
       linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
       return sheetOf(await handedOver(orderId, options), options);
+    },
+
+    async cancelOrder({ orderId: id, idempotencyKey, reason }, options) {
+      const orderId = requireId('order_id', id);
+      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
+      const requestedBy = CancelledBy.STAFF;
+      return sheetOf(await orders.cancelOrder({ orderId, idempotencyKey, requestedBy, reason }), options);
     },
   };
 }

@@ -18,6 +18,8 @@ export interface KindPolicy {
    * already; it gets the task back then.
    */
   readonly wins: 'newest' | 'first';
+  /** Whoever has once had the task has what it is about: nobody else is offered it then. */
+  readonly bindsBot?: boolean;
 }
 
 export type KindPolicies = Readonly<Record<string, KindPolicy>>;
@@ -31,10 +33,10 @@ export const kindPolicies = {
    */
   shop: { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'newest' },
   /**
-   * Nobody else has the goods, so nobody else can do it. What is on the shelf stays there whatever becomes of the attempt, and is counted once
-   * however often it is reported: a robot that comes back late goes on instead of walking the same way again.
+   * Any robot may collect goods at the depot; once one has, nobody else has them, so nobody else can do it. What is on the shelf stays there whatever
+   * becomes of the attempt, and is counted once however often it is reported: a robot that comes back late goes on instead of walking the same way again.
    */
-  return: { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'first' },
+  return: { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'first', bindsBot: true },
 } as const satisfies Readonly<Record<keyof typeof kinds, KindPolicy>>;
 
 /** Of kinds that say nothing: a cut connection is more often mended than a robot is lost, and to begin again costs more than to wait. */

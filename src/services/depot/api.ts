@@ -39,6 +39,8 @@ const states = {
   waiting_for_bay: ListState.WAITING_FOR_BAY,
   completed: ListState.COMPLETED,
   stuck: ListState.STUCK,
+  cancelling: ListState.CANCELLING,
+  cancelled: ListState.CANCELLED,
 } as const;
 
 function toShoppingList({ list, bay }: ListRow, rows: readonly ListRow[]): Omit<ShoppingList, 'returns'> {

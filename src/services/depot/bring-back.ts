@@ -14,7 +14,14 @@ const returnPriority = 1;
  */
 export const returnWithinMs = 30 * 60_000;
 
-/** An attempt at a list that came to nothing. */
+/**
+ * How long the goods of a cancelled order may wait at the depot, on their shelf or on some bot, until they are back. They are not lost as long as they stand
+ * there, so this is longer than a fleet is out of order unnoticed; but whichever bot has collected them may be carried off, and its bay must not wait
+ * for ever.
+ */
+export const returnFromDepotWithinMs = 4 * 60 * 60_000;
+
+/** An attempt at a list whose goods nobody wants: it came to nothing, or its order was cancelled. */
 export interface EndedAttempt {
   readonly orderId: string;
   readonly attempt: number;
@@ -22,6 +29,8 @@ export interface EndedAttempt {
   readonly returnTaskId: string;
   /** Who made it; empty when nobody knows. */
   readonly botId: string;
+  /** Set when the bot has brought the goods to the depot, and to this bay; empty for none. */
+  readonly atDepot?: { readonly bay: string };
   /** What it had picked. */
   readonly carried: readonly ListLine[];
 }
@@ -32,30 +41,37 @@ export interface ReturnDecision {
   readonly events: readonly Draft[];
 }
 
-/** The task for the bot that has the goods, to bring them back by a short walk; or that nothing will come back. */
+/**
+ * The task to bring the goods back by a short walk, for the bot that has them, or for any that collects them at the depot; or that nothing will
+ * come back.
+ */
 export function planReturn(ended: EndedAttempt, known: ReadonlyMap<string, KnownStore>, now: Date): ReturnDecision {
-  const { orderId, attempt, returnTaskId: taskId, botId, carried } = ended;
+  const { orderId, attempt, returnTaskId: taskId, atDepot, carried } = ended;
   if (carried.length === 0) {
     return { bringBack: undefined, events: [returnEnded({ orderId, taskId, lines: [], reason: '' })] };
   }
   const lines = carried.map(({ lineId, picked }) => ({ lineId, quantity: picked, returned: 0 }));
-  const asked: Return = { taskId, orderId, attempt, botId, lines, state: 'requested', requestedAt: now, reason: '' };
-  if (botId === '') return over(asked, 'lost', 'nobody knows which bot has the goods');
+  const fromDepot = atDepot !== undefined;
+  const botId = fromDepot ? '' : ended.botId;
+  const kept = { taskId, orderId, attempt, botId, fromDepot, lines };
+  const asked: Return = { ...kept, state: 'requested', requestedAt: now, reason: '' };
+  if (!fromDepot && botId === '') return over(asked, 'lost', 'nobody knows which bot has the goods');
 
   const items = carried.map((line) => ({ ...line, quantity: line.picked }));
   const walk = walkThrough(
     items.map(({ storeId }) => storeId),
     known,
   );
-  const payload: ReturnTask = { orderId, stops: stopsOf(walk, items), depot: depotPosition };
+  const collect = atDepot && { place: depotPosition, bay: atDepot.bay };
+  const payload: ReturnTask = { orderId, stops: stopsOf(walk, items), depot: depotPosition, collect };
   const request = requestTask({
     taskId,
     orderId,
     schema: kinds.return,
     payload: ReturnTask.encode(payload).finish(),
     priority: returnPriority,
-    position: walk.stores[0]!.position,
-    deadline: new Date(now.getTime() + returnWithinMs),
+    position: fromDepot ? depotPosition : walk.stores[0]!.position,
+    deadline: new Date(now.getTime() + (fromDepot ? returnFromDepotWithinMs : returnWithinMs)),
     onlyBotId: botId,
   });
   return { bringBack: asked, events: [request] };
@@ -70,13 +86,14 @@ export function planReturn(ended: EndedAttempt, known: ReadonlyMap<string, Known
  * | under way  | same      | counted | requested | done   | lost |
  * | done, lost | same      | same    | same      | same   | same |
  *
- * A line that it does not have changes nothing: no other message of the order waits because a robot babbles.
+ * A line that it does not have changes nothing: no other message of the order waits because a robot babbles. Who begins has the goods from then on; the hub
+ * asks nobody else again.
  */
 export function decideReturn(bringBack: Return, command: ReturnCommand): ReturnDecision {
   if (bringBack.state === 'done' || bringBack.state === 'lost') return { bringBack, events: [] };
   switch (command.type) {
     case 'start':
-      return { bringBack: { ...bringBack, state: 'under_way' }, events: [] };
+      return { bringBack: { ...bringBack, state: 'under_way', botId: command.botId }, events: [] };
     case 'count': {
       const lines = bringBack.lines.map((line) =>
         line.lineId === command.lineId

@@ -5,11 +5,14 @@ import { type Draft, required } from '../../contract/message.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
-import { bayAssigned, type Decision, decide, listCompleted } from './decide.ts';
-import type { List, ListCommand } from './messages.ts';
+import { giveOutBays } from './bays.ts';
+import { bayAssigned, type Decision, decide, listCancelled, listCompleted } from './decide.ts';
+import type { List, ListCommand, ReturnCommand } from './messages.ts';
 import { plan } from './plan.ts';
+import { openReturns } from './return-store.ts';
 import { askForReturn, followReturn } from './returns.ts';
 import {
+  bayOf,
   fillBays,
   freeBay,
   insertList,
@@ -42,6 +45,14 @@ export const depotHandlers: Handlers<'depot'> = {
     return events;
   },
 
+  'orders.cancellation_requested': async ({ body: { orderId, reason } }, tx) => {
+    await lockBays(tx.orm);
+    const before = await requireList(tx.orm, orderId);
+    const decision = decide(before, { type: 'callOff', reason }, new Date());
+    await save(tx.orm, before, decision.list);
+    return follow(tx, decision, { taskId: before.taskId, orderId, botId: '' });
+  },
+
   'orders.completed': async ({ body: { orderId } }, { orm }) => {
     await lockBays(orm);
     const list = await requireList(orm, orderId);
@@ -69,15 +80,15 @@ export const depotHandlers: Handlers<'depot'> = {
 
   'bots.task_started': async ({ body }, tx) => {
     const task = required('task', body.task);
-    if (!isShopping(task)) return followReturn(tx, task, { type: 'start' });
-    return follow(tx, task, { type: 'start', botId: task.botId });
+    if (!isShopping(task)) return followReturn(tx, task, { type: 'start', botId: task.botId });
+    return report(tx, task, { type: 'start', botId: task.botId });
   },
 
   'bots.item_picked': async ({ body: { task, lineId, quantity } }, tx) =>
-    follow(tx, required('task', task), { type: 'count', lineId, picked: quantity, short: 0 }),
+    report(tx, required('task', task), { type: 'count', lineId, picked: quantity, short: 0 }),
 
   'bots.item_short': async ({ body: { task, lineId, quantity } }, tx) =>
-    follow(tx, required('task', task), { type: 'count', lineId, picked: 0, short: quantity }),
+    report(tx, required('task', task), { type: 'count', lineId, picked: 0, short: quantity }),
 
   'bots.item_returned': async ({ body: { task, lineId, quantity } }, tx) =>
     followReturn(tx, required('task', task), { type: 'count', lineId, quantity }),
@@ -85,52 +96,66 @@ export const depotHandlers: Handlers<'depot'> = {
   'bots.task_lost': async ({ body }, tx) => {
     const task = required('task', body.task);
     if (!isShopping(task)) return followReturn(tx, task, { type: 'lose' });
-    return endAttempt(tx, task, lostAttempt(task), { type: 'lose' });
+    return report(tx, task, { type: 'lose' }, lostAttempt(task));
   },
 
   'bots.task_failed': async ({ body }, tx) => {
     const task = required('task', body.task);
     const { reason } = body;
-    if (!isShopping(task)) return followReturn(tx, task, { type: 'fail', reason });
-    return endAttempt(tx, task, task.attempt, { type: 'fail', reason });
+    if (!isShopping(task)) return endReturn(tx, task, { type: 'fail', reason });
+    return report(tx, task, { type: 'fail', reason });
   },
 
   'bots.task_cancelled': async ({ body }, tx) => {
     const task = required('task', body.task);
     const { reason } = body;
-    if (!isShopping(task)) return followReturn(tx, task, { type: 'fail', reason: `cancelled: ${reason}` });
-    return endAttempt(tx, task, task.attempt, { type: 'cancel', reason });
+    if (!isShopping(task)) return endReturn(tx, task, { type: 'fail', reason: `cancelled: ${reason}` });
+    return report(tx, task, { type: 'cancel', reason });
   },
 
   'bots.task_succeeded': async ({ body }, tx) => {
     const task = required('task', body.task);
-    if (!isShopping(task)) return followReturn(tx, task, { type: 'finish' });
+    if (!isShopping(task)) return endReturn(tx, task, { type: 'finish' });
     await lockBays(tx.orm);
     const now = new Date();
-    const { list, events } = await apply(tx, task, { type: 'finish', botId: task.botId, outcomes: body.lines }, now);
-    if (list.state !== 'waiting_for_bay' || list.waitingSince !== now) return events;
+    const { botId, attempt } = task;
+    const decision = await apply(tx, task, { type: 'finish', botId, attempt, outcomes: body.lines }, now);
+    const { list } = decision;
+    if (list.state !== 'waiting_for_bay' || list.waitingSince !== now) return follow(tx, decision, task, attempt);
     const given = await fillBays(tx.orm, now);
     const own = given.find(({ orderId }) => orderId === list.orderId);
     return [listCompleted(list, own?.bay ?? ''), ...given.map(({ orderId, bay }) => bayAssigned(orderId, bay))];
   },
 };
 
-/** Gives free bays to the lists that wait for one. The caller holds the bays' lock. */
-export async function giveOutBays(orm: Orm, now: Date): Promise<readonly Draft[]> {
-  return (await fillBays(orm, now)).map(({ orderId, bay }) => bayAssigned(orderId, bay));
+/** What may end a return gives out bays, whose lock comes before any other. */
+async function endReturn(tx: Transaction, task: TaskRef, command: ReturnCommand): Promise<readonly Draft[]> {
+  await lockBays(tx.orm);
+  return followReturn(tx, task, command);
 }
 
-const follow = async (tx: Transaction, task: TaskRef, command: ListCommand) =>
-  (await apply(tx, task, command, new Date())).events;
+/** `attempt` is the one that the report is about. */
+const report = async (tx: Transaction, task: TaskRef, command: ListCommand, attempt = task.attempt) =>
+  follow(tx, await apply(tx, task, command, new Date()), task, attempt);
 
-async function endAttempt(
+/** What follows from a decision: goods are asked for that nobody wants, and who has called the list off hears when nobody has it any more. */
+async function follow(
   tx: Transaction,
-  task: TaskRef,
-  attempt: number,
-  command: ListCommand,
+  { list, events, carried, unwanted, isCalledOff }: Decision,
+  task: Pick<TaskRef, 'taskId' | 'orderId' | 'botId'>,
+  attempt = 1,
 ): Promise<readonly Draft[]> {
-  const { events, carried } = await apply(tx, task, command, new Date());
-  return carried ? [...events, ...(await askForReturn(tx, task, attempt, carried))] : events;
+  const { orm } = tx;
+  const { orderId } = list;
+  const drafts = [...events];
+  if (carried) drafts.push(...(await askForReturn(tx, task, attempt, carried)));
+  if (unwanted) {
+    const atDepot = { bay: (await bayOf(orm, orderId)) ?? '' };
+    drafts.push(...(await askForReturn(tx, task, unwanted.attempt, unwanted.lines, atDepot)));
+  }
+  // Last: what has ended by now is not waited for.
+  if (isCalledOff) drafts.push(listCancelled(list, await openReturns(orm, orderId)));
+  return drafts;
 }
 
 async function apply({ orm }: Transaction, task: TaskRef, command: ListCommand, now: Date): Promise<Decision> {
@@ -146,9 +171,11 @@ async function apply({ orm }: Transaction, task: TaskRef, command: ListCommand, 
 
 async function save(orm: Orm, before: List, after: List): Promise<void> {
   if (after === before) return;
-  if (after.state !== before.state) await updateList(orm, after);
+  if (after.state !== before.state || botOf(after) !== botOf(before)) await updateList(orm, after);
   if (after.lines !== before.lines) await saveLines(orm, after.orderId, after.lines);
 }
+
+const botOf = (list: List): string => ('botId' in list ? list.botId : '');
 
 async function requireList(orm: Orm, orderId: string): Promise<List> {
   const list = await lockList(orm, orderId);

@@ -56,7 +56,12 @@ interface ListBase {
  *                    |- lost ---|
  *     (placed) -> stuck <- failed, cancelled - created | assigned
  *
- * What a bot had picked when its attempt was lost, failed or cancelled comes back to the stores by a `Return`.
+ * and when the order is called off:
+ *
+ *     created | assigned -> cancelling -> cancelled <- waiting for bay | completed
+ *
+ * What a bot had picked when its attempt was lost, failed or cancelled comes back to the stores by a `Return`, and so do goods of a cancelled list
+ * that are at the depot.
  */
 export type List =
   | (ListBase & { readonly state: 'created'; readonly taskId: string })
@@ -65,9 +70,29 @@ export type List =
       readonly state: 'waiting_for_bay';
       readonly taskId: string;
       readonly botId: string;
+      /** The one that succeeded. */
+      readonly attempt: number;
       readonly waitingSince: Date;
     })
-  | (ListBase & { readonly state: 'completed'; readonly taskId: string; readonly botId: string })
+  | (ListBase & {
+      readonly state: 'completed';
+      readonly taskId: string;
+      readonly botId: string;
+      readonly attempt: number;
+    })
+  /** The hub was asked to end the task; `botId` is empty while no bot is known to have begun. */
+  | (ListBase & {
+      readonly state: 'cancelling';
+      readonly taskId: string;
+      readonly botId: string;
+      readonly reason: string;
+    })
+  | (ListBase & {
+      readonly state: 'cancelled';
+      readonly taskId: string;
+      readonly botId: string;
+      readonly reason: string;
+    })
   /** Without a task where no route could be planned. */
   | (ListBase & { readonly state: 'stuck'; readonly taskId: string; readonly reason: string });
 
@@ -92,23 +117,31 @@ export interface LineOutcome {
   readonly short: number;
 }
 
-/** What bots report about the list's task. */
+/** What bots report about the list's task, and that nobody wants the goods any more. */
 export type ListCommand =
+  | { readonly type: 'callOff'; readonly reason: string }
   | { readonly type: 'start'; readonly botId: string }
   | { readonly type: 'count'; readonly lineId: string; readonly picked: number; readonly short: number }
   | { readonly type: 'lose' }
   | { readonly type: 'fail'; readonly reason: string }
   | { readonly type: 'cancel'; readonly reason: string }
-  | { readonly type: 'finish'; readonly botId: string; readonly outcomes: readonly LineOutcome[] };
+  | {
+      readonly type: 'finish';
+      readonly botId: string;
+      readonly attempt: number;
+      readonly outcomes: readonly LineOutcome[];
+    };
 
-/** What an attempt at a list that came to nothing had picked, on its way back to the stores. `decideReturn` says how it moves. */
+/** What an attempt at a list had picked, on its way back to the stores. `decideReturn` says how it moves. */
 export interface Return {
   readonly taskId: string;
   readonly orderId: string;
   /** At the list, from 1. */
   readonly attempt: number;
-  /** Who has the goods. */
+  /** Who has the goods; empty while they wait at the depot. */
   readonly botId: string;
+  /** They had arrived there when the order was cancelled, and whoever has the task collects them. */
+  readonly fromDepot: boolean;
   readonly state: 'requested' | 'under_way' | 'done' | 'lost';
   readonly lines: readonly ReturnLine[];
   readonly requestedAt: Date;
@@ -125,7 +158,7 @@ export interface ReturnLine {
 
 /** What bots report about a return's task. */
 export type ReturnCommand =
-  | { readonly type: 'start' }
+  | { readonly type: 'start'; readonly botId: string }
   | { readonly type: 'count'; readonly lineId: string; readonly quantity: number }
   | { readonly type: 'lose' }
   | { readonly type: 'fail'; readonly reason: string }

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import type { Return } from './messages.ts';
 import { lines, returnLines, returns } from './store.ts';
@@ -20,8 +20,8 @@ export async function lockReturn(orm: Orm, taskId: string): Promise<Return | und
   return { ...row, lines: carried.map(({ taskId: _, ...line }) => line) };
 }
 
-export async function updateReturn(orm: Orm, { taskId, state, reason, lines: carried }: Return): Promise<void> {
-  await orm.update(returns).set({ state, reason }).where(eq(returns.taskId, taskId));
+export async function updateReturn(orm: Orm, { taskId, botId, state, reason, lines: carried }: Return): Promise<void> {
+  await orm.update(returns).set({ botId, state, reason }).where(eq(returns.taskId, taskId));
   await orm
     .insert(returnLines)
     .values(carried.map((line) => ({ taskId, ...line })))
@@ -29,6 +29,16 @@ export async function updateReturn(orm: Orm, { taskId, state, reason, lines: car
       target: [returnLines.taskId, returnLines.lineId],
       set: { returned: sql`excluded.returned` },
     });
+}
+
+/** The ids of those tasks that still bring something back for the order, oldest attempt first. */
+export async function openReturns(orm: Orm, orderId: string): Promise<string[]> {
+  const rows = await orm
+    .select({ taskId: returns.taskId })
+    .from(returns)
+    .where(and(eq(returns.orderId, orderId), inArray(returns.state, ['requested', 'under_way'])))
+    .orderBy(asc(returns.attempt));
+  return rows.map(({ taskId }) => taskId);
 }
 
 /** The returns of an order as people ask for them: one row per line, oldest return first. */

@@ -26,9 +26,15 @@ export const products = depotSchema.table('products', {
   version: int53('version').notNull(),
 });
 
-const listStates = ['created', 'assigned', 'waiting_for_bay', 'completed', 'stuck'] as const satisfies ReadonlyArray<
-  List['state']
->;
+const listStates = [
+  'created',
+  'assigned',
+  'waiting_for_bay',
+  'completed',
+  'stuck',
+  'cancelling',
+  'cancelled',
+] as const satisfies ReadonlyArray<List['state']>;
 
 export const lists = depotSchema.table(
   'lists',
@@ -39,6 +45,7 @@ export const lists = depotSchema.table(
     botId: text('bot_id').notNull(),
     routeMetres: doublePrecision('route_metres').notNull(),
     reason: text('reason').notNull(),
+    attempt: integer('attempt').notNull().default(1),
     waitingSince: instant('waiting_since'),
   },
   (t) => [index('lists_waiting_for_bay').on(t.waitingSince, t.orderId).where(sql`state = 'waiting_for_bay'`)],
@@ -67,7 +74,7 @@ export const lines = depotSchema.table(
 
 const returnStates = ['requested', 'under_way', 'done', 'lost'] as const satisfies ReadonlyArray<Return['state']>;
 
-/** One row per attempt at a list that came to nothing with goods in hand. */
+/** One row per attempt at a list that came to nothing with goods in hand, or that brought goods to the depot which nobody wants any more. */
 export const returns = depotSchema.table(
   'returns',
   {
@@ -77,6 +84,7 @@ export const returns = depotSchema.table(
       .references(() => lists.orderId),
     attempt: integer('attempt').notNull(),
     botId: text('bot_id').notNull(),
+    fromDepot: boolean('from_depot').notNull().default(false),
     state: text('state', { enum: returnStates }).notNull(),
     reason: text('reason').notNull(),
     requestedAt: instant('requested_at').notNull(),
@@ -144,7 +152,9 @@ function listColumns(list: List) {
     state: list.state,
     botId: 'botId' in list ? list.botId : '',
     routeMetres: list.routeMetres,
-    reason: list.state === 'stuck' ? list.reason : '',
+    reason: 'reason' in list ? list.reason : '',
+    // Of a list that nobody has finished the first is as good as any.
+    attempt: 'attempt' in list ? list.attempt : 1,
     waitingSince: list.state === 'waiting_for_bay' ? list.waitingSince : null,
   };
 }
@@ -180,16 +190,20 @@ async function linesOf(orm: Orm, orderId: string): Promise<ListLine[]> {
 }
 
 function toList(row: typeof lists.$inferSelect, rows: readonly ListLine[]): List {
-  const { orderId, routeMetres, botId, reason, waitingSince } = row;
+  const { orderId, routeMetres, botId, reason, attempt, waitingSince } = row;
   const base = { orderId, routeMetres, taskId: row.taskId ?? '', lines: rows };
   switch (row.state) {
     case 'created':
       return { ...base, state: row.state };
     case 'assigned':
-    case 'completed':
       return { ...base, state: row.state, botId };
+    case 'completed':
+      return { ...base, state: row.state, botId, attempt };
     case 'waiting_for_bay':
-      return { ...base, state: row.state, botId, waitingSince: waitingSince! };
+      return { ...base, state: row.state, botId, attempt, waitingSince: waitingSince! };
+    case 'cancelling':
+    case 'cancelled':
+      return { ...base, state: row.state, botId, reason };
     case 'stuck':
       return { ...base, state: row.state, reason };
   }
@@ -226,6 +240,12 @@ export async function buildBays(orm: Orm, count: number): Promise<void> {
  */
 export async function lockBays(orm: Orm): Promise<void> {
   await orm.execute(sql`lock table ${bays} in share row exclusive mode`);
+}
+
+/** The bay that the order's goods wait in; undefined where they wait in none. */
+export async function bayOf(orm: Orm, orderId: string): Promise<string | undefined> {
+  const [row] = await orm.select({ number: bays.number }).from(bays).where(eq(bays.orderId, orderId));
+  return row && bayName(row.number);
 }
 
 /** Whether it held goods of the order. */

@@ -1,15 +1,21 @@
 import { notFound } from '../../contract/errors.ts';
 import { newId, requireId } from '../../contract/ids.ts';
 import type { Database } from '../../database/port.ts';
-import { type Order as OrderMessage, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
+import {
+  CancelledBy,
+  CancelledGoods,
+  type Order as OrderMessage,
+  OrderState,
+  type OrdersService,
+} from '../../gen/orders/v1/orders.ts';
 import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { traceparentOf } from '../../telemetry/propagation.ts';
 import { changeOrder, placeOrder } from './change.ts';
-import type { Order, OrderLine } from './messages.ts';
+import type { Cancellation, Order, OrderLine } from './messages.ts';
 import { totalMinor } from './place.ts';
 import { findOrder, listOrders } from './store.ts';
-import { listingOf, placeOrderOf } from './validate.ts';
+import { cancelOrderOf, listingOf, placeOrderOf } from './validate.ts';
 
 export function ordersApi(database: Database, messaging: Messaging): Api<typeof OrdersService> {
   return {
@@ -44,6 +50,16 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
       });
       return toMessage(order);
     },
+
+    async cancelOrder(request) {
+      const { orderId, idempotencyKey, ...wish } = cancelOrderOf(request);
+      const order = await messaging.commit(idempotencyKey, async (tx) => {
+        const decision = await changeOrder(tx.orm, orderId, { type: 'requestCancellation', ...wish }, new Date());
+        if (!decision) throw noOrder(orderId);
+        return { result: decision.order, events: decision.events };
+      });
+      return toMessage(order);
+    },
   };
 }
 
@@ -64,6 +80,17 @@ function toMessage(order: Order): OrderMessage {
     closedAt: order.closedAt ?? undefined,
     reason,
     traceparent,
+    cancellation: order.cancellation ? toCancellation(order.cancellation) : undefined,
+  };
+}
+
+function toCancellation({ requestedBy, requestedAt, refunded, goods, returnTaskIds }: Cancellation) {
+  return {
+    requestedBy: CancelledBy[requestedBy],
+    requestedAt,
+    refunded,
+    goods: CancelledGoods[goods],
+    returnTaskIds: goods === 'RETURNING' ? [...returnTaskIds] : [],
   };
 }
 

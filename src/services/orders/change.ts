@@ -1,5 +1,6 @@
 import { newId } from '../../contract/ids.ts';
 import type { Orm } from '../../database/port.ts';
+import { wakesAt } from './cancellation.ts';
 import { commitmentChanges, type Decision, decide } from './decide.ts';
 import type { Order, OrderCommand, PlaceOrder } from './messages.ts';
 import { place, requireSameRequest } from './place.ts';
@@ -13,6 +14,7 @@ import {
   lockIdempotencyKey,
   lockOrder,
   lockProducts,
+  saveCancellation,
   updateLines,
   updateOrder,
 } from './store.ts';
@@ -62,6 +64,9 @@ export async function changeOrder(
 
 async function write(orm: Orm, before: Order, after: Order): Promise<void> {
   await updateOrder(orm, after);
+  if (after.cancellation && after.cancellation !== before.cancellation) {
+    await saveCancellation(orm, after.id, after.cancellation, wakesAt(after.cancellation));
+  }
   const changed = after.lines.filter((line, index) => line !== before.lines[index]);
   if (changed.length > 0) await updateLines(orm, after.id, changed);
   const commitments = commitmentChanges(before, after);

@@ -1,6 +1,7 @@
 import { type MallError, refused } from '../../contract/errors.ts';
 import { type Draft, draft } from '../../contract/message.ts';
-import type { LineCount, Order, OrderCommand, OrderLine } from './messages.ts';
+import { beginCancellation, decideCancellation, isOver, mayStillPick } from './cancellation.ts';
+import type { CancellationInput, LineCount, Order, OrderCommand, OrderLine } from './messages.ts';
 
 /** The order afterwards, the very same object when nothing changed, and what others are told. */
 export interface Decision {
@@ -10,20 +11,20 @@ export interface Decision {
 
 /**
  * What `command` makes of `order`. Reports that come late, twice, or for a closed order change nothing.
- * @throws MallError FAILED_PRECONDITION when it cannot be handed over
+ * @throws MallError FAILED_PRECONDITION when it cannot be handed over, or was and is to be cancelled
  */
 export function decide(order: Order, command: OrderCommand, now: Date): Decision {
   switch (command.type) {
     case 'count':
-      return order.state === 'PLACED' ? only(withLine(order, command.line.lineId, add(command.line))) : only(order);
+      return isCollecting(order) ? only(withLine(order, command.line.lineId, add(command.line))) : only(order);
     case 'beginAnew':
-      return order.state === 'PLACED'
+      return isCollecting(order)
         ? only(withLines(order, (line) => startedOver(noCounts(line), command.attempt)))
         : only(order);
     case 'completeList':
-      return order.state === 'PLACED' ? completeList(order, command.lines, command.bay, now) : only(order);
+      return isCollecting(order) ? completeList(order, command.lines, command.bay, now) : only(order);
     case 'assignBay':
-      return isClosed(order) || order.bay === command.bay ? only(order) : only({ ...order, bay: command.bay });
+      return isUnwanted(order) || order.bay === command.bay ? only(order) : only({ ...order, bay: command.bay });
     case 'reject':
       return order.state === 'PLACED' ? close(order, 'REJECTED', command.reason, now) : only(order);
     case 'cancel':
@@ -33,10 +34,17 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
       return isClosed(order) || order.paid ? only(order) : joined({ ...order, paid: true }, []);
     case 'handOver':
       return handOver(order, now);
+    case 'requestCancellation':
+      return requestCancellation(order, command, now);
+    case 'moneyReturned':
+    case 'listCancelled':
+    case 'returnEnded':
+    case 'tick':
+      return goOnCancelling(order, command, now);
     case 'takeStock':
-      return isClosed(order) ? only(order) : only(withLine(order, command.lineId, take(command)));
+      return needsNothing(order) ? only(order) : only(withLine(order, command.lineId, take(command)));
     case 'returnStock':
-      return isClosed(order)
+      return needsNothing(order)
         ? only(order)
         : only(withLine(order, command.lineId, (line) => startedOver(line, command.attempt + 1)));
     default:
@@ -47,6 +55,17 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
 const closedStates: readonly Order['state'][] = ['COMPLETED', 'CANCELLED', 'REJECTED'];
 const isClosed = (order: Order): boolean => closedStates.includes(order.state);
 
+/** Nobody is to come for it. */
+const isUnwanted = (order: Order): boolean => isClosed(order) || order.state === 'CANCELLING';
+
+/** A bot may be about the list, though nobody may want the goods any more. */
+const isCollecting = ({ state, cancellation }: Order): boolean =>
+  state === 'PLACED' || (state === 'CANCELLING' && cancellation !== null && mayStillPick(cancellation));
+
+/** No unit is picked for it any more, so none is kept from others. */
+const needsNothing = (order: Order): boolean =>
+  isClosed(order) || (order.state === 'CANCELLING' && !isCollecting(order));
+
 const only = (order: Order): Decision => ({ order, events: [] });
 
 function completeList(order: Order, lines: readonly LineCount[], bay: string, now: Date): Decision {
@@ -56,6 +75,8 @@ function completeList(order: Order, lines: readonly LineCount[], bay: string, no
     const picked = Math.min(line.quantity, found.get(line.id) ?? 0);
     return { ...line, picked, short: line.quantity - picked };
   });
+  // Depot is asked already, and will say where the goods go.
+  if (counted.state === 'CANCELLING') return only(counted);
   if (counted.lines.every((line) => line.picked === 0)) return close(counted, 'CANCELLED', 'nothing was found', now);
   const ready: Order = { ...counted, state: 'READY', readyAt: now, bay: bay || order.bay };
   return joined(ready, [draft('orders.ready', order.id, { orderId: order.id, bay: ready.bay })]);
@@ -76,6 +97,33 @@ function close(order: Order, state: 'CANCELLED' | 'REJECTED', reason: string, no
   };
 }
 
+function requestCancellation(
+  order: Order,
+  { requestedBy, reason }: Extract<OrderCommand, { type: 'requestCancellation' }>,
+  now: Date,
+): Decision {
+  if (order.state === 'COMPLETED') throw tooLate(order);
+  if (isUnwanted(order)) return only(order);
+  const { cancellation, events } = beginCancellation({ orderId: order.id, reason }, requestedBy, now);
+  return { order: { ...order, state: 'CANCELLING', reason, cancellation }, events };
+}
+
+/** Of an order that is over, or was never to be cancelled, there is nothing to go on with. */
+function goOnCancelling(order: Order, input: CancellationInput, now: Date): Decision {
+  const { id: orderId, reason, state, cancellation: before } = order;
+  if (state !== 'CANCELLING' || !before) return only(order);
+  const { cancellation, events } = decideCancellation({ orderId, reason }, before, input, now);
+  if (cancellation === before) return only(order);
+  const changed = { ...order, cancellation };
+  if (isOver(cancellation)) return close(changed, 'CANCELLED', reason, now);
+  return { order: mayStillPick(cancellation) ? changed : withLines(changed, release), events };
+}
+
+function tooLate({ id, closedAt }: Order): MallError {
+  const message = `order ${id} cannot be cancelled: its goods were handed over at ${closedAt?.toISOString()}`;
+  return refused('order_id', id, 'ORDER_COMPLETED', message, 'bring them to the desk');
+}
+
 function handOver(order: Order, now: Date): Decision {
   if (order.state === 'COMPLETED') return only(order);
   if (order.state !== 'COLLECTABLE') throw notCollectable(order);
@@ -90,6 +138,13 @@ function notCollectable({ id, state, paid, reason }: Order): MallError {
     refused('order_id', id, code, `order ${id} cannot be handed over: it is ${why}`, remedy);
   if (state === 'CANCELLED' || state === 'REJECTED') {
     return no(`ORDER_${state}`, `${state} (${reason})`, 'nothing is to be handed over; what was paid is refunded');
+  }
+  if (state === 'CANCELLING') {
+    return no(
+      'ORDER_CANCELLING',
+      `being cancelled (${reason})`,
+      'keep the goods at the depot; what was paid goes back',
+    );
   }
   if (state === 'READY') return no('ORDER_NOT_PAID', 'READY but not paid', 'take the payment first');
   const remedy = paid

@@ -56,6 +56,13 @@ export const ordersHandlers: Handlers<'orders'> = {
       reason: message || 'the shopping list could not be worked off',
     }),
 
+  'payments.cancelled': ({ body: { orderId } }, tx) => change(tx, orderId, { type: 'moneyReturned' }),
+
+  'depot.list_cancelled': ({ body: { orderId, returnTaskIds } }, tx) =>
+    change(tx, orderId, { type: 'listCancelled', returnTaskIds }),
+
+  'depot.return_ended': ({ body: { orderId, taskId } }, tx) => change(tx, orderId, { type: 'returnEnded', taskId }),
+
   'depot.bay_assigned': ({ body: { orderId, bay } }, tx) => change(tx, orderId, { type: 'assignBay', bay }),
 
   'bots.item_picked': ({ body: { task, lineId, quantity } }, tx) =>

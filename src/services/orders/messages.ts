@@ -1,10 +1,19 @@
 /** What an order is and what can happen to it. Pure data: the tables and the decisions are written in these words. */
 
 /**
- * PLACED → READY → COLLECTABLE → COMPLETED, or out of PLACED into CANCELLED or REJECTED. `paid` is a flag beside the state: payment and goods
- * come in either order, and the second of them makes the order COLLECTABLE.
+ * PLACED → READY → COLLECTABLE → COMPLETED, or out of PLACED into CANCELLED or REJECTED; on somebody's wish, out of any of the first three by way of
+ * CANCELLING into CANCELLED. `paid` is a flag beside the state: payment and goods come in either order, and the second of them makes the order
+ * COLLECTABLE.
  */
-export const orderStates = ['PLACED', 'READY', 'COLLECTABLE', 'COMPLETED', 'CANCELLED', 'REJECTED'] as const;
+export const orderStates = [
+  'PLACED',
+  'READY',
+  'COLLECTABLE',
+  'COMPLETED',
+  'CANCELLED',
+  'REJECTED',
+  'CANCELLING',
+] as const;
 export type OrderState = (typeof orderStates)[number];
 
 export interface Order {
@@ -22,11 +31,41 @@ export interface Order {
   readonly readyAt: Date | null;
   /** When it was completed, cancelled or rejected. */
   readonly closedAt: Date | null;
-  /** Why it was cancelled or rejected; else empty. */
+  /** Why it is cancelled or was rejected; else empty. */
   readonly reason: string;
   /** W3C context of the request that placed it. */
   readonly traceparent: string;
+  /** Of an order that somebody wanted to be cancelled; null of one that ended, or goes on, by itself. */
+  readonly cancellation: Cancellation | null;
 }
+
+export const cancelledBy = ['SHOPPER', 'STAFF'] as const;
+export type CancelledBy = (typeof cancelledBy)[number];
+
+/** How far the cancellation of an order is. `decideCancellation` says how it moves. */
+export interface Cancellation {
+  readonly requestedBy: CancelledBy;
+  readonly requestedAt: Date;
+  /** Payments has voided the invoice, and given back what was paid. */
+  readonly refunded: boolean;
+  /** RECALLED until Depot says that no bot has the list, RETURNING while bots bring something back. */
+  readonly goods: 'RECALLED' | 'RETURNING' | 'SETTLED' | 'OVERDUE';
+  /** Tasks that bring something back, while RETURNING. */
+  readonly returnTaskIds: readonly string[];
+  /** How often Payments and Depot were asked, and when they are asked again; null when both have answered. */
+  readonly asks: number;
+  readonly askAgainAt: Date | null;
+  /** The goods are not waited for after this. */
+  readonly goodsBy: Date;
+}
+
+export type CancellationInput =
+  | { readonly type: 'moneyReturned' }
+  /** No bot has the list any more. */
+  | { readonly type: 'listCancelled'; readonly returnTaskIds: readonly string[] }
+  | { readonly type: 'returnEnded'; readonly taskId: string }
+  /** Time has passed. */
+  | { readonly type: 'tick' };
 
 export interface OrderLine {
   readonly id: string;
@@ -99,7 +138,11 @@ export type OrderCommand =
   | { readonly type: 'completeList'; readonly lines: readonly LineCount[]; readonly bay: string }
   | { readonly type: 'assignBay'; readonly bay: string }
   | { readonly type: 'reject'; readonly reason: string }
+  /** The mall cannot go on with it. */
   | { readonly type: 'cancel'; readonly reason: string }
+  /** Somebody does not want it any more. */
+  | { readonly type: 'requestCancellation'; readonly requestedBy: CancelledBy; readonly reason: string }
+  | CancellationInput
   | { readonly type: 'markPaid' }
   | { readonly type: 'handOver' }
   /** Stores took units off its books for what this attempt does to the line: they are promised no longer. */

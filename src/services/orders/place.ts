@@ -49,6 +49,7 @@ export function place(
     closedAt: null,
     reason: '',
     traceparent,
+    cancellation: null,
   };
   const total = totalMinor(order);
   if (!Number.isSafeInteger(total)) {

@@ -1,9 +1,18 @@
-import { and, asc, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { boolean, check, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
-import { type Order, type OrderLine, type OrderState, orderStates, type Product, type Store } from './messages.ts';
+import {
+  type Cancellation,
+  cancelledBy,
+  type Order,
+  type OrderLine,
+  type OrderState,
+  orderStates,
+  type Product,
+  type Store,
+} from './messages.ts';
 
 export const ordersSchema = pgSchema('orders');
 export const { outbox, inbox, fences, parked } = plumbing(ordersSchema);
@@ -31,6 +40,10 @@ export const orders = ordersSchema.table(
   ],
 );
 
+const goodsStates = ['RECALLED', 'RETURNING', 'SETTLED', 'OVERDUE'] as const satisfies ReadonlyArray<
+  Cancellation['goods']
+>;
+
 export const lines = ordersSchema.table(
   'lines',
   {
@@ -55,6 +68,28 @@ export const lines = ordersSchema.table(
     check('lines_held', sql`${t.held} between 0 and ${t.quantity}`),
     check('lines_counts', sql`${t.picked} >= 0 and ${t.short} >= 0 and ${t.picked} + ${t.short} <= ${t.quantity}`),
   ],
+);
+
+/** One row per order that somebody wanted to be cancelled; written under the order's lock. */
+export const cancellations = ordersSchema.table(
+  'cancellations',
+  {
+    orderId: uuid('order_id')
+      .primaryKey()
+      .references(() => orders.id),
+    requestedBy: text('requested_by', { enum: cancelledBy }).notNull(),
+    requestedAt: instant('requested_at').notNull(),
+    refunded: boolean('refunded').notNull(),
+    goods: text('goods', { enum: goodsStates }).notNull(),
+    returnTaskIds: text('return_task_ids').array().notNull(),
+    asks: integer('asks').notNull(),
+    askAgainAt: instant('ask_again_at'),
+    goodsBy: instant('goods_by').notNull(),
+    /** When a tick has something to do. */
+    wakesAt: instant('wakes_at'),
+  },
+  // As small as what is under way.
+  (t) => [index('cancellations_due').on(t.wakesAt).where(sql`wakes_at is not null`)],
 );
 
 /** The copy of the catalogue: what the stores' events said last, by their version. */
@@ -85,6 +120,12 @@ export const products = ordersSchema.table(
 
 type LineRow = typeof lines.$inferSelect;
 
+function toCancellation(row: typeof cancellations.$inferSelect | null): Cancellation | null {
+  if (!row) return null;
+  const { orderId: _, wakesAt: __, ...cancellation } = row;
+  return cancellation;
+}
+
 const toLine = ({ orderId: _, position: __, ...line }: LineRow): OrderLine => line;
 
 /** Until the transaction ends, whoever else comes with this key waits: the first makes the order, the others find it. */
@@ -92,7 +133,7 @@ export async function lockIdempotencyKey(orm: Orm, key: string): Promise<void> {
   await orm.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`orders.place:${key}`}, 0))`);
 }
 
-export async function insertOrder(orm: Orm, { lines: _, ...order }: Order): Promise<void> {
+export async function insertOrder(orm: Orm, { lines: _, cancellation: __, ...order }: Order): Promise<void> {
   await orm.insert(orders).values(order);
 }
 
@@ -129,10 +170,11 @@ async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Pr
     .select()
     .from(chosen)
     .innerJoin(lines, eq(lines.orderId, chosen.id))
+    .leftJoin(cancellations, eq(cancellations.orderId, chosen.id))
     .orderBy(desc(chosen.id), asc(lines.position));
   const found = new Map<string, Order & { lines: OrderLine[] }>();
-  for (const { chosen: order, lines: line } of rows) {
-    const known = found.get(order.id) ?? { ...order, lines: [] };
+  for (const { chosen: order, lines: line, cancellations: cancellation } of rows) {
+    const known = found.get(order.id) ?? { ...order, lines: [], cancellation: toCancellation(cancellation) };
     known.lines.push(toLine(line));
     found.set(order.id, known);
   }
@@ -142,6 +184,36 @@ async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Pr
 export async function updateOrder(orm: Orm, order: Order): Promise<void> {
   const { id, state, paid, bay, readyAt, closedAt, reason } = order;
   await orm.update(orders).set({ state, paid, bay, readyAt, closedAt, reason }).where(eq(orders.id, id));
+}
+
+export async function saveCancellation(
+  orm: Orm,
+  orderId: string,
+  { returnTaskIds, ...cancellation }: Cancellation,
+  wakesAt: Date | null,
+): Promise<void> {
+  const set = { ...cancellation, returnTaskIds: [...returnTaskIds], wakesAt };
+  await orm
+    .insert(cancellations)
+    .values({ orderId, ...set })
+    .onConflictDoUpdate({ target: cancellations.orderId, set });
+}
+
+/** Orders whose cancellation has something to do by `now`, longest due first. Locks nothing: who acts looks again under the order's lock. */
+export async function dueCancellations(orm: Orm, now: Date, limit: number): Promise<DueCancellation[]> {
+  return orm
+    .select({ orderId: orders.id, traceparent: orders.traceparent })
+    .from(cancellations)
+    .innerJoin(orders, eq(orders.id, cancellations.orderId))
+    .where(lte(cancellations.wakesAt, now))
+    .orderBy(asc(cancellations.wakesAt))
+    .limit(limit);
+}
+
+export interface DueCancellation {
+  readonly orderId: string;
+  /** Of the order. */
+  readonly traceparent: string;
 }
 
 /** All of the lines in one statement; they are no more than a bot carries. */

@@ -1,9 +1,15 @@
 import { invalid } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
-import { maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
+import { maxCancelReasonChars, maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
 import { requireCurrency, requireIdempotencyKey, requireText } from '../../contract/text.ts';
-import { type ListOrdersRequest, OrderState, type PlaceOrderRequest } from '../../gen/orders/v1/orders.ts';
-import { orderStates, type PlaceOrder, type OrderState as StateName } from './messages.ts';
+import {
+  CancelledBy,
+  type CancelOrderRequest,
+  type ListOrdersRequest,
+  OrderState,
+  type PlaceOrderRequest,
+} from '../../gen/orders/v1/orders.ts';
+import { cancelledBy, orderStates, type PlaceOrder, type OrderState as StateName } from './messages.ts';
 import { lineField } from './place.ts';
 
 /** Orders per answer where the caller does not say, and at most. */
@@ -36,6 +42,21 @@ export function placeOrderOf(request: PlaceOrderRequest, traceparent: string): P
     return { productId, quantity };
   });
   return { idempotencyKey, shopper, currency, lines, traceparent };
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the field as the request has it */
+export function cancelOrderOf(request: CancelOrderRequest) {
+  const orderId = requireId('order_id', request.orderId);
+  const idempotencyKey = requireIdempotencyKey(request.idempotencyKey);
+  const requestedBy = cancelledBy.find((who) => CancelledBy[who] === request.requestedBy);
+  if (!requestedBy) {
+    throw invalid('requested_by', request.requestedBy, 'REQUESTER_UNKNOWN', `give one of ${cancelledBy.join(', ')}`);
+  }
+  const reason =
+    request.reason === ''
+      ? `the ${requestedBy === 'STAFF' ? 'staff' : 'shopper'} cancelled it`
+      : requireText('reason', request.reason, maxCancelReasonChars);
+  return { orderId, idempotencyKey, requestedBy, reason };
 }
 
 /** @throws MallError INVALID_ARGUMENT naming the field */

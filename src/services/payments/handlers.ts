@@ -17,6 +17,12 @@ export const paymentsHandlers: Handlers<'payments'> = {
     return change(event, tx, orderId, { type: 'issue', orderId, lines: lines.map(pricedLine), issuedAt: new Date() });
   },
 
+  // At once: nothing is handed over any more, wherever the goods are.
+  'orders.cancellation_requested': (event, tx) => {
+    const { orderId, reason } = event.body;
+    return change(event, tx, orderId, { type: 'cancel', reason });
+  },
+
   'orders.cancelled': (event, tx) => {
     const { orderId, reason } = event.body;
     return change(event, tx, orderId, { type: 'cancel', reason });

@@ -24,6 +24,7 @@ const ended = {
 };
 const asked: Return = {
   ...{ taskId: 'return', orderId: 'order', attempt: 2, botId: 'bot-7', state: 'requested', reason: '' },
+  fromDepot: false,
   requestedAt: now,
   lines: [
     { lineId: 'a', quantity: 2, returned: 0 },
@@ -78,8 +79,8 @@ describe('a return', () => {
   const count = (lineId: string, quantity: number): ReturnCommand => ({ type: 'count', lineId, quantity });
 
   it('is under way when its bot begins, and waits for it again when that is lost, with what is back already', () => {
-    expect(reported({ type: 'start' })).toEqual({ ...asked, state: 'under_way' });
-    const { lines, state } = reported({ type: 'start' }, count('a', 1), { type: 'lose' });
+    expect(reported({ type: 'start', botId: 'bot-7' })).toEqual({ ...asked, state: 'under_way' });
+    const { lines, state } = reported({ type: 'start', botId: 'bot-7' }, count('a', 1), { type: 'lose' });
     expect({ lines, state }).toMatchObject({ state: 'requested', lines: [{ returned: 1 }, { returned: 0 }] });
   });
 
@@ -101,7 +102,7 @@ describe('a return', () => {
 
   it('ends once, whatever is reported of it', () => {
     const command = fc.constantFrom<ReturnCommand>(
-      { type: 'start' },
+      { type: 'start', botId: 'bot-7' },
       count('a', 1),
       { type: 'lose' },
       { type: 'finish' },

@@ -16,8 +16,8 @@ const line = (lineId: string, quantity: number, counts = { picked: 0, short: 0 }
 const base = { orderId: 'order', taskId: 'task', routeMetres: 12, lines: [line('a', 2), line('b', 1)] };
 const created: List = { ...base, state: 'created' };
 const assigned: List = { ...base, state: 'assigned', botId: 'bot-1' };
-const waiting: List = { ...base, state: 'waiting_for_bay', botId: 'bot-1', waitingSince: new Date(0) };
-const completed: List = { ...base, state: 'completed', botId: 'bot-1' };
+const waiting: List = { ...base, state: 'waiting_for_bay', botId: 'bot-1', attempt: 2, waitingSince: new Date(0) };
+const completed: List = { ...base, state: 'completed', botId: 'bot-1', attempt: 2 };
 const stuck: List = { ...base, state: 'stuck', reason: 'why' };
 const now = new Date('2026-01-01T10:00:00Z');
 
@@ -32,6 +32,7 @@ const short = (lineId: string, units: number): ListCommand => ({ type: 'count', 
 const finish = (...outcomes: Array<[string, number, number]>): ListCommand => ({
   type: 'finish',
   botId: 'bot-1',
+  attempt: 2,
   outcomes: outcomes.map(([lineId, picked, short]) => ({ lineId, picked, short })),
 });
 
@@ -64,7 +65,7 @@ describe('a shopping list', () => {
 
   it('waits for a bay with what was picked; what nobody reports as picked is short', () => {
     const { list, events } = report(assigned, finish(['a', 1, 1]));
-    expect(list).toMatchObject({ state: 'waiting_for_bay', waitingSince: now, botId: 'bot-1' });
+    expect(list).toMatchObject({ state: 'waiting_for_bay', waitingSince: now, botId: 'bot-1', attempt: 2 });
     expect(counts(list)).toEqual([
       [1, 1],
       [0, 1],

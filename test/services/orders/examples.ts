@@ -32,6 +32,7 @@ export const order = (more: Partial<Order> = {}): Order => ({
   closedAt: null,
   reason: '',
   traceparent: '',
+  cancellation: null,
   ...more,
 });
 

@@ -1,10 +1,11 @@
 import type { Span } from '@opentelemetry/api';
 import { MallError } from '../../../contract/errors.ts';
+import { CancelledBy, OrderState } from '../../../gen/orders/v1/orders.ts';
 import type { Invoice } from '../../../gen/payments/v1/payments.ts';
 import { orderAttributes } from '../../../telemetry/attributes.ts';
 import { parseTraceparent } from '../../../telemetry/propagation.ts';
 import { invoiceView, orderView } from '../../order-view.ts';
-import { commandHeaders, invoice, order, orderParams, payBody, placeOrderBody } from '../schemas.ts';
+import { cancelBody, commandHeaders, invoice, order, orderParams, payBody, placeOrderBody } from '../schemas.ts';
 import { type App, type Parts, problems } from './parts.ts';
 
 /** How long an order's status waits for its invoice, ms: the status is worth more than the money on it. */
@@ -57,6 +58,37 @@ export function orderRoutes(app: App, parts: Parts): void {
     },
     async ({ headers, params: { orderId }, body: { amount } }) =>
       invoiceView(await payments.pay({ orderId, idempotencyKey: headers['idempotency-key'], amount })),
+  );
+
+  app.post(
+    '/v1/orders/:orderId/cancellation',
+    {
+      config: { inOrdersTrace: true },
+      schema: {
+        summary:
+          'Cancels an order that was not handed over: what was paid goes back at once, what was picked to its stores',
+        headers: commandHeaders,
+        params: orderParams,
+        body: cancelBody,
+        response: {
+          200: order.describe('It has ended without being handed over, now or before.'),
+          202: order.describe('Nothing will be handed over; it is cancelled when the money and the goods are back.'),
+          ...problems,
+        },
+      },
+    },
+    async ({ headers, params: { orderId }, body }, reply) => {
+      const cancelled = await orders.cancelOrder({
+        orderId,
+        idempotencyKey: headers['idempotency-key'],
+        requestedBy: CancelledBy.SHOPPER,
+        reason: body?.reason ?? '',
+      });
+      const money = await invoiceIfKnown(parts, orderId);
+      return reply
+        .code(cancelled.state === OrderState.CANCELLING ? 202 : 200)
+        .send({ ...orderView(cancelled), invoice: money ? invoiceView(money) : null });
+    },
   );
 }
 

@@ -32,6 +32,9 @@ export const ListState = {
   WAITING_FOR_BAY: 3,
   COMPLETED: 4,
   STUCK: 5,
+  /** CANCELLING - The order is being cancelled, and a bot may still have the list. */
+  CANCELLING: 6,
+  CANCELLED: 7,
 } as const;
 
 export type ListState = typeof ListState[keyof typeof ListState];
@@ -43,6 +46,8 @@ export namespace ListState {
   export type WAITING_FOR_BAY = typeof ListState.WAITING_FOR_BAY;
   export type COMPLETED = typeof ListState.COMPLETED;
   export type STUCK = typeof ListState.STUCK;
+  export type CANCELLING = typeof ListState.CANCELLING;
+  export type CANCELLED = typeof ListState.CANCELLED;
 }
 
 export function listStateFromJSON(object: any): ListState {
@@ -65,6 +70,12 @@ export function listStateFromJSON(object: any): ListState {
     case 5:
     case "LIST_STATE_STUCK":
       return ListState.STUCK;
+    case 6:
+    case "LIST_STATE_CANCELLING":
+      return ListState.CANCELLING;
+    case 7:
+    case "LIST_STATE_CANCELLED":
+      return ListState.CANCELLED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListState");
   }
@@ -84,6 +95,10 @@ export function listStateToJSON(object: ListState): string {
       return "LIST_STATE_COMPLETED";
     case ListState.STUCK:
       return "LIST_STATE_STUCK";
+    case ListState.CANCELLING:
+      return "LIST_STATE_CANCELLING";
+    case ListState.CANCELLED:
+      return "LIST_STATE_CANCELLED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListState");
   }
@@ -161,7 +176,7 @@ export interface ShoppingList {
   bay: string;
   routeMetres: number;
   reason: string;
-  /** What attempts that came to nothing had picked, oldest first. */
+  /** What attempts that came to nothing had picked, and what is brought back from the depot; oldest attempt first. */
   returns: Return[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -189,7 +204,7 @@ export interface Return {
   taskId: string;
   /** At the list, from 1. */
   attempt: number;
-  /** Who has the goods. */
+  /** Who has the goods; empty while they wait at the depot. */
   botId: string;
   state: ReturnState;
   items: ReturnItem[];
@@ -198,6 +213,8 @@ export interface Return {
     | undefined;
   /** Why it was lost. */
   reason: string;
+  /** The goods had arrived at the depot when the order was cancelled: whichever bot takes the task collects them there. */
+  fromDepot: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -881,6 +898,7 @@ function createBaseReturn(): Return {
     items: [],
     requestedAt: undefined,
     reason: "",
+    fromDepot: false,
     _unknownFields: {},
   };
 }
@@ -907,6 +925,9 @@ export const Return: MessageFns<Return> = {
     }
     if (message.reason !== "") {
       writer.uint32(58).string(message.reason);
+    }
+    if (message.fromDepot !== false) {
+      writer.uint32(64).bool(message.fromDepot);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -988,6 +1009,14 @@ export const Return: MessageFns<Return> = {
             message.reason = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.fromDepot = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1029,6 +1058,11 @@ export const Return: MessageFns<Return> = {
         ? fromJsonTimestamp(object.requested_at)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      fromDepot: isSet(object.fromDepot)
+        ? globalThis.Boolean(object.fromDepot)
+        : isSet(object.from_depot)
+        ? globalThis.Boolean(object.from_depot)
+        : false,
     };
   },
 
@@ -1055,6 +1089,9 @@ export const Return: MessageFns<Return> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.fromDepot !== false) {
+      obj.fromDepot = message.fromDepot;
+    }
     return obj;
   },
 
@@ -1070,6 +1107,7 @@ export const Return: MessageFns<Return> = {
     message.items = object.items?.map((e) => ReturnItem.fromPartial(e)) || [];
     message.requestedAt = object.requestedAt ?? undefined;
     message.reason = object.reason ?? "";
+    message.fromDepot = object.fromDepot ?? false;
     return message;
   },
 };

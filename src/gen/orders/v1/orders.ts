@@ -25,6 +25,45 @@ export const protobufPackage = "orders.v1";
 
 export const protobufFileName = "orders/v1/orders.proto";
 
+export const CancelledBy = { UNSPECIFIED: 0, SHOPPER: 1, STAFF: 2 } as const;
+
+export type CancelledBy = typeof CancelledBy[keyof typeof CancelledBy];
+
+export namespace CancelledBy {
+  export type UNSPECIFIED = typeof CancelledBy.UNSPECIFIED;
+  export type SHOPPER = typeof CancelledBy.SHOPPER;
+  export type STAFF = typeof CancelledBy.STAFF;
+}
+
+export function cancelledByFromJSON(object: any): CancelledBy {
+  switch (object) {
+    case 0:
+    case "CANCELLED_BY_UNSPECIFIED":
+      return CancelledBy.UNSPECIFIED;
+    case 1:
+    case "CANCELLED_BY_SHOPPER":
+      return CancelledBy.SHOPPER;
+    case 2:
+    case "CANCELLED_BY_STAFF":
+      return CancelledBy.STAFF;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CancelledBy");
+  }
+}
+
+export function cancelledByToJSON(object: CancelledBy): string {
+  switch (object) {
+    case CancelledBy.UNSPECIFIED:
+      return "CANCELLED_BY_UNSPECIFIED";
+    case CancelledBy.SHOPPER:
+      return "CANCELLED_BY_SHOPPER";
+    case CancelledBy.STAFF:
+      return "CANCELLED_BY_STAFF";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CancelledBy");
+  }
+}
+
 export const OrderState = {
   UNSPECIFIED: 0,
   PLACED: 1,
@@ -33,6 +72,7 @@ export const OrderState = {
   COMPLETED: 4,
   CANCELLED: 5,
   REJECTED: 6,
+  CANCELLING: 7,
 } as const;
 
 export type OrderState = typeof OrderState[keyof typeof OrderState];
@@ -45,6 +85,7 @@ export namespace OrderState {
   export type COMPLETED = typeof OrderState.COMPLETED;
   export type CANCELLED = typeof OrderState.CANCELLED;
   export type REJECTED = typeof OrderState.REJECTED;
+  export type CANCELLING = typeof OrderState.CANCELLING;
 }
 
 export function orderStateFromJSON(object: any): OrderState {
@@ -70,6 +111,9 @@ export function orderStateFromJSON(object: any): OrderState {
     case 6:
     case "ORDER_STATE_REJECTED":
       return OrderState.REJECTED;
+    case 7:
+    case "ORDER_STATE_CANCELLING":
+      return OrderState.CANCELLING;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum OrderState");
   }
@@ -91,8 +135,71 @@ export function orderStateToJSON(object: OrderState): string {
       return "ORDER_STATE_CANCELLED";
     case OrderState.REJECTED:
       return "ORDER_STATE_REJECTED";
+    case OrderState.CANCELLING:
+      return "ORDER_STATE_CANCELLING";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum OrderState");
+  }
+}
+
+export const CancelledGoods = {
+  UNSPECIFIED: 0,
+  /** RECALLED - A bot may still be picking. */
+  RECALLED: 1,
+  /** RETURNING - What was picked is on its way back. */
+  RETURNING: 2,
+  /** SETTLED - Everything is back in its store, or written off. */
+  SETTLED: 3,
+  /** OVERDUE - Nobody could say so in time: the order ended without. What comes back after all is still counted. */
+  OVERDUE: 4,
+} as const;
+
+export type CancelledGoods = typeof CancelledGoods[keyof typeof CancelledGoods];
+
+export namespace CancelledGoods {
+  export type UNSPECIFIED = typeof CancelledGoods.UNSPECIFIED;
+  export type RECALLED = typeof CancelledGoods.RECALLED;
+  export type RETURNING = typeof CancelledGoods.RETURNING;
+  export type SETTLED = typeof CancelledGoods.SETTLED;
+  export type OVERDUE = typeof CancelledGoods.OVERDUE;
+}
+
+export function cancelledGoodsFromJSON(object: any): CancelledGoods {
+  switch (object) {
+    case 0:
+    case "CANCELLED_GOODS_UNSPECIFIED":
+      return CancelledGoods.UNSPECIFIED;
+    case 1:
+    case "CANCELLED_GOODS_RECALLED":
+      return CancelledGoods.RECALLED;
+    case 2:
+    case "CANCELLED_GOODS_RETURNING":
+      return CancelledGoods.RETURNING;
+    case 3:
+    case "CANCELLED_GOODS_SETTLED":
+      return CancelledGoods.SETTLED;
+    case 4:
+    case "CANCELLED_GOODS_OVERDUE":
+      return CancelledGoods.OVERDUE;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CancelledGoods");
+  }
+}
+
+export function cancelledGoodsToJSON(object: CancelledGoods): string {
+  switch (object) {
+    case CancelledGoods.UNSPECIFIED:
+      return "CANCELLED_GOODS_UNSPECIFIED";
+    case CancelledGoods.RECALLED:
+      return "CANCELLED_GOODS_RECALLED";
+    case CancelledGoods.RETURNING:
+      return "CANCELLED_GOODS_RETURNING";
+    case CancelledGoods.SETTLED:
+      return "CANCELLED_GOODS_SETTLED";
+    case CancelledGoods.OVERDUE:
+      return "CANCELLED_GOODS_OVERDUE";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum CancelledGoods");
   }
 }
 
@@ -135,6 +242,16 @@ export interface HandOverRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface CancelOrderRequest {
+  orderId: string;
+  /** What events name as their cause. The order's state alone makes a repeat change nothing. */
+  idempotencyKey: string;
+  requestedBy: CancelledBy;
+  /** For people, at most 200 characters; empty: who asked for it says enough. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface Order {
   orderId: string;
   shopper: string;
@@ -150,6 +267,22 @@ export interface Order {
   reason: string;
   /** W3C context of the request that placed it. */
   traceparent: string;
+  /** Set once somebody has asked for the order to be cancelled. */
+  cancellation: Cancellation | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** How far the cancellation of an order is that somebody asked for. */
+export interface Cancellation {
+  requestedBy: CancelledBy;
+  requestedAt:
+    | Date
+    | undefined;
+  /** Nothing is owed, and what was paid has gone back. */
+  refunded: boolean;
+  goods: CancelledGoods;
+  /** Bots that are asked for what they picked, by the ids of their tasks. */
+  returnTaskIds: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -784,6 +917,151 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
   },
 };
 
+function createBaseCancelOrderRequest(): CancelOrderRequest {
+  return { orderId: "", idempotencyKey: "", requestedBy: 0, reason: "", _unknownFields: {} };
+}
+
+export const CancelOrderRequest: MessageFns<CancelOrderRequest> = {
+  encode(message: CancelOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.requestedBy !== 0) {
+      writer.uint32(24).int32(message.requestedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelOrderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelOrderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requestedBy = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelOrderRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      requestedBy: isSet(object.requestedBy)
+        ? cancelledByFromJSON(object.requestedBy)
+        : isSet(object.requested_by)
+        ? cancelledByFromJSON(object.requested_by)
+        : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: CancelOrderRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.requestedBy !== 0) {
+      obj.requestedBy = cancelledByToJSON(message.requestedBy);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelOrderRequest>): CancelOrderRequest {
+    return CancelOrderRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelOrderRequest>): CancelOrderRequest {
+    const message = createBaseCancelOrderRequest();
+    message.orderId = object.orderId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.requestedBy = object.requestedBy ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 function createBaseOrder(): Order {
   return {
     orderId: "",
@@ -798,6 +1076,7 @@ function createBaseOrder(): Order {
     closedAt: undefined,
     reason: "",
     traceparent: "",
+    cancellation: undefined,
     _unknownFields: {},
   };
 }
@@ -839,6 +1118,9 @@ export const Order: MessageFns<Order> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(98).string(message.traceparent);
+    }
+    if (message.cancellation !== undefined) {
+      Cancellation.encode(message.cancellation, writer.uint32(106).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -960,6 +1242,14 @@ export const Order: MessageFns<Order> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.cancellation = Cancellation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1010,6 +1300,7 @@ export const Order: MessageFns<Order> = {
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
+      cancellation: isSet(object.cancellation) ? Cancellation.fromJSON(object.cancellation) : undefined,
     };
   },
 
@@ -1051,6 +1342,9 @@ export const Order: MessageFns<Order> = {
     if (message.traceparent !== "") {
       obj.traceparent = message.traceparent;
     }
+    if (message.cancellation !== undefined) {
+      obj.cancellation = Cancellation.toJSON(message.cancellation);
+    }
     return obj;
   },
 
@@ -1071,6 +1365,170 @@ export const Order: MessageFns<Order> = {
     message.closedAt = object.closedAt ?? undefined;
     message.reason = object.reason ?? "";
     message.traceparent = object.traceparent ?? "";
+    message.cancellation = (object.cancellation !== undefined && object.cancellation !== null)
+      ? Cancellation.fromPartial(object.cancellation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCancellation(): Cancellation {
+  return { requestedBy: 0, requestedAt: undefined, refunded: false, goods: 0, returnTaskIds: [], _unknownFields: {} };
+}
+
+export const Cancellation: MessageFns<Cancellation> = {
+  encode(message: Cancellation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestedBy !== 0) {
+      writer.uint32(8).int32(message.requestedBy);
+    }
+    if (message.requestedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.requestedAt), writer.uint32(18).fork()).join();
+    }
+    if (message.refunded !== false) {
+      writer.uint32(24).bool(message.refunded);
+    }
+    if (message.goods !== 0) {
+      writer.uint32(32).int32(message.goods);
+    }
+    for (const v of message.returnTaskIds) {
+      writer.uint32(42).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Cancellation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancellation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requestedBy = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.refunded = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.goods = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.returnTaskIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Cancellation {
+    return {
+      requestedBy: isSet(object.requestedBy)
+        ? cancelledByFromJSON(object.requestedBy)
+        : isSet(object.requested_by)
+        ? cancelledByFromJSON(object.requested_by)
+        : 0,
+      requestedAt: isSet(object.requestedAt)
+        ? fromJsonTimestamp(object.requestedAt)
+        : isSet(object.requested_at)
+        ? fromJsonTimestamp(object.requested_at)
+        : undefined,
+      refunded: isSet(object.refunded) ? globalThis.Boolean(object.refunded) : false,
+      goods: isSet(object.goods) ? cancelledGoodsFromJSON(object.goods) : 0,
+      returnTaskIds: globalThis.Array.isArray(object?.returnTaskIds)
+        ? object.returnTaskIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.return_task_ids)
+        ? object.return_task_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Cancellation): unknown {
+    const obj: any = {};
+    if (message.requestedBy !== 0) {
+      obj.requestedBy = cancelledByToJSON(message.requestedBy);
+    }
+    if (message.requestedAt !== undefined) {
+      obj.requestedAt = message.requestedAt.toISOString();
+    }
+    if (message.refunded !== false) {
+      obj.refunded = message.refunded;
+    }
+    if (message.goods !== 0) {
+      obj.goods = cancelledGoodsToJSON(message.goods);
+    }
+    if (message.returnTaskIds?.length) {
+      obj.returnTaskIds = message.returnTaskIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Cancellation>): Cancellation {
+    return Cancellation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Cancellation>): Cancellation {
+    const message = createBaseCancellation();
+    message.requestedBy = object.requestedBy ?? 0;
+    message.requestedAt = object.requestedAt ?? undefined;
+    message.refunded = object.refunded ?? false;
+    message.goods = object.goods ?? 0;
+    message.returnTaskIds = object.returnTaskIds?.map((e) => e) || [];
     return message;
   },
 };
@@ -1358,6 +1816,19 @@ export const OrdersService = {
     responseSerialize: (value: Order): Buffer => Buffer.from(Order.encode(value).finish()),
     responseDeserialize: (value: Buffer): Order => Order.decode(value),
   },
+  /**
+   * The order will not be handed over: what was paid goes back at once, and what was picked to its stores. Answers with an order that is CANCELLING; it is
+   * CANCELLED when all of that has ended. An order that is CANCELLING, CANCELLED or REJECTED stays as it is. FAILED_PRECONDITION once handed over.
+   */
+  cancelOrder: {
+    path: "/orders.v1.Orders/CancelOrder" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelOrderRequest): Buffer => Buffer.from(CancelOrderRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelOrderRequest => CancelOrderRequest.decode(value),
+    responseSerialize: (value: Order): Buffer => Buffer.from(Order.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Order => Order.decode(value),
+  },
 } as const;
 
 export interface OrdersServer extends UntypedServiceImplementation {
@@ -1368,6 +1839,11 @@ export interface OrdersServer extends UntypedServiceImplementation {
   listOrders: handleUnaryCall<ListOrdersRequest, ListOrdersResponse>;
   /** Completes a collectable order. Repeating it on a completed order answers with that order. */
   handOver: handleUnaryCall<HandOverRequest, Order>;
+  /**
+   * The order will not be handed over: what was paid goes back at once, and what was picked to its stores. Answers with an order that is CANCELLING; it is
+   * CANCELLED when all of that has ended. An order that is CANCELLING, CANCELLED or REJECTED stays as it is. FAILED_PRECONDITION once handed over.
+   */
+  cancelOrder: handleUnaryCall<CancelOrderRequest, Order>;
 }
 
 export interface OrdersClient extends Client {
@@ -1424,6 +1900,25 @@ export interface OrdersClient extends Client {
   ): ClientUnaryCall;
   handOver(
     request: HandOverRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  /**
+   * The order will not be handed over: what was paid goes back at once, and what was picked to its stores. Answers with an order that is CANCELLING; it is
+   * CANCELLED when all of that has ended. An order that is CANCELLING, CANCELLED or REJECTED stays as it is. FAILED_PRECONDITION once handed over.
+   */
+  cancelOrder(
+    request: CancelOrderRequest,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  cancelOrder(
+    request: CancelOrderRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  cancelOrder(
+    request: CancelOrderRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Order) => void,

@@ -63,6 +63,14 @@ export interface HandOverRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface CancelOrderRequest {
+  orderId: string;
+  idempotencyKey: string;
+  /** For people, at most 200 characters; may be empty. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface OrderSheet {
   order: Order | undefined;
   invoice:
@@ -652,6 +660,131 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
   },
 };
 
+function createBaseCancelOrderRequest(): CancelOrderRequest {
+  return { orderId: "", idempotencyKey: "", reason: "", _unknownFields: {} };
+}
+
+export const CancelOrderRequest: MessageFns<CancelOrderRequest> = {
+  encode(message: CancelOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelOrderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelOrderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelOrderRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: CancelOrderRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelOrderRequest>): CancelOrderRequest {
+    return CancelOrderRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelOrderRequest>): CancelOrderRequest {
+    const message = createBaseCancelOrderRequest();
+    message.orderId = object.orderId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 function createBaseOrderSheet(): OrderSheet {
   return { order: undefined, invoice: undefined, list: undefined, _unknownFields: {} };
 }
@@ -814,6 +947,16 @@ export const StaffService = {
     responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
     responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
   },
+  /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
+  cancelOrder: {
+    path: "/staff.v1.Staff/CancelOrder" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelOrderRequest): Buffer => Buffer.from(CancelOrderRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelOrderRequest => CancelOrderRequest.decode(value),
+    responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
+    responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
+  },
 } as const;
 
 export interface StaffServer extends UntypedServiceImplementation {
@@ -824,6 +967,8 @@ export interface StaffServer extends UntypedServiceImplementation {
   payOrder: handleUnaryCall<PayOrderRequest, OrderSheet>;
   /** FAILED_PRECONDITION while unpaid or not ready. */
   handOver: handleUnaryCall<HandOverRequest, OrderSheet>;
+  /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
+  cancelOrder: handleUnaryCall<CancelOrderRequest, OrderSheet>;
 }
 
 export interface StaffClient extends Client {
@@ -886,6 +1031,22 @@ export interface StaffClient extends Client {
   ): ClientUnaryCall;
   handOver(
     request: HandOverRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
+  cancelOrder(
+    request: CancelOrderRequest,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  cancelOrder(
+    request: CancelOrderRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  cancelOrder(
+    request: CancelOrderRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OrderSheet) => void,

@@ -121,7 +121,7 @@ export interface TaskCancelled {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** bots.item_returned: goods of an attempt that came to nothing are back on the shelf of their store. */
+/** bots.item_returned: goods that nobody wants are back on the shelf of their store. */
 export interface ItemReturned {
   task: TaskRef | undefined;
   lineId: string;

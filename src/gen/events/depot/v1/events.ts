@@ -110,6 +110,19 @@ export interface ListStuck {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/**
+ * depot.list_cancelled: the answer to orders.cancellation_requested. No bot picks anything for the order any more, and what was picked for it is on its way
+ * back to the stores, or there.
+ */
+export interface ListCancelled {
+  orderId: string;
+  /** Empty where no route could be planned. */
+  taskId: string;
+  /** Ids of the tasks that still bring something back; depot.return_ended follows for each. */
+  returnTaskIds: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 /** depot.bay_assigned: the goods wait in this bay. */
 export interface BayAssigned {
   orderId: string;
@@ -845,6 +858,135 @@ export const ListStuck: MessageFns<ListStuck> = {
     message.taskId = object.taskId ?? "";
     message.reason = object.reason ?? 0;
     message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseListCancelled(): ListCancelled {
+  return { orderId: "", taskId: "", returnTaskIds: [], _unknownFields: {} };
+}
+
+export const ListCancelled: MessageFns<ListCancelled> = {
+  encode(message: ListCancelled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(18).string(message.taskId);
+    }
+    for (const v of message.returnTaskIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCancelled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCancelled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.returnTaskIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListCancelled {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      returnTaskIds: globalThis.Array.isArray(object?.returnTaskIds)
+        ? object.returnTaskIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.return_task_ids)
+        ? object.return_task_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListCancelled): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.returnTaskIds?.length) {
+      obj.returnTaskIds = message.returnTaskIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListCancelled>): ListCancelled {
+    return ListCancelled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListCancelled>): ListCancelled {
+    const message = createBaseListCancelled();
+    message.orderId = object.orderId ?? "";
+    message.taskId = object.taskId ?? "";
+    message.returnTaskIds = object.returnTaskIds?.map((e) => e) || [];
     return message;
   },
 };

@@ -52,6 +52,18 @@ export interface Completed {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/**
+ * orders.cancellation_requested: somebody wants the order to end, and it will not be handed over any more. Payments gives back what was paid and says
+ * payments.cancelled; Depot calls the list off and says depot.list_cancelled. Said again while one of them has not answered: each answers every time.
+ */
+export interface CancellationRequested {
+  orderId: string;
+  reason: string;
+  /** "shopper" or "staff". */
+  requestedBy: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 /** orders.cancelled: nothing will be handed over; what was paid goes back. */
 export interface Cancelled {
   orderId: string;
@@ -706,6 +718,131 @@ export const Completed: MessageFns<Completed> = {
   fromPartial(object: DeepPartial<Completed>): Completed {
     const message = createBaseCompleted();
     message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
+function createBaseCancellationRequested(): CancellationRequested {
+  return { orderId: "", reason: "", requestedBy: "", _unknownFields: {} };
+}
+
+export const CancellationRequested: MessageFns<CancellationRequested> = {
+  encode(message: CancellationRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancellationRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancellationRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancellationRequested {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: CancellationRequested): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancellationRequested>): CancellationRequested {
+    return CancellationRequested.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancellationRequested>): CancellationRequested {
+    const message = createBaseCancellationRequested();
+    message.orderId = object.orderId ?? "";
+    message.reason = object.reason ?? "";
+    message.requestedBy = object.requestedBy ?? "";
     return message;
   },
 };

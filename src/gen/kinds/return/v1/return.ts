@@ -16,7 +16,20 @@ export interface ReturnTask {
   /** In walking order. */
   stops: Stop[];
   /** Where the bot waits afterwards. */
-  depot: Place | undefined;
+  depot:
+    | Place
+    | undefined;
+  /** Where the goods are, when the bot does not have them: it collects them there first. */
+  collect: Collection | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Collection {
+  place:
+    | Place
+    | undefined;
+  /** Of the depot; empty where the goods stand beside the bays. */
+  bay: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -35,7 +48,7 @@ export interface Place {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the bot has of one line. In a later attempt at the task some of it may be back already. */
+/** What there is to bring back of one line. In a later attempt at the task some of it may be back already. */
 export interface Item {
   lineId: string;
   productId: string;
@@ -72,7 +85,7 @@ export interface ReturnResult {
 }
 
 function createBaseReturnTask(): ReturnTask {
-  return { orderId: "", stops: [], depot: undefined, _unknownFields: {} };
+  return { orderId: "", stops: [], depot: undefined, collect: undefined, _unknownFields: {} };
 }
 
 export const ReturnTask: MessageFns<ReturnTask> = {
@@ -85,6 +98,9 @@ export const ReturnTask: MessageFns<ReturnTask> = {
     }
     if (message.depot !== undefined) {
       Place.encode(message.depot, writer.uint32(26).fork()).join();
+    }
+    if (message.collect !== undefined) {
+      Collection.encode(message.collect, writer.uint32(34).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -134,6 +150,14 @@ export const ReturnTask: MessageFns<ReturnTask> = {
             message.depot = Place.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.collect = Collection.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -163,6 +187,7 @@ export const ReturnTask: MessageFns<ReturnTask> = {
         : "",
       stops: globalThis.Array.isArray(object?.stops) ? object.stops.map((e: any) => Stop.fromJSON(e)) : [],
       depot: isSet(object.depot) ? Place.fromJSON(object.depot) : undefined,
+      collect: isSet(object.collect) ? Collection.fromJSON(object.collect) : undefined,
     };
   },
 
@@ -177,6 +202,9 @@ export const ReturnTask: MessageFns<ReturnTask> = {
     if (message.depot !== undefined) {
       obj.depot = Place.toJSON(message.depot);
     }
+    if (message.collect !== undefined) {
+      obj.collect = Collection.toJSON(message.collect);
+    }
     return obj;
   },
 
@@ -188,6 +216,110 @@ export const ReturnTask: MessageFns<ReturnTask> = {
     message.orderId = object.orderId ?? "";
     message.stops = object.stops?.map((e) => Stop.fromPartial(e)) || [];
     message.depot = (object.depot !== undefined && object.depot !== null) ? Place.fromPartial(object.depot) : undefined;
+    message.collect = (object.collect !== undefined && object.collect !== null)
+      ? Collection.fromPartial(object.collect)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCollection(): Collection {
+  return { place: undefined, bay: "", _unknownFields: {} };
+}
+
+export const Collection: MessageFns<Collection> = {
+  encode(message: Collection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.place !== undefined) {
+      Place.encode(message.place, writer.uint32(10).fork()).join();
+    }
+    if (message.bay !== "") {
+      writer.uint32(18).string(message.bay);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Collection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCollection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.place = Place.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bay = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Collection {
+    return {
+      place: isSet(object.place) ? Place.fromJSON(object.place) : undefined,
+      bay: isSet(object.bay) ? globalThis.String(object.bay) : "",
+    };
+  },
+
+  toJSON(message: Collection): unknown {
+    const obj: any = {};
+    if (message.place !== undefined) {
+      obj.place = Place.toJSON(message.place);
+    }
+    if (message.bay !== "") {
+      obj.bay = message.bay;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Collection>): Collection {
+    return Collection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Collection>): Collection {
+    const message = createBaseCollection();
+    message.place = (object.place !== undefined && object.place !== null) ? Place.fromPartial(object.place) : undefined;
+    message.bay = object.bay ?? "";
     return message;
   },
 };
