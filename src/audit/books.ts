@@ -44,6 +44,23 @@ export interface ReturnFact {
   readonly returned: number;
 }
 
+/** A shopping list, as Depot has it. */
+export interface ListFact {
+  readonly orderId: string;
+  /** Of the order, by Orders. */
+  readonly orderState: string;
+  readonly state: string;
+  /** Units. */
+  readonly picked: number;
+}
+
+/** An order that somebody wanted to be cancelled, as Orders has it. */
+export interface CancellationFact {
+  readonly orderId: string;
+  readonly refunded: boolean;
+  readonly goods: string;
+}
+
 /** A bay that is not free. */
 export interface BayFact {
   readonly bay: number;
@@ -55,6 +72,8 @@ export interface BookFacts {
   readonly products: readonly ProductFact[];
   readonly returns: readonly ReturnFact[];
   readonly bays: readonly BayFact[];
+  readonly lists: readonly ListFact[];
+  readonly cancellations: readonly CancellationFact[];
 }
 
 /**
@@ -62,7 +81,14 @@ export interface BookFacts {
  * number. Of a mall at rest.
  */
 export function checkBooks(facts: BookFacts): Violation[] {
-  return [...linesAgree(facts), ...stockAddsUp(facts), ...returnsEnded(facts), ...baysAreFree(facts)];
+  return [
+    ...linesAgree(facts),
+    ...stockAddsUp(facts),
+    ...returnsEnded(facts),
+    ...baysAreFree(facts),
+    ...cancelledHaveNothing(facts),
+    ...cancellationsEnded(facts),
+  ];
 }
 
 /** Of a return that is not over the bot may still bring something. */
@@ -116,6 +142,28 @@ const baysAreFree = ({ bays }: BookFacts): Violation[] =>
     subject: orderId,
     message: `bay B${bay} still holds its goods`,
   }));
+
+/** Nobody picks for an order that has ended without being handed over, and nothing waits at the depot for it. */
+const cancelledHaveNothing = ({ lists }: BookFacts): Violation[] =>
+  lists
+    .filter(({ orderState }) => orderState === 'CANCELLED' || orderState === 'REJECTED')
+    .filter(({ state, picked }) => !(noList.includes(state) || (state === 'completed' && picked === 0)))
+    .map(({ orderId, orderState, state, picked }) => ({
+      rule: 'a cancelled order has nothing',
+      subject: orderId,
+      message: `order is ${orderState}, its list is ${state} with ${picked} units picked`,
+    }));
+
+const noList: readonly string[] = ['stuck', 'cancelled'];
+
+const cancellationsEnded = ({ cancellations }: BookFacts): Violation[] =>
+  cancellations
+    .filter(({ refunded, goods }) => !refunded || goods !== 'SETTLED')
+    .map(({ orderId, refunded, goods }) => ({
+      rule: 'a cancellation settles everything',
+      subject: orderId,
+      message: `the money is ${refunded ? '' : 'not '}settled, the goods are ${goods}`,
+    }));
 
 /** What Payments has for a completed order is the price of what was picked. */
 export const priceOfPicked = (lines: readonly LineFact[]): ReadonlyMap<string, number> => {

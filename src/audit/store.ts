@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { messagingSchemas } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
-import type { BayFact, LineFact, ProductFact, ReturnFact } from './books.ts';
+import type { BayFact, CancellationFact, LineFact, ListFact, ProductFact, ReturnFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
@@ -21,6 +21,8 @@ export function readFacts(database: Database): Promise<Facts> {
     products: await readProducts(orm),
     returns: await readReturns(orm),
     bays: await readBays(orm),
+    lists: await readLists(orm),
+    cancellations: await readCancellations(orm),
   }));
 }
 
@@ -127,3 +129,15 @@ const readReturns = (orm: Orm): Promise<ReturnFact[]> =>
 
 const readBays = (orm: Orm): Promise<BayFact[]> =>
   rows(orm, sql`select number as bay, order_id as "orderId" from depot.bays where order_id is not null`);
+
+const readLists = (orm: Orm): Promise<ListFact[]> =>
+  rows(
+    orm,
+    sql`
+      select d.order_id as "orderId", o.state as "orderState", d.state, coalesce(sum(l.picked), 0)::int as picked
+      from depot.lists d join orders.orders o on o.id = d.order_id left join depot.lines l on l.order_id = d.order_id
+      group by d.order_id, o.state`,
+  );
+
+const readCancellations = (orm: Orm): Promise<CancellationFact[]> =>
+  rows(orm, sql`select order_id as "orderId", refunded, goods from orders.cancellations`);

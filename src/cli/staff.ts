@@ -30,7 +30,7 @@ Examples:
   $ mallbots staff show 6f1c2b11        one order, by the end of its id
   $ mallbots staff pay 6f1c2b11         take what is due
   $ mallbots staff hand-over 6f1c2b11   the shopper has the goods
-  $ mallbots staff cancel 6f1c2b11      nobody wants them: money and goods go back
+  $ mallbots staff cancel 6f1c2b11      no hand-over: money, goods go back
   $ mallbots staff pickups --json | jq  for programs
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,

@@ -14,8 +14,13 @@ export interface DemoReport {
   };
   readonly bots: number;
   /** Those of the orders' lists. */
-  readonly tasks: { readonly succeeded: number; readonly failed: number; readonly attempts: number };
-  /** Of goods that attempts which came to nothing had picked. */
+  readonly tasks: {
+    readonly succeeded: number;
+    readonly failed: number;
+    readonly cancelled: number;
+    readonly attempts: number;
+  };
+  /** Of goods that nobody wants: their attempt came to nothing, or their order was cancelled. */
   readonly returns: {
     readonly done: number;
     readonly lost: number;
@@ -51,6 +56,7 @@ export function report(
     tasks: {
       succeeded: tasks.filter(({ state }) => state === 'SUCCEEDED').length,
       failed: tasks.filter(({ state }) => state === 'FAILED' || state === 'POISON').length,
+      cancelled: tasks.filter(({ state }) => state === 'CANCELLED').length,
       attempts: sum(tasks, ({ attempts }) => attempts),
     },
     returns: {

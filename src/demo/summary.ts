@@ -12,13 +12,13 @@ export function printSummary(report: DemoReport, print: (line: string) => void):
   print(`orders   ${orders.placed} placed, ${orders.completed} completed, ${orders.cancelled} cancelled`);
   print(`items    ${items.ordered} ordered, ${items.picked} picked, ${items.short} short`);
   print(`money    ${amount(invoiced)} invoiced, ${amount(paid)} paid, ${amount(refunded)} refunded`);
-  print(
-    `tasks    ${tasks.succeeded} succeeded, ${tasks.failed} failed, in ${tasks.attempts} attempts by ${report.bots} bots`,
-  );
+  const ends = [`${tasks.succeeded} succeeded`, `${tasks.failed} failed`];
+  if (tasks.cancelled > 0) ends.push(`${tasks.cancelled} cancelled`);
+  print(`tasks    ${ends.join(', ')}, in ${tasks.attempts} attempts by ${report.bots} bots`);
   if (returns.done + returns.lost > 0) {
     const { carried, returned } = returns.items;
     print(
-      `returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items of lost attempts are back`,
+      `returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items are back`,
     );
   }
   print(`traces   ${traces.length}, one per order: ${spans} spans of ${services} services`);

@@ -35,6 +35,13 @@ const kept: Facts = {
     { taskId: 'r2', orderId: 'o1', state: 'lost', carried: 2, returned: 1 },
   ],
   bays: [],
+  lists: [
+    { orderId: 'o1', orderState: 'COMPLETED', state: 'completed', picked: 2 },
+    { orderId: 'o2', orderState: 'CANCELLED', state: 'cancelled', picked: 2 },
+    { orderId: 'o3', orderState: 'CANCELLED', state: 'completed', picked: 0 },
+    { orderId: 'o4', orderState: 'REJECTED', state: 'stuck', picked: 0 },
+  ],
+  cancellations: [{ orderId: 'o2', refunded: true, goods: 'SETTLED' }],
 };
 const [line] = kept.lines as [Facts['lines'][number]];
 const [product] = kept.products as [Facts['products'][number]];
@@ -151,6 +158,26 @@ describe('the audit', () => {
     ['units that vanished from the books', { products: [{ ...product, stock: 5, copied: 5 }] }, 'stock adds up'],
     ['a copy of the stock that is behind', { products: [{ ...product, copied: 8 }] }, 'stock adds up'],
     ['units promised to nobody', { products: [{ ...product, committed: 1 }] }, 'stock adds up'],
+    [
+      'goods that wait for nobody',
+      { lists: [{ orderId: 'o2', orderState: 'CANCELLED', state: 'completed', picked: 1 }] },
+      'a cancelled order has nothing',
+    ],
+    [
+      'a bot that still picks for a cancelled order',
+      { lists: [{ orderId: 'o2', orderState: 'CANCELLED', state: 'cancelling', picked: 0 }] },
+      'a cancelled order has nothing',
+    ],
+    [
+      'money of a cancelled order that nobody has settled',
+      { cancellations: [{ orderId: 'o2', refunded: false, goods: 'SETTLED' }] },
+      'a cancellation settles everything',
+    ],
+    [
+      'goods of a cancelled order that came too late',
+      { cancellations: [{ orderId: 'o2', refunded: true, goods: 'OVERDUE' }] },
+      'a cancellation settles everything',
+    ],
     ['a bay that was not cleared', { bays: [{ bay: 3, orderId: 'o1' }] }, 'bays are free again'],
   ])('finds %s', (_name, facts, rule) => {
     expect(rules(facts)).toContain(rule);

@@ -167,6 +167,29 @@ describe('a return', () => {
     expect(fleet.stats()).toMatchObject({ returned: 3, returns: { started: 1, done: 1, aborted: 0 } });
   });
 
+  it('of goods that wait at the depot begins there', async () => {
+    const { hub, fleet, events } = await floor();
+    const { session } = await connected(hub);
+    await session.assign(bringingBack('r1', 50, { place: { x: 0, y: -30 }, bay: 'B3' }));
+    for (let isDone = false; !isDone; ) {
+      const { body, seq } = await session.nextOf(['progress', 'result']);
+      session.ack(seq);
+      if (body.$case !== 'result') continue;
+      expect(ReturnResult.decode(body.value.payload).walkedMetres).toBeCloseTo(30 + Math.hypot(30, 50) + 50);
+      isDone = true;
+    }
+    expect(events.map(({ type }) => type)).toEqual([
+      'connected',
+      'return_started',
+      'goods_collected',
+      'stop_reached',
+      'item_returned',
+      'returned',
+    ]);
+    expect(events[2]).toMatchObject({ bay: 'B3' });
+    expect(fleet.stats()).toMatchObject({ returned: 3 });
+  });
+
   it('that is asked for on a tour is made after it', async () => {
     const { hub, fleet, events } = await floor({ timeScale: 500 });
     const { session } = await connected(hub);

@@ -14,7 +14,7 @@ describe('the help', () => {
     expect(code).toBe(0);
   });
 
-  it.each(['', ...commands, 'staff pickups', 'staff hand-over', 'protocol check', 'protocol diff'])(
+  it.each(['', ...commands, 'staff pickups', 'staff hand-over', 'staff cancel', 'protocol check', 'protocol diff'])(
     'of "mallbots %s" fits 80 columns',
     async (command) => {
       const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');

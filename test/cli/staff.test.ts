@@ -6,7 +6,7 @@ import { refused } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
-import { type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
+import { CancelledGoods, type CancelOrderRequest, type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
 import { InvoiceState, type PayRequest } from '../../src/gen/payments/v1/payments.ts';
 import { anInvoice, anOrder, startDoubles } from '../gateways/doubles.ts';
 import { staffContext } from '../gateways/staff/staff-context.ts';
@@ -27,6 +27,7 @@ const all = [...atDesk, dans];
 const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
 const handedOver: string[] = [];
 const paid: PayRequest[] = [];
+const cancelled: CancelOrderRequest[] = [];
 
 const cleanUp = new AsyncDisposableStack();
 let address = '';
@@ -40,6 +41,25 @@ beforeAll(async () => {
           if (orderId !== adas.orderId) throw refusalOf(orderId);
           handedOver.push(orderId);
           return { ...adas, state: OrderState.COMPLETED };
+        },
+        async cancelOrder(request) {
+          const { orderId, reason, requestedBy } = request;
+          const order = anyOf(orderId);
+          if (order === dans) {
+            throw refused(
+              'order_id',
+              orderId,
+              'ORDER_COMPLETED',
+              `order ${orderId} was handed over`,
+              'bring them to the desk',
+            );
+          }
+          cancelled.push(request);
+          const isOver = order === adas;
+          const goods = isOver ? CancelledGoods.SETTLED : CancelledGoods.RETURNING;
+          const cancellation = { requestedBy, requestedAt: new Date(), refunded: isOver, goods, returnTaskIds: [] };
+          const state = isOver ? OrderState.CANCELLED : OrderState.CANCELLING;
+          return { ...order, state, reason, cancellation };
         },
       },
       payments: {
@@ -70,6 +90,10 @@ beforeAll(async () => {
                 ...{ taskId: newId(), attempt: 2, botId: 'bot-6', state: ReturnState.LOST, reason: 'too late' },
                 items: [{ lineId: 'l1', name: 'Apple', quantity: 1, returned: 0 }],
               },
+              {
+                ...{ taskId: newId(), attempt: 3, botId: 'bot-8', fromDepot: true, state: ReturnState.REQUESTED },
+                items: [{ lineId: 'l1', name: 'Apple', quantity: 2, returned: 0 }],
+              },
             ],
           }),
       },
@@ -83,6 +107,7 @@ afterAll(() => cleanUp.disposeAsync());
 beforeEach(() => {
   handedOver.length = 0;
   paid.length = 0;
+  cancelled.length = 0;
 });
 
 const refusalOf = (orderId: string) =>
@@ -156,7 +181,7 @@ describe('mallbots staff show', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       order: { orderId: cyds.orderId },
       invoice: { state: 'open' },
-      list: { botId: 'bot-7', returns: [{ botId: 'bot-5', state: 'under_way', reason: null }, { state: 'lost' }] },
+      list: { botId: 'bot-7', returns: [{ botId: 'bot-5', state: 'under_way', reason: null }, { state: 'lost' }, {}] },
     });
   });
 
@@ -211,6 +236,39 @@ describe('mallbots staff hand-over', () => {
 
     expect({ stdout, status }).toEqual({ stdout: '', status: 4 });
     expect(stderr).toBe(`error: order ${bobs.orderId} is not paid; take the payment first\n`);
+  });
+});
+
+describe('mallbots staff cancel', () => {
+  test('says that money and goods go back, and how far that is', async () => {
+    const { stdout, status } = await staff('cancel', bobs.orderId, '--reason', 'water damage');
+
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^it will not be handed over; money and goods go back\n/);
+    expect(stdout).toContain('of Bob: cancelling, bay B2 (water damage)');
+    expect(stdout).toContain('cancellation: wanted by staff, money not back yet, goods on their way back');
+    expect(stdout).toContain('back from the depot with bot-8 to the stores: 0 of 2 items, requested\n');
+    expect(cancelled).toMatchObject([{ orderId: bobs.orderId, reason: 'water damage' }]);
+  });
+
+  test('is one JSON object for programs, also of what is over', async () => {
+    const { stdout, status } = await staff('cancel', adas.orderId, '--json');
+
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      order: { state: 'cancelled', cancellation: { requestedBy: 'staff', refunded: true, goods: 'settled' } },
+      invoice: { state: 'paid' },
+      list: { returns: [{}, {}, { fromDepot: true, botId: 'bot-8' }] },
+    });
+    expect(cancelled).toMatchObject([{ reason: '' }]);
+    expect((await staff('cancel', adas.orderId)).stdout).toMatch(/^it is over already\n/);
+  });
+
+  test('is refused once handed over, with status 4', async () => {
+    const { stdout, stderr, status } = await staff('cancel', dans.orderId);
+
+    expect({ stdout, status }).toEqual({ stdout: '', status: 4 });
+    expect(stderr).toBe(`error: order ${dans.orderId} was handed over; bring them to the desk\n`);
   });
 });
 

@@ -74,6 +74,7 @@ const policies: fc.Arbitrary<TaskPolicy> = fc.record({
   retryPauseMs: fc.constant(1_000),
   onLeaseLoss: fc.constantFrom<TaskPolicy['onLeaseLoss']>('reassign', { holdLeases: 1 }, { holdLeases: 3 }),
   wins: fc.constantFrom('newest' as const, 'first' as const),
+  bindsBot: fc.boolean(),
 });
 
 const isOver = ({ phase }: Task) => ['SUCCEEDED', 'FAILED', 'CANCELLED', 'POISON'].includes(phase.state);
@@ -243,6 +244,9 @@ class Fleet {
       expect(task.onlyBotId === '' || task.onlyBotId === task.phase.botId).toBe(true);
       expect(task.deadline === undefined || task.deadline > at(this.nowMs)).toBe(true);
     }
+    // Whoever had a bound task is the only one to have it again.
+    if (before.onlyBotId !== '') expect(task.onlyBotId).toBe(before.onlyBotId);
+    if (this.#policy.bindsBot && task.phase.state === 'LEASED') expect(task.onlyBotId).toBe(task.phase.botId);
     // One holder for each fence, for ever.
     if (task.phase.state === 'LEASED') {
       const holder = this.#leasedTo.get(task.fence) ?? this.#offeredFences.get(task.fence) ?? task.phase.botId;

@@ -240,6 +240,25 @@ describe('a task', () => {
     expect(newest.lost).toBeUndefined();
   });
 
+  it('is its first bot’s alone from the first lease on where the kind binds it', () => {
+    const binding: TaskPolicy = { ...policy, bindsBot: true };
+    const taken = (task: Task, input: TaskInput) =>
+      (decide(task, input, binding) as Extract<Decision, { verdict: 'changed' }>).task;
+    expect(taken(held('OFFERED'), { type: 'declined', ...by }).onlyBotId).toBe('');
+    expect(taken(held('OFFERED'), { type: 'expired' }).onlyBotId).toBe('');
+    for (const answer of ['accepted', 'resumed'] as const) {
+      expect(taken(held('OFFERED'), { type: answer, ...by }).onlyBotId).toBe('ann');
+    }
+    const leased = taken(held('OFFERED'), { type: 'accepted', ...by });
+    for (const end of [{ type: 'expired' } as const, dropped, failed(true)]) {
+      const again = taken({ ...leased, phase: held('RUNNING').phase }, end);
+      expect(again).toMatchObject({ onlyBotId: 'ann', attempt: 2, phase: { state: 'QUEUED' } });
+      expect(summary(decide(again, { type: 'offered', botId: 'bob' }, binding))).toBe('WRONG_STATE');
+      expect(summary(decide(again, { type: 'offered', botId: 'ann' }, binding))).toBe('OFFERED 2 6');
+    }
+    expect(decide(held('OFFERED'), { type: 'accepted', ...by })).toMatchObject({ task: { onlyBotId: '' } });
+  });
+
   it('tells which attempt was cancelled, and of none where none was under way', () => {
     const of = (task: Task, input: TaskInput) =>
       (decide(task, input) as Extract<Decision, { verdict: 'changed' }>).events.map(({ body }) => body);

@@ -43,6 +43,7 @@ describe('the OpenAPI document', () => {
       'post /v1/orders',
       'get /v1/orders/{orderId}',
       'post /v1/orders/{orderId}/payments',
+      'post /v1/orders/{orderId}/cancellation',
       'get /v1/orders/{orderId}/events',
       'get /health',
       'get /openapi.json',

@@ -3,7 +3,13 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MallError, refused } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
-import type { PlaceOrderRequest } from '../../../src/gen/orders/v1/orders.ts';
+import {
+  CancelledBy,
+  CancelledGoods,
+  type CancelOrderRequest,
+  OrderState,
+  type PlaceOrderRequest,
+} from '../../../src/gen/orders/v1/orders.ts';
 import { InvoiceState, type PayRequest } from '../../../src/gen/payments/v1/payments.ts';
 import { anInvoice, anOrder } from '../doubles.ts';
 import { startTestKiosk, type TestKiosk } from './harness.ts';
@@ -14,6 +20,9 @@ const order = anOrder();
 const invoice = anInvoice(order.orderId);
 const placed: PlaceOrderRequest[] = [];
 const paid: PayRequest[] = [];
+const cancelled: CancelOrderRequest[] = [];
+/** Of the order after the next cancellation. */
+let state: OrderState;
 /** What Orders and Payments say to the next command. */
 let refusal: Error | undefined;
 let kiosk: TestKiosk;
@@ -27,6 +36,18 @@ beforeAll(async () => {
         return order;
       },
       getOrder: async () => order,
+      async cancelOrder(request) {
+        if (refusal) throw refusal;
+        cancelled.push(request);
+        const requestedAt = new Date('2026-01-05T10:05:00Z');
+        const goods = CancelledGoods.RECALLED;
+        const { requestedBy } = request;
+        return {
+          ...order,
+          state,
+          cancellation: { requestedBy, requestedAt, refunded: false, goods, returnTaskIds: [] },
+        };
+      },
     },
     payments: {
       getInvoice: async () => invoice,
@@ -42,6 +63,7 @@ afterAll(() => kiosk[Symbol.asyncDispose]());
 beforeEach(() => {
   placed.length = 0;
   paid.length = 0;
+  cancelled.length = 0;
   refusal = undefined;
 });
 
@@ -214,6 +236,78 @@ describe('paying', () => {
     const answer = await kiosk.post(path, { amount: { minor: 300, currency: 'EUR' } }, {});
 
     expect(answer).toMatchObject({ status: 400, body: { field: 'Idempotency-Key' } });
+  });
+});
+
+describe('cancelling', () => {
+  const path = `/v1/orders/${order.orderId}/cancellation`;
+
+  test.each([
+    ['with a reason', { reason: 'changed my mind' }, 'changed my mind'],
+    ['without', {}, ''],
+  ])('answers 202 while money and goods are on their way (%s)', async (_, body, reason) => {
+    state = OrderState.CANCELLING;
+    const answer = await kiosk.post(path, body, { 'idempotency-key': 'c1' });
+
+    expect(answer).toMatchObject({
+      status: 202,
+      body: {
+        ...{ orderId: order.orderId, state: 'cancelling', invoice: { state: 'open' } },
+        cancellation: {
+          requestedBy: 'shopper',
+          requestedAt: '2026-01-05T10:05:00.000Z',
+          refunded: false,
+          goods: 'recalled',
+        },
+      },
+    });
+    const requestedBy = CancelledBy.SHOPPER;
+    expect(cancelled).toMatchObject([{ orderId: order.orderId, idempotencyKey: 'c1', requestedBy, reason }]);
+  });
+
+  test('needs no body at all', async () => {
+    state = OrderState.CANCELLING;
+    const answer = await fetch(kiosk.url + path, { method: 'POST', headers: { 'idempotency-key': 'c2' } });
+
+    expect(answer.status).toBe(202);
+    expect(cancelled).toMatchObject([{ reason: '' }]);
+  });
+
+  test('answers 200 with what is cancelled already', async () => {
+    state = OrderState.CANCELLED;
+
+    expect(await kiosk.post(path, {})).toMatchObject({ status: 200, body: { state: 'cancelled' } });
+  });
+
+  test('is a problem when it is too late', async () => {
+    refusal = refused(
+      'order_id',
+      order.orderId,
+      'ORDER_COMPLETED',
+      'its goods were handed over',
+      'bring them to the desk',
+    );
+    const answer = await kiosk.post(path, {});
+
+    expect(answer.headers.get('content-type')).toMatch('application/problem+json');
+    expect(answer).toMatchObject({
+      status: 409,
+      body: { type: 'urn:mallbots:problem:order-completed', field: 'orderId', remedy: 'bring them to the desk' },
+    });
+  });
+
+  test.each([
+    ['a reason that is none', path, { reason: '' }, 'reason'],
+    ['a novel', path, { reason: 'x'.repeat(201) }, 'reason'],
+    ['a field that there is not', path, { why: 'x' }, 'why'],
+    ['a malformed order id', '/v1/orders/42/cancellation', {}, 'orderId'],
+  ])('refuses %s, names the field and does nothing', async (_, to, body, field) => {
+    expect(await kiosk.post(to, body)).toMatchObject({ status: 400, body: { field } });
+    expect(cancelled).toEqual([]);
+  });
+
+  test('refuses a cancellation without an idempotency key', async () => {
+    expect(await kiosk.post(path, {}, {})).toMatchObject({ status: 400, body: { field: 'Idempotency-Key' } });
   });
 });
 

@@ -4,7 +4,7 @@ import { refused, unavailable } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { startStaff } from '../../../src/gateways/staff/staff.ts';
 import { ShoppingList } from '../../../src/gen/depot/v1/depot.ts';
-import { OrderState } from '../../../src/gen/orders/v1/orders.ts';
+import { CancelledBy, type CancelOrderRequest, OrderState } from '../../../src/gen/orders/v1/orders.ts';
 import { InvoiceState, type PayRequest } from '../../../src/gen/payments/v1/payments.ts';
 import { StaffService } from '../../../src/gen/staff/v1/staff.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
@@ -51,8 +51,8 @@ describe('the pickups', () => {
     );
   });
 
-  test('leave out what was handed over a moment ago', async () => {
-    const order = anOrder({ state: OrderState.COMPLETED });
+  test.each(['COMPLETED', 'CANCELLING', 'CANCELLED', 'REJECTED'] as const)('leave out what is %s', async (state) => {
+    const order = anOrder({ state: OrderState[state] });
     const { api } = await start({
       orders: { getOrder: async () => order },
       depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)] }) },
@@ -146,6 +146,49 @@ describe('an order', () => {
     await expect(api.showOrder({ orderId })).rejects.toMatchObject(refusal);
     await expect(api.payOrder({ orderId, idempotencyKey: 'k' })).rejects.toMatchObject(refusal);
     await expect(api.handOver({ orderId })).rejects.toMatchObject(refusal);
+    await expect(api.cancelOrder({ orderId, idempotencyKey: 'k', reason: '' })).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('cancelling at the desk', () => {
+  const order = anOrder({ state: OrderState.COLLECTABLE });
+  const { orderId } = order;
+
+  test('passes the wish on as that of staff, and answers with the sheet', async () => {
+    const asked: CancelOrderRequest[] = [];
+    const { api, spans } = await start({
+      orders: {
+        getOrder: async () => order,
+        async cancelOrder(request) {
+          asked.push(request);
+          return { ...order, state: OrderState.CANCELLING };
+        },
+      },
+      payments: { getInvoice: async () => anInvoice(orderId) },
+    });
+    const sheet = await api.cancelOrder({ orderId, idempotencyKey: 'k', reason: 'water damage' });
+
+    const requestedBy = CancelledBy.STAFF;
+    expect(asked).toMatchObject([{ orderId, idempotencyKey: 'k', reason: 'water damage', requestedBy }]);
+    expect(sheet).toMatchObject({ order: { state: OrderState.CANCELLING }, invoice: { orderId } });
+    const atDesk = spans().find(({ name }) => name === 'staff.v1.Staff/CancelOrder')!;
+    expect(atDesk.links).toMatchObject([{ context: { traceId: order.traceparent.slice(3, 35) } }]);
+  });
+
+  test('is refused as Orders refuses it', async () => {
+    const { api } = await start({
+      orders: {
+        getOrder: async () => order,
+        async cancelOrder() {
+          throw refused('order_id', orderId, 'ORDER_COMPLETED', 'it was handed over', 'bring them to the desk');
+        },
+      },
+    });
+
+    await expect(api.cancelOrder({ orderId, idempotencyKey: 'k', reason: '' })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'ORDER_COMPLETED', remedy: 'bring them to the desk' },
+    });
   });
 });
 

@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import type { BodyOf } from '../../../src/contract/events.ts';
 import { ReturnTask } from '../../../src/gen/kinds/return/v1/return.ts';
 import { kinds } from '../../../src/gen/kinds.ts';
-import { decideReturn, planReturn, returnWithinMs } from '../../../src/services/depot/bring-back.ts';
+import {
+  decideReturn,
+  planReturn,
+  returnFromDepotWithinMs,
+  returnWithinMs,
+} from '../../../src/services/depot/bring-back.ts';
 import type { KnownStore, ListLine, Return, ReturnCommand } from '../../../src/services/depot/messages.ts';
 
 const now = new Date('2026-01-01T10:00:00Z');
@@ -32,7 +37,7 @@ const asked: Return = {
   ],
 };
 
-describe('what an attempt had picked that came to nothing', () => {
+describe('what an attempt had picked that nobody wants', () => {
   it('is asked back from the bot that has it, first of all, by a short walk and within its time', () => {
     const { bringBack, events } = planReturn(ended, stores, now);
     expect(bringBack).toEqual(asked);
@@ -63,6 +68,20 @@ describe('what an attempt had picked that came to nothing', () => {
     expect(events).toMatchObject([
       { name: 'depot.return_ended', body: { orderId: 'order', taskId: 'return', lines: [], reason: '' } },
     ]);
+  });
+
+  it('is asked of any bot where it is at the depot, which collects it there, and has longer', () => {
+    const { bringBack, events } = planReturn({ ...ended, atDepot: { bay: 'B3' } }, stores, now);
+    expect(bringBack).toEqual({ ...asked, botId: '', fromDepot: true });
+    const { payload, ...request } = events[0]!.body as BodyOf<'depot.task_requested'>;
+    expect(request).toMatchObject({
+      ...{ onlyBotId: '', position: { x: 0, y: 0 } },
+      deadline: new Date(now.getTime() + returnFromDepotWithinMs),
+    });
+    expect(ReturnTask.decode(payload)).toMatchObject({
+      collect: { place: { x: 0, y: 0 }, bay: 'B3' },
+      stops: [{ storeId: 'near' }, { storeId: 'far' }],
+    });
   });
 
   it('is lost where nobody knows which bot has it', () => {

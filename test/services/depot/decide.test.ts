@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StuckReason } from '../../../src/gen/events/depot/v1/events.ts';
-import { bayAssigned, decide, listCompleted } from '../../../src/services/depot/decide.ts';
+import { bayAssigned, decide, listCancelled, listCompleted } from '../../../src/services/depot/decide.ts';
 import type { List, ListCommand, ListLine } from '../../../src/services/depot/messages.ts';
 
 const line = (lineId: string, quantity: number, counts = { picked: 0, short: 0 }): ListLine => ({
@@ -19,6 +19,7 @@ const assigned: List = { ...base, state: 'assigned', botId: 'bot-1' };
 const waiting: List = { ...base, state: 'waiting_for_bay', botId: 'bot-1', attempt: 2, waitingSince: new Date(0) };
 const completed: List = { ...base, state: 'completed', botId: 'bot-1', attempt: 2 };
 const stuck: List = { ...base, state: 'stuck', reason: 'why' };
+const cancelledList: List = { ...base, state: 'cancelled', botId: 'bot-1', reason: 'why' };
 const now = new Date('2026-01-01T10:00:00Z');
 
 const report = (list: List, ...commands: ListCommand[]) =>
@@ -112,7 +113,7 @@ describe('a shopping list', () => {
     }
   });
 
-  it.each([waiting, completed, stuck])('takes no more reports once it is $state', (list) => {
+  it.each([waiting, completed, stuck, cancelledList])('takes no more reports once it is $state', (list) => {
     const late: ListCommand[] = [
       { type: 'start', botId: 'bot-2' },
       picked('a', 1),
@@ -152,6 +153,86 @@ describe('a shopping list', () => {
       key: 'order',
       correlationId: 'order',
       body: { orderId: 'order', bay: 'B7' },
+    });
+  });
+});
+
+describe('a shopping list that is called off', () => {
+  const callOff: ListCommand = { type: 'callOff', reason: 'changed my mind' };
+  const called = { reason: 'changed my mind' };
+  const cancelling: List = { ...base, ...called, state: 'cancelling', botId: 'bot-1' };
+  const cancelled: List = { ...base, ...called, state: 'cancelled', botId: 'bot-1' };
+  const withTea = (list: List): List => ({ ...list, lines: [line('a', 2, { picked: 2, short: 0 }), line('b', 1)] });
+
+  it.each([
+    [created, ''],
+    [assigned, 'bot-1'],
+  ])('recalls its bot while one may have it ($state)', (list, botId) => {
+    expect(decide(list, callOff, now)).toEqual({
+      list: { ...cancelling, botId },
+      events: [
+        expect.objectContaining({
+          name: 'depot.task_cancel_requested',
+          key: 'order',
+          body: { taskId: 'task', orderId: 'order', reason: 'order cancelled: changed my mind' },
+        }),
+      ],
+    });
+  });
+
+  it('recalls again when it is asked again, for the first reason', () => {
+    const { list, events } = decide(cancelling, { type: 'callOff', reason: 'another' }, now);
+    expect(list).toBe(cancelling);
+    expect(events).toMatchObject([{ body: { reason: 'order cancelled: changed my mind' } }]);
+  });
+
+  it.each([waiting, completed])('has its goods brought back from the depot once they are there ($state)', (list) => {
+    expect(decide(withTea(list), callOff, now)).toEqual({
+      list: withTea(cancelled),
+      events: [],
+      unwanted: { lines: [line('a', 2, { picked: 2, short: 0 })], attempt: 2 },
+      isCalledOff: true,
+    });
+  });
+
+  it.each([stuck, cancelled])('says each time again that it is over ($state)', (list) => {
+    expect(decide(list, callOff, now)).toEqual({ list, events: [], isCalledOff: true });
+  });
+
+  it('goes on being reported about until the hub has ended its task', () => {
+    const started = report({ ...cancelling, botId: '' }, { type: 'start', botId: 'bot-2' }, picked('a', 2));
+    expect(started).toEqual({ list: withTea({ ...cancelling, botId: 'bot-2' }), events: [] });
+    expect(decide(started.list, { type: 'lose' }, now)).toEqual({
+      list: { ...cancelling, botId: '' },
+      events: [],
+      carried: [line('a', 2, { picked: 2, short: 0 })],
+    });
+  });
+
+  it.each<ListCommand>([
+    { type: 'cancel', reason: 'wish' },
+    { type: 'fail', reason: 'flat battery' },
+  ])('is over when its task is ($type), whose bot has what it picked', (command) => {
+    expect(decide(withTea(cancelling), command, now)).toEqual({
+      list: withTea(cancelled),
+      events: [],
+      carried: [line('a', 2, { picked: 2, short: 0 })],
+      isCalledOff: true,
+    });
+  });
+
+  it('gets no bay when its bot had finished before it heard: the goods go back from the depot', () => {
+    const { list, unwanted, isCalledOff, events } = decide(cancelling, finish(['a', 2, 0]), now);
+    expect(list).toMatchObject({ state: 'cancelled', botId: 'bot-1' });
+    expect(unwanted).toEqual({ lines: [line('a', 2, { picked: 2, short: 0 })], attempt: 2 });
+    expect({ isCalledOff, events }).toEqual({ isCalledOff: true, events: [] });
+  });
+
+  it('is answered for with what is still on its way', () => {
+    expect(listCancelled(cancelled, ['r1'])).toMatchObject({
+      name: 'depot.list_cancelled',
+      key: 'order',
+      body: { orderId: 'order', taskId: 'task', returnTaskIds: ['r1'] },
     });
   });
 });

@@ -107,6 +107,22 @@ export async function openShopFloor(bayCount?: number) {
           lines: lines.map(({ lineId, quantity }) => outcome(lineId, 0, quantity)),
           original: undefined,
         }),
+      calledOff: () =>
+        service.tell(
+          draft('orders.cancellation_requested', orderId, {
+            orderId,
+            reason: 'changed my mind',
+            requestedBy: 'shopper',
+          }),
+        ),
+      /** Depot's answer to that, the newest. */
+      async answer() {
+        await service.untilSaid('depot.list_cancelled', orderId);
+        return service.said(orderId).findLast(({ name }) => name === 'depot.list_cancelled')!
+          .body as BodyOf<'depot.list_cancelled'>;
+      },
+      /** The last word that the hub was asked to end the list's task. */
+      recalled: async () => (await service.untilSaid('depot.task_cancel_requested', orderId, taskId)).body,
       handedOver: () => service.tell(draft('orders.completed', orderId, { orderId })),
       /** The bot that brings back what `attempt` had picked. */
       back(attempt: number, kind = 'return') {
@@ -115,7 +131,7 @@ export async function openShopFloor(bayCount?: number) {
         return {
           taskId: backId,
           request: async () => (await service.untilSaid('depot.task_requested', orderId, backId)).body,
-          started: (fence = 1) => tell('bots.task_started', ref(fence), {}),
+          started: (fence = 1, botId = `bot-${attempt}`) => tell('bots.task_started', { ...ref(fence), botId }, {}),
           returned: (fence: number, lineId: string, units: number) =>
             tell('bots.item_returned', ref(fence), item(lineId, units)),
           lost: (fence: number) => tell('bots.task_lost', ref(fence + 1), { lostFence: fence, reason: 'silent' }),

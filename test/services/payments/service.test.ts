@@ -141,6 +141,27 @@ describe('an invoice', () => {
     ]);
   });
 
+  it('of an order that somebody cancels is void at once: the payment goes back, and none is taken any more', async () => {
+    const requested = (orderId: string) =>
+      draft('orders.cancellation_requested', orderId, { orderId, reason: 'changed my mind', requestedBy: 'shopper' });
+    const orders = await Promise.all(Array.from({ length: 10 }, invoiced));
+    // Payments are under way meanwhile: each is refused, or goes back.
+    await Promise.all(
+      orders.map((orderId) => Promise.allSettled([pay(orderId, 950), service.tell(requested(orderId))])),
+    );
+    for (const orderId of orders) {
+      await service.untilSaid('payments.cancelled', orderId);
+      await service.tell(requested(orderId));
+      await service.tell(found(orderId, 2, 1));
+      await service.tell(cancelled(orderId));
+      const { state, total, paid, refunded, due } = await invoice(orderId);
+      expect({ state, total, due }).toMatchObject({ state: InvoiceState.CANCELLED, total: eur(0), due: eur(0) });
+      expect(refunded).toEqual(paid);
+      expect(said(orderId).filter((name) => name === 'payments.cancelled')).toHaveLength(1);
+      await expect(pay(orderId, 950)).rejects.toMatchObject({ detail: { reason: 'INVOICE_CANCELLED' } });
+    }
+  });
+
   it('changes once by an event that comes twice', async () => {
     const orderId = newId();
     const once = placed(orderId);
