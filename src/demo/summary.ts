@@ -17,9 +17,7 @@ export function printSummary(report: DemoReport, print: (line: string) => void):
   print(`tasks    ${ends.join(', ')}, in ${tasks.attempts} attempts by ${report.bots} bots`);
   if (returns.done + returns.lost > 0) {
     const { carried, returned } = returns.items;
-    print(
-      `returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items are back`,
-    );
+    print(`returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items are back`);
   }
   print(`traces   ${traces.length}, one per order: ${spans} spans of ${services} services`);
   print(`time     ${(durationMs / 1_000).toFixed(1)} s`);

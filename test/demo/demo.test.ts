@@ -49,6 +49,21 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     expect(story).toMatch(/bot-\d +puts \d × .* back on the shelf/);
   });
 
+  test('lets shoppers change their minds at every moment, and has their money and their goods back', async () => {
+    const { report, story } = await demo(
+      ...['--orders', '16', '--bots', '4', '--seed', '7', '--time-scale', '100', '--cancel-rate', '0.6'],
+    );
+
+    expect(report.violations).toEqual([]);
+    expect(report.orders.completed + report.orders.cancelled).toBe(16);
+    expect(report.orders.cancelled).toBeGreaterThan(4);
+    expect(report.tasks.cancelled).toBeGreaterThan(0);
+    expect(report.returns.done).toBeGreaterThan(0);
+    expect(report.money.paid - report.money.refunded).toBe(report.money.invoiced);
+    expect(story).toMatch(/wants no goods any more: changed my mind/);
+    expect(story).toMatch(/cancels \w+'s order: changed my mind/);
+  });
+
   test('draws the same mall and the same orders from the same seed', async () => {
     const again = () => demo('--orders', '5', '--bots', '2', '--seed', '11', '--time-scale', '500');
     const [one, other] = [await again(), await again()];
