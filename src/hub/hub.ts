@@ -30,6 +30,8 @@ import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
 import { countOpenTasks } from './list-store.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
+import { seedBuiltIn } from './protocol/built-in.ts';
+import { protocolService } from './protocol/service.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
 import { Roster } from './roster.ts';
@@ -63,6 +65,7 @@ export async function startHub(
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ hub: hubId });
   await database.migrate(schema, migrationsOf(schema));
+  await seedBuiltIn(database);
   await broker.declare(mallTopology);
 
   const tables = { outbox: outboxTable, inbox };
@@ -145,6 +148,7 @@ export async function startHub(
     ...intake.status,
     counts: counts.all,
   });
+  const protocol = protocolService({ database, telemetry, onChanged: () => {} });
   const server: RpcServer = await startServer(
     config.listen.hub,
     [
@@ -157,6 +161,7 @@ export async function startHub(
           telemetry,
         ),
       },
+      protocol,
     ],
     {
       options: {
@@ -190,6 +195,7 @@ export async function startHub(
     address: server.address,
     async drain() {
       server.stopServing();
+      protocol.close();
       // Nobody takes tasks any more; what the bots still report is.
       await Promise.all([ingest.drain(), dispatch.stop(), sendAway()]);
       await Promise.all([leases.stop(), server.drain(), control.close()]);

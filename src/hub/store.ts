@@ -1,8 +1,21 @@
 import { desc, sql } from 'drizzle-orm';
-import { boolean, doublePrecision, index, integer, jsonb, pgSchema, text } from 'drizzle-orm/pg-core';
+import {
+  bigserial,
+  boolean,
+  doublePrecision,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
 import type { KindSupport } from '../gen/fleet/v1/fleet.ts';
+import { botStatuses, revisionStates, rolloutOutcomes } from './protocol/revision-states.ts';
+import { arms, attemptOutcomes, type RolloutProgress } from './protocol/rollout-record.ts';
 import { heldStates, taskStates } from './task-states.ts';
 
 export const hubSchema = pgSchema('hub');
@@ -32,6 +45,8 @@ export const bots = hubSchema.table('bots', {
   battery: doublePrecision('battery'),
   /** As the newest Hello said. */
   kinds: jsonb('kinds').$type<Pick<KindSupport, 'kind' | 'digests'>[]>().notNull().default([]),
+  /** It serves whatever kind it applies a revision of. */
+  anyKind: boolean('any_kind').notNull().default(false),
 });
 
 /** Literal, so that a query which says the same uses the indexes: with parameters PostgreSQL could not. */
@@ -73,6 +88,11 @@ export const tasks = hubSchema.table(
     /** Who lost the attempt before this one, and may have it back under `lost_fence`. */
     lostBotId: text('lost_bot_id'),
     lostFence: int53('lost_fence'),
+    lostRevision: integer('lost_revision'),
+    lostDigest: text('lost_digest'),
+    /** The revision that the task is done in, from its offer on; null while nobody has it. `digest` is the one that its payload is written in. */
+    pinnedRevision: integer('pinned_revision'),
+    pinnedDigest: text('pinned_digest'),
     notBefore: instant('not_before'),
     finishedAt: instant('finished_at'),
     reason: text('reason'),
@@ -86,4 +106,130 @@ export const tasks = hubSchema.table(
     index('tasks_by_order').on(t.orderId),
     index('tasks_newest').on(desc(t.createdAt), desc(t.taskId)),
   ],
+);
+
+/** The kinds that there are. */
+export const kinds = hubSchema.table('kinds', {
+  kind: text('kind').primaryKey(),
+  /** Grows by one with every change of the kind, under the row's lock: hubs see by it that their view is old, and callers that theirs is. */
+  version: int53('version').notNull(),
+});
+
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export const revisions = hubSchema.table(
+  'revisions',
+  {
+    /** Of `descriptorSet`. */
+    digest: text('digest').primaryKey(),
+    kind: text('kind').notNull(),
+    /** From 1, in the order of publishing. */
+    revision: integer('revision').notNull(),
+    state: text('state', { enum: revisionStates }).notNull(),
+    /** In canonical form. */
+    descriptorSet: bytea('descriptor_set').notNull(),
+    /** What it was compiled from, as far as the publisher gave it. */
+    sources: jsonb('sources').$type<readonly SourceFile[]>().notNull(),
+    taskMessage: text('task_message').notNull(),
+    progressMessage: text('progress_message').notNull(),
+    resultMessage: text('result_message').notNull(),
+    publishedAt: instant('published_at').notNull(),
+    publishedBy: text('published_by').notNull(),
+    changedAt: instant('changed_at').notNull(),
+    changedBy: text('changed_by').notNull(),
+    reason: text('reason').notNull(),
+  },
+  (t) => [uniqueIndex('revisions_of_kind').on(t.kind, t.revision)],
+);
+
+/** Every change of a revision's state, kept for ever. */
+export const revisionChanges = hubSchema.table(
+  'revision_changes',
+  {
+    id: bigserial('id', { mode: 'number' }).primaryKey(),
+    digest: text('digest').notNull(),
+    /** Of the kind, after it. */
+    version: int53('version').notNull(),
+    /** Null at the beginning. */
+    from: text('from_state', { enum: revisionStates }),
+    to: text('to_state', { enum: revisionStates }).notNull(),
+    /** Of bots, in CANARY. */
+    percent: integer('percent'),
+    at: instant('at').notNull(),
+    by: text('by').notNull(),
+    reason: text('reason').notNull(),
+  },
+  (t) => [index('revision_changes_of').on(t.digest, t.id)],
+);
+
+/** How a canary goes, or went. All that decides about it is here: a hub that takes over goes on where the last one stopped. */
+export const rollouts = hubSchema.table(
+  'rollouts',
+  {
+    rolloutId: text('rollout_id').primaryKey(),
+    kind: text('kind').notNull(),
+    digest: text('digest').notNull(),
+    /** What it is compared with; null for the first revision of a kind. */
+    baseline: text('baseline'),
+    /** Of the bots. */
+    percent: integer('percent').notNull(),
+    progress: jsonb('progress').$type<RolloutProgress>().notNull(),
+    beganAt: instant('began_at').notNull(),
+    stepBeganAt: instant('step_began_at').notNull(),
+    /** Null while it is under way. */
+    outcome: text('outcome', { enum: rolloutOutcomes }),
+    decidedAt: instant('decided_at'),
+    reason: text('reason').notNull().default(''),
+  },
+  (t) => [
+    uniqueIndex('rollouts_under_way').on(t.kind).where(sql`outcome is null`),
+    index('rollouts_of_kind').on(t.kind, desc(t.beganAt)),
+  ],
+);
+
+/** Attempts that ended while a rollout of their kind was under way; gone when that is decided. */
+export const rolloutAttempts = hubSchema.table(
+  'rollout_attempts',
+  {
+    rolloutId: text('rollout_id').notNull(),
+    taskId: text('task_id').notNull(),
+    fence: int53('fence').notNull(),
+    arm: text('arm', { enum: arms }).notNull(),
+    outcome: text('outcome', { enum: attemptOutcomes }).notNull(),
+    /** From its lease. */
+    seconds: doublePrecision('seconds').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.rolloutId, t.taskId, t.fence] })],
+);
+
+/** Reports that each hub has read while a rollout of their kind was under way. */
+export const rolloutReports = hubSchema.table(
+  'rollout_reports',
+  {
+    rolloutId: text('rollout_id').notNull(),
+    hubId: text('hub_id').notNull(),
+    arm: text('arm', { enum: arms }).notNull(),
+    total: int53('total').notNull(),
+    undecodable: int53('undecodable').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.rolloutId, t.hubId, t.arm] })],
+);
+
+/** What each bot said last of each revision that it was offered; those that its Hello listed are in `bots`. */
+export const botRevisions = hubSchema.table(
+  'bot_revisions',
+  {
+    botId: text('bot_id').notNull(),
+    digest: text('digest').notNull(),
+    /** Of the stream that brought it: once the bot has a newer one, its Hello and what it says after that count. */
+    epoch: int53('epoch').notNull(),
+    status: text('status', { enum: botStatuses }).notNull(),
+    /** Why, when rejected. */
+    reason: text('reason').notNull(),
+    changedAt: instant('changed_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.botId, t.digest] }), index('bot_revisions_of').on(t.digest, t.status)],
 );

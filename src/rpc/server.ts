@@ -1,10 +1,11 @@
+import { type EventEmitter, once } from 'node:events';
 import {
+  type handleServerStreamingCall,
   type handleUnaryCall,
   logVerbosity,
   Server,
   ServerCredentials,
   type ServerOptions,
-  type ServerUnaryCall,
   type ServiceDefinition,
   setLogVerbosity,
   type UntypedServiceImplementation,
@@ -112,6 +113,35 @@ function serve(
   };
 }
 
+/**
+ * A method that answers with a stream, as a gRPC handler. It is read as fast as the caller takes what comes, and no further than to the first thing
+ * that it throws, which becomes the status. `signal` aborts when the caller hangs up.
+ */
+export function implementStream<Q, R>(
+  name: string,
+  run: (request: Q, options: { readonly signal: AbortSignal }) => AsyncIterable<R>,
+  { logger }: Pick<Telemetry, 'logger'>,
+): handleServerStreamingCall<Q, R> {
+  return (call) => {
+    const signal = hangUpSignal(call);
+    void (async () => {
+      try {
+        if (call.request instanceof Unreadable) throw unreadable(name, call.request);
+        for await (const response of run(call.request, { signal })) {
+          if (!call.write(response)) await once(call, 'drain', { signal });
+          if (signal.aborted) return;
+        }
+        call.end();
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = MallError.from(thrown);
+        if (error.code === 'INTERNAL') logger.error({ err: error.cause ?? error, 'rpc.method': name }, 'call failed');
+        call.emit('error', toStatus(error));
+      }
+    })();
+  };
+}
+
 /** Stands for bytes that are no request. A deserialiser that throws would make the library answer INTERNAL, as if it were our fault. */
 class Unreadable {
   readonly reason: string;
@@ -147,7 +177,7 @@ const orUnreadable =
     }
   };
 
-function hangUpSignal(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+function hangUpSignal(call: EventEmitter): AbortSignal {
   const hangUp = new AbortController();
   call.on('cancelled', () => hangUp.abort());
   return hangUp.signal;

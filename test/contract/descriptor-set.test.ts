@@ -46,6 +46,14 @@ describe('the digest of a FileDescriptorSet', () => {
     }
   });
 
+  it('does not depend on where the root of the imports is', () => {
+    const elsewhere = {
+      'protos/part.proto': part,
+      'protos/deep/whole.proto': whole.replace('a/part.proto', 'protos/part.proto'),
+    };
+    expect(digestOf(compile(elsewhere))).toBe(digestOf(compiled));
+  });
+
   it('depends on whatever changes what is said', () => {
     const changed = { ...plain, 'a/part.proto': part.replace('weight = 1', 'weight = 2') };
     expect(digestOf(compile(changed))).not.toBe(digestOf(compiled));
@@ -55,9 +63,9 @@ describe('the digest of a FileDescriptorSet', () => {
     const canonical = canonicalDescriptorSet(compiled);
     expect(Buffer.from(canonicalDescriptorSet(canonical)).equals(canonical)).toBe(true);
     expect(fileSet(canonical).file.map(({ name }) => name)).toEqual([
-      'a/part.proto',
+      'a/b/part.proto',
       'google/protobuf/timestamp.proto',
-      'a/whole.proto',
+      'a/b/whole.proto',
     ]);
     const registry = createFileRegistry(fileSet(canonical));
     expect(registry.getMessage('a.b.Whole')?.fields.map(({ name }) => name)).toEqual(['part', 'at']);

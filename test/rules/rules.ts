@@ -53,7 +53,7 @@ const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
 /** Decisions: (state, input, now) to state and effects. Time, ids and randomness are data to them. */
 export const pureFile =
-  /^src\/(?:hub|services)\/(?:[\w-]+\/)*(?:decide|session|task|assign|admission|plan|place|route|pick|bring-back|invoice|announce|rollout|window|fold)\.ts$/;
+  /^src\/(?:hub|services)\/(?:[\w-]+\/)*(?:decide|session|task|assign|admission|plan|place|route|pick|bring-back|invoice|announce|revision|rollout|window|fold)\.ts$/;
 /** What a pure file may stand on without being asked for the same: generated types and the contract. */
 const pureGround = /^src\/(?:gen|contract)\//;
 const impure =

@@ -1,0 +1,108 @@
+import { invalid, notFound } from '../../contract/errors.ts';
+import { requireText } from '../../contract/text.ts';
+import type { Database } from '../../database/port.ts';
+import type { CanaryRequest, ChangeRequest, Kind, RegistryService } from '../../gen/protocol/v1/protocol.ts';
+import type { Api } from '../../rpc/api.ts';
+import { judge, type PublishPorts, publish } from './publish.ts';
+import { rampOf } from './ramp.ts';
+import { type ChangeCommand, changeRevision, unknownDigest } from './registry.ts';
+import { findNumbered, findRevision, historyOf, listRevisions, versionOf, versionsOf } from './registry-store.ts';
+import { newestRollouts } from './rollout-store.ts';
+import { readStatus, unknownKind } from './status.ts';
+import { changeView, kindViews, revisionView, violationView } from './views.ts';
+
+/** Characters. */
+const maxByChars = 100;
+const maxReasonChars = 500;
+/** Source files of one revision, and their characters in all: a request is at most 256 kB, like a frame. */
+const maxSources = 100;
+
+type Unary = Omit<Api<Omit<RegistryService, 'watchStatus'>>, never>;
+
+/** protocol.v1.Registry: the tables, whichever hub is asked. */
+export function registryApi(ports: PublishPorts & { readonly database: Database }): Unary {
+  const { database } = ports;
+
+  async function kindOf(kind: string): Promise<Kind> {
+    const kinds = await database.query(async (orm) =>
+      kindViews(await versionsOf(orm), await listRevisions(orm, kind), await newestRollouts(orm)),
+    );
+    const found = kinds.find((each) => each.kind === kind);
+    if (!found) throw unknownKind(kind);
+    return found;
+  }
+
+  async function change({ digest, basedOn, by, reason }: ChangeRequest | CanaryRequest, command: ChangeCommand) {
+    requireText('by', by, maxByChars);
+    if (basedOn < 1) {
+      const remedy = 'give the version of the kind that you have seen; list and get tell it';
+      throw invalid('based_on', basedOn, 'MISSING', remedy);
+    }
+    const kind = await changeRevision(ports, { digest, basedOn, by, reason: readReason(reason) }, command);
+    return kindOf(kind);
+  }
+
+  return {
+    async publish({ kind, fileDescriptorSet, sources, by, reason, draft }) {
+      requireText('by', by, maxByChars);
+      if (sources.length > maxSources) {
+        throw invalid('sources', `${sources.length} files`, 'TOO_MANY', `give at most ${maxSources}`);
+      }
+      const published = await publish(ports, {
+        ...{ kind, fileDescriptorSet, by, isDraft: draft, reason: readReason(reason) },
+        sources: sources.map(({ path, text }) => ({ path, text: text.replaceAll('\0', '') })),
+      });
+      if (published.violations) {
+        return { revision: undefined, violations: published.violations.map(violationView), known: false };
+      }
+      const { digest, isKnown } = published;
+      const revision = (await kindOf(kind)).revisions.find((each) => each.digest === digest);
+      return { revision, violations: [], known: isKnown };
+    },
+
+    async check({ kind, fileDescriptorSet }) {
+      const { digest, violations, against } = await judge(ports, kind, fileDescriptorSet);
+      return { digest, violations: violations.map(violationView), against: [...against] };
+    },
+
+    async list({ kind }) {
+      if (kind !== '') return { kinds: [await kindOf(kind)] };
+      const kinds = await database.query(async (orm) =>
+        kindViews(await versionsOf(orm), await listRevisions(orm), await newestRollouts(orm)),
+      );
+      return { kinds };
+    },
+
+    async get({ digest, kind, revision }) {
+      return database.query(async (orm) => {
+        const row = digest === '' ? await findNumbered(orm, kind, revision) : await findRevision(orm, digest);
+        if (!row && digest !== '') throw unknownDigest(digest);
+        if (!row && (await versionOf(orm, kind)) === 0) throw unknownKind(kind);
+        if (!row) throw notFound('revision', 'revision', `${kind} ${revision || 'that is active'}`);
+        const { descriptorSet, sources } = row;
+        const history = await historyOf(orm, row.digest);
+        return {
+          revision: revisionView({ ...row, descriptorBytes: descriptorSet.length }),
+          fileDescriptorSet: Buffer.from(descriptorSet),
+          sources: sources.map(({ path, text }) => ({ path, text })),
+          kindVersion: await versionOf(orm, row.kind),
+          history: history.map(changeView),
+        };
+      });
+    },
+
+    canary: async (request) => {
+      const { percent, hold, ramp } = request;
+      return change(request, { type: 'canary', percent, ramp: rampOf(percent, hold, ramp) });
+    },
+    activate: (request) => change(request, { type: 'activate' }),
+    deprecate: (request) => change(request, { type: 'deprecate' }),
+    retire: (request) => change(request, { type: 'retire' }),
+    rollback: (request) => change(request, { type: 'rollback' }),
+    getStatus: ({ kind }) => database.query((orm) => readStatus(orm, kind, new Date())),
+  };
+}
+
+function readReason(reason: string): string {
+  return reason === '' ? '' : requireText('reason', reason, maxReasonChars);
+}

@@ -1,0 +1,161 @@
+import { canonicalDescriptorSet, schemaDigest } from '../../contract/descriptor-set.ts';
+import { invalid, MallError, refused } from '../../contract/errors.ts';
+import type { Database, Orm, Transaction } from '../../database/port.ts';
+import type { SourceFile } from '../store.ts';
+import { isBuiltIn } from './built-in.ts';
+import type { checkRevision } from './check/check.ts';
+import { isKind, rootsOf } from './check/revision.ts';
+import type { Violation } from './check/violation.ts';
+import {
+  type Author,
+  addKind,
+  addRevision,
+  changeRevisions,
+  descriptorSetsOf,
+  listRevisions,
+  lockKind,
+  versionOf,
+} from './registry-store.ts';
+
+/** How often a revision is checked again because its kind has moved meanwhile; a check takes about a second. */
+const maxChecks = 3;
+
+export interface PublishPorts {
+  readonly database: Database;
+  readonly check: typeof checkRevision;
+  /** A kind has changed, durably. */
+  readonly onChanged: () => void;
+}
+
+export interface Publication extends Author {
+  readonly kind: string;
+  readonly fileDescriptorSet: Uint8Array;
+  readonly sources: readonly SourceFile[];
+  readonly isDraft: boolean;
+}
+
+export type Published =
+  | { readonly digest: string; readonly isKnown: boolean; readonly violations?: undefined }
+  | { readonly violations: readonly Violation[] };
+
+export interface Verdict {
+  readonly digest: string;
+  readonly violations: readonly Violation[];
+  /** What it was held against, such as "revision 1". */
+  readonly against: readonly string[];
+}
+
+interface Candidate {
+  readonly canonical: Uint8Array;
+  readonly digest: string;
+}
+
+/**
+ * Whether the descriptors could be the next revision of the kind.
+ * @throws MallError INVALID_ARGUMENT when they cannot be read, FAILED_PRECONDITION when there is no buf
+ */
+export async function judge(ports: PublishPorts, kind: string, fileDescriptorSet: Uint8Array): Promise<Verdict> {
+  const { digest } = readCandidate(kind, fileDescriptorSet);
+  const { violations, against } = await held(ports, kind, digest, fileDescriptorSet);
+  return { digest, violations, against };
+}
+
+/**
+ * Adds a revision, unless something speaks against it. The check takes its time outside of any transaction; when the kind has moved meanwhile, it
+ * is made again.
+ * @throws MallError as `judge`; ABORTED when the kind does not hold still, FAILED_PRECONDITION for descriptors that are RETIRED
+ */
+export async function publish(ports: PublishPorts, publication: Publication): Promise<Published> {
+  const { kind, fileDescriptorSet, isDraft } = publication;
+  const candidate = readCandidate(kind, fileDescriptorSet);
+  for (let checks = 0; checks < maxChecks; checks++) {
+    const basedOn = isDraft ? undefined : await held(ports, kind, candidate.digest, fileDescriptorSet);
+    if (basedOn && basedOn.violations.length > 0) return { violations: basedOn.violations };
+    const outcome = await ports.database.transaction(async (tx) => {
+      tx.afterCommit(ports.onChanged);
+      return store(tx, publication, candidate, basedOn?.version);
+    });
+    if (outcome !== 'moved') return { digest: candidate.digest, isKnown: outcome === 'known' };
+  }
+  const remedy = 'publish it again';
+  throw new MallError(
+    'ABORTED',
+    `kind ${kind} has changed during each of ${maxChecks} checks of the revision; ${remedy}`,
+    {
+      reason: 'KIND_MOVED',
+      field: 'kind',
+      value: kind,
+      remedy,
+    },
+  );
+}
+
+function readCandidate(kind: string, fileDescriptorSet: Uint8Array): Candidate {
+  if (!isKind(kind)) {
+    throw invalid('kind', kind, 'MALFORMED_KIND', 'give a name such as shop, or shop.v2 for another major');
+  }
+  try {
+    const canonical = canonicalDescriptorSet(fileDescriptorSet);
+    return { canonical, digest: schemaDigest(canonical) };
+  } catch (error) {
+    const remedy = `give a FileDescriptorSet with its imports: ${(error as Error).message}`;
+    throw invalid('file_descriptor_set', `${fileDescriptorSet.length} bytes`, 'UNREADABLE', remedy);
+  }
+}
+
+/** The candidate against every revision that somebody may still write in. */
+async function held({ database, check }: PublishPorts, kind: string, digest: string, fileDescriptorSet: Uint8Array) {
+  const { version, unretired } = await database.query((orm) => unretiredOf(orm, kind, digest));
+  const { violations, against } = await check({ label: 'candidate', fileDescriptorSet }, unretired, kind);
+  return { version, violations, against };
+}
+
+/** The program's own revision counts also when no bot is offered it any more: services go on to write and read in it. */
+async function unretiredOf(orm: Orm, kind: string, digest: string) {
+  const version = await versionOf(orm, kind);
+  const rows = (await listRevisions(orm, kind)).filter(
+    (row) => row.digest !== digest && (isBuiltIn(row.digest) || (row.state !== 'RETIRED' && row.state !== 'DRAFT')),
+  );
+  const sets = await descriptorSetsOf(
+    orm,
+    rows.map((row) => row.digest),
+  );
+  return {
+    version,
+    unretired: rows.map((row) => ({ label: `revision ${row.revision}`, fileDescriptorSet: sets.get(row.digest)! })),
+  };
+}
+
+async function store(
+  { orm }: Transaction,
+  { kind, sources, by, reason }: Publication,
+  { canonical, digest }: Candidate,
+  /** What the check was based on; undefined for a draft. */
+  version: number | undefined,
+): Promise<'added' | 'known' | 'moved'> {
+  await addKind(orm, kind);
+  const known = (await lockKind(orm, kind))!;
+  if (version !== undefined && version !== known.version) return 'moved';
+  const existing = known.revisions.find((revision) => revision.digest === digest);
+  if (existing?.state === 'RETIRED') {
+    const message = `these descriptors are revision ${existing.revision} of ${kind}, which is RETIRED`;
+    throw refused('file_descriptor_set', digest, 'RETIRED', message, 'publish changed ones');
+  }
+  const at = new Date();
+  const author = { by, reason };
+  const next = known.version + 1;
+  if (!existing) {
+    const { task, progress, result } = rootsOf(kind);
+    const row = {
+      ...{ digest, kind, sources, reason, descriptorSet: canonical, state: 'DRAFT' as const },
+      revision: Math.max(0, ...known.revisions.map(({ revision }) => revision)) + 1,
+      ...{ taskMessage: task, progressMessage: progress, resultMessage: result },
+      ...{ publishedAt: at, publishedBy: by, changedAt: at, changedBy: by },
+    };
+    await addRevision(orm, row, next);
+  }
+  const state = existing?.state ?? 'DRAFT';
+  const isChecked = version !== undefined && (state === 'DRAFT' || state === 'ROLLED_BACK');
+  if (isChecked) await changeRevisions(orm, kind, next, [{ digest, from: state, to: 'CHECKED' }], { ...author, at });
+  return existing && !isChecked ? 'known' : 'added';
+}

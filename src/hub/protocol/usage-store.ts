@@ -1,0 +1,92 @@
+import { sql } from 'drizzle-orm';
+import type { Orm } from '../../database/port.ts';
+import { botRevisions, bots, isHeld, kinds, revisions, tasks } from '../store.ts';
+import type { Usage } from './revision.ts';
+import type { BotStatus } from './revision-states.ts';
+
+/** What the fleet has to do with a revision, and what bots said of it. */
+export interface Standing extends Omit<Usage, 'builtIn' | 'connected'> {
+  /** Connected bots by what they said last. */
+  readonly statuses: ReadonlyMap<BotStatus, number>;
+  /** Why bots reject it: how many of the connected ones by reason, the most frequent first. */
+  readonly rejections: ReadonlyArray<{ readonly reason: string; readonly bots: number }>;
+}
+
+export interface FleetUsage {
+  /** Connected bots that serve the kind, by kind. */
+  readonly connected: ReadonlyMap<string, number>;
+  readonly standings: ReadonlyMap<string, Standing>;
+}
+
+/** Reasons of a revision that are told. */
+const maxReasons = 5;
+
+/** Connected bots, whose hub lives. */
+const live = sql`live as (
+  select b.bot_id, b.epoch, b.kinds, b.any_kind from ${bots} b where b.connected and b.session_expires_at > now())`;
+/** What they say of revisions: what their Hello listed they have applied, and after that they answer offers. */
+const said = sql`said as (
+  select bot_id, digest, 'APPLIED' as status, '' as reason from live,
+    jsonb_array_elements(live.kinds) k, jsonb_array_elements_text(k -> 'digests') digest
+  union all
+  select s.bot_id, s.digest, s.status, s.reason from ${botRevisions} s join live b on b.bot_id = s.bot_id and b.epoch = s.epoch
+    where not jsonb_path_exists(b.kinds, '$[*].digests[*] ? (@ == $d)', jsonb_build_object('d', s.digest))
+)`;
+const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', k.kind)))`;
+
+/** As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. */
+export async function readUsage(orm: Orm): Promise<FleetUsage> {
+  const serving = await orm.execute<{ kind: string; bots: number }>(sql`
+    with ${live} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
+  const statuses = await orm.execute<{ digest: string; status: BotStatus; bots: number; only_this: number }>(sql`
+    with ${live}, ${said}, known as (
+      select said.*, r.kind, r.state in ('ACTIVE', 'DEPRECATED') as in_use from said join ${revisions} r using (digest)
+    ), able as (
+      select bot_id, kind, count(*) as choices from known where status = 'APPLIED' and in_use group by bot_id, kind
+    )
+    select digest, status, count(*)::int as bots,
+      (count(*) filter (where status = 'APPLIED' and coalesce(choices, 0) = in_use::int))::int as only_this
+    from known left join able using (bot_id, kind) group by digest, status`);
+  const rejected = await orm.execute<{ digest: string; reason: string; bots: number }>(sql`
+    with ${live}, ${said} select digest, reason, count(*)::int as bots from said where status = 'REJECTED'
+    group by digest, reason order by count(*) desc, reason`);
+  // A task that was offered by a hub of before there were pins is done in what its payload is written in.
+  const open = await orm.execute<{ digest: string; pinned: number; waiting: number }>(sql`
+    select digest, sum(pinned)::int as pinned, sum(waiting)::int as waiting from (
+      select coalesce(pinned_digest, digest) as digest, count(*) as pinned, 0 as waiting from ${tasks} where ${isHeld} group by 1
+      union all
+      select digest, 0, count(*) from ${tasks} where state = 'QUEUED' group by 1
+    ) t group by digest`);
+
+  const digests = new Set([...statuses, ...rejected, ...open].map(({ digest }) => digest));
+  const standingOf = (digest: string): Standing => {
+    const of = statuses.filter((row) => row.digest === digest);
+    const byStatus = new Map(of.map(({ status, bots }) => [status, bots]));
+    const task = open.find((row) => row.digest === digest);
+    return {
+      statuses: byStatus,
+      applied: byStatus.get('APPLIED') ?? 0,
+      rejected: byStatus.get('REJECTED') ?? 0,
+      onlyThis: of.reduce((sum, { only_this }) => sum + only_this, 0),
+      pinned: task?.pinned ?? 0,
+      waiting: task?.waiting ?? 0,
+      rejections: rejected.filter((row) => row.digest === digest).slice(0, maxReasons),
+    };
+  };
+  return {
+    connected: new Map(serving.map(({ kind, bots }) => [kind, bots])),
+    standings: new Map([...digests].map((digest) => [digest, standingOf(digest)])),
+  };
+}
+
+const nothing: Standing = {
+  statuses: new Map(),
+  applied: 0,
+  rejected: 0,
+  onlyThis: 0,
+  pinned: 0,
+  waiting: 0,
+  rejections: [],
+};
+
+export const standingIn = ({ standings }: FleetUsage, digest: string): Standing => standings.get(digest) ?? nothing;
