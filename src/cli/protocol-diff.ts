@@ -1,24 +1,32 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { type Difference, differences } from '../hub/protocol/check/differences.ts';
 import { readLanguage } from '../hub/protocol/check/language.ts';
+import { hostPort } from './arguments.ts';
 import { coloured, writeJson, writeLine } from './output.ts';
+import { sourceOf } from './protocol-sources.ts';
+
+const help = `
+Exits with 0 whatever the differences are: "mallbots protocol check" judges.
+
+Examples:
+  $ mallbots protocol diff proto/kinds/shop/v1 next
+  $ mallbots protocol diff shop@1 shop@2
+  $ mallbots protocol diff shop@2 next`;
 
 export function diffCommand(): Command {
   return new Command('diff')
     .description('what two revisions say differently, and whether they may stand side by side')
-    .argument('<older>', 'directory of .proto files')
-    .argument('<newer>', 'directory of .proto files')
+    .argument('<older>', 'directory of .proto files, or what a hub has: digest, or kind@number')
+    .argument('<newer>', 'the same')
+    .option('--hub <host:port>', 'whose revisions are meant (default: MALLBOTS_HUB_ADDRESS)', hostPort)
     .option('--json', 'one JSON object on standard output and nothing else')
-    .addHelpText('after', '\nExits with 0 whatever the differences are: "mallbots protocol check" judges.')
-    .action(async (older: string, newer: string, { json = false }: { json?: boolean }) => {
-      const [before, now] = await Promise.all(
-        [older, newer].map(async (one) => readLanguage(await compileDirectory(one))),
-      );
-      const found = differences(before!, now!).map((difference) => ({
+    .addHelpText('after', help)
+    .action(async (older: string, newer: string, { json = false, hub }: { json?: boolean; hub?: string }) => {
+      const [before, now] = await Promise.all([sourceOf(older, hub), sourceOf(newer, hub)]);
+      const found = differences(readLanguage(before.revision), readLanguage(now.revision)).map((difference) => ({
         ...difference,
-        file: join(newer, difference.file),
+        file: join(now.directory, difference.file),
       }));
       if (json) writeJson({ differences: found.map(view) });
       else write(found);

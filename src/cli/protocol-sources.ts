@@ -1,6 +1,13 @@
+import { trace } from '@opentelemetry/api';
 import { InvalidArgumentError } from 'commander';
+import { readConfig } from '../config.ts';
 import { kinds } from '../gen/kinds.ts';
+import { RegistryService } from '../gen/protocol/v1/protocol.ts';
+import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { isKind, type Revision } from '../hub/protocol/check/revision.ts';
+import type { Api } from '../rpc/api.ts';
+import { connectClient } from '../rpc/client.ts';
+import { unreachable } from './unreachable.ts';
 
 /** The revision of `kind` that this program was built with: what there is to compare with where no hub is asked. */
 export function ownRevisions(kind: string): Revision[] {
@@ -15,4 +22,39 @@ export function ownRevisions(kind: string): Revision[] {
 export function kindArgument(text: string): string {
   if (isKind(text)) return text;
   throw new InvalidArgumentError('give the name of a kind, such as shop, or shop.v2 for its next major.');
+}
+
+const { watchStatus: _stream, ...unary } = RegistryService;
+type Registry = Api<typeof unary>;
+
+/** Runs `work` with the registry of the hub at `address`, else at MALLBOTS_HUB_ADDRESS. */
+export async function atRegistry<T>(given: string | undefined, work: (registry: Registry) => Promise<T>): Promise<T> {
+  const address = given ?? readConfig().address.hub;
+  const client = connectClient(unary, address, { tracer: trace.getTracer('mallbots') });
+  try {
+    return await work(client.api);
+  } catch (error) {
+    throw unreachable(error, 'hub', address, 'give --hub host:port') ?? error;
+  } finally {
+    client.close();
+  }
+}
+
+/** A revision that a hub has: by its digest, or as `shop@2`. */
+const published = /^(?:(?<digest>sha256:[0-9a-f]{64})|(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6}))$/;
+
+export interface Source {
+  readonly revision: Revision;
+  /** Where its files are; empty where a hub has them. */
+  readonly directory: string;
+}
+
+/** What an argument of `mallbots protocol diff` names: a directory of .proto files, or a revision of the hub at `address`. */
+export async function sourceOf(argument: string, address: string | undefined): Promise<Source> {
+  const { digest = '', kind = '', revision = '0' } = published.exec(argument)?.groups ?? {};
+  if (!digest && !kind) return { revision: await compileDirectory(argument), directory: argument };
+  return atRegistry(address, async (registry) => {
+    const { fileDescriptorSet } = await registry.get({ digest, kind, revision: Number(revision) });
+    return { revision: { label: argument, fileDescriptorSet }, directory: '' };
+  });
 }

@@ -2,7 +2,21 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { canonicalDescriptorSet } from '../../src/contract/descriptor-set.ts';
+import { notFound } from '../../src/contract/errors.ts';
+import {
+  type CheckRequest,
+  CheckResponse,
+  type GetRequest,
+  RegistryService,
+  RevisionDetail,
+  Violation,
+} from '../../src/gen/protocol/v1/protocol.ts';
+import { checkRevision } from '../../src/hub/protocol/check/check.ts';
+import { compileDirectory } from '../../src/hub/protocol/check/compile.ts';
+import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
 import { Program } from '../support/program.ts';
+import { recordingTelemetry } from '../support/telemetry.ts';
 
 const root = join(import.meta.dirname, '../..');
 const shop = readFileSync(join(root, 'proto/kinds/shop/v1/shop.proto'), 'utf8');
@@ -168,5 +182,69 @@ describe('mallbots protocol diff', () => {
     expect(stdout).toMatch(
       /^incompatible {2}kinds\.shop\.v1\.LineOutcome: picked is uint64; it was uint32 \(FIELD_TYPE_WIDENED\) {2}.*shop\.proto:\d+:3$/,
     );
+  });
+});
+
+describe('with --hub', () => {
+  const telemetry = recordingTelemetry('hub');
+  let server: RpcServer;
+
+  /** A registry with `larger` as revision 2 of shop, over real gRPC; what is behind it in a hub is the hub's tests' business. */
+  beforeAll(async () => {
+    const { watchStatus: _stream, ...unary } = RegistryService;
+    const revision = await compileDirectory(at('larger'));
+    const answers = {
+      check: async ({ kind, fileDescriptorSet }: CheckRequest) => {
+        const older = [{ ...revision, label: 'revision 2' }];
+        const { violations, against } = await checkRevision({ label: 'candidate', fileDescriptorSet }, older, kind);
+        const views = violations.map((violation) =>
+          Violation.fromPartial({ ...violation, against: [...violation.against] } as object),
+        );
+        return CheckResponse.fromPartial({ violations: views, against: [...against] });
+      },
+      get: async ({ kind, revision: number }: GetRequest) => {
+        if (number !== 2) throw notFound('revision', 'revision', `${kind} ${number}`);
+        return RevisionDetail.fromPartial({
+          fileDescriptorSet: Buffer.from(canonicalDescriptorSet(revision.fileDescriptorSet)),
+        });
+      },
+    };
+    server = await startServer('127.0.0.1:0', [
+      { definition: unary, implementation: implement(unary, answers as never, telemetry) },
+    ]);
+  });
+  afterAll(() => server.drain());
+
+  it('check holds it against what is not retired there, and says the same', async () => {
+    const { code, stdout } = await check('shop', '--hub', server.address, '--format', 'json');
+    const { against, violations } = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(against).toEqual(['revision 2']);
+    expect(violations[0]).toMatchObject({
+      rule: 'FIELD_NUMBER_NOT_RESERVED',
+      file: `${at('shop')}/shop.proto`,
+      line: lineOf(shop, 'message ShopTask {'),
+      field: 'chilled',
+      against: ['revision 2'],
+    });
+    expect(await check('larger', '--hub', server.address)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('beside revision 2'),
+    });
+  });
+
+  it('diff compares with a revision of the hub, by its number', async () => {
+    const { stdout } = await protocol('diff', at('shop'), 'shop@2', '--hub', server.address);
+    expect(stdout.split('\n')).toHaveLength(2);
+    expect(stdout).toMatch(
+      /^compatible {4}kinds\.shop\.v1\.ShopTask: field chilled = 9, bool, is new {2}(kinds\/shop\/v1\/)?shop\.proto$/m,
+    );
+    expect(await protocol('diff', 'shop@7', at('shop'), '--hub', server.address)).toMatchObject({ code: 3 });
+  });
+
+  it('exits with 5 where no hub is', async () => {
+    const { code, stderr } = await check('shop', '--hub', '127.0.0.1:1');
+    expect(stderr).toMatch(/^error: the hub role cannot be reached at 127\.0\.0\.1:1 .*give --hub host:port/);
+    expect(code).toBe(5);
   });
 });
