@@ -199,7 +199,7 @@ export class Language {
     const isFirst = ![...this.#learned.values()].some((other) => other.kind === kind);
     this.#ports.journal.note(learnedNote(revision));
     this.#learned.set(key, schema);
-    this.#ports.logger.info(this.#about(schema), 'revision applied');
+    this.#ports.logger.debug(this.#about(schema), 'revision applied');
     if (isFirst && !this.#ports.repertoire.named.has(kind)) this.#ports.newKind(kind);
   }
 

@@ -1,7 +1,7 @@
 import type { Item, ReturnTask, ShopTask } from '../sdk/index.ts';
 import { draw } from './random.ts';
 
-/** Rates are 0 to 1. */
+/** Rates and shares are 0 to 1. */
 export interface FaultOptions {
   /** Their shelves are empty. */
   readonly shortSkus: readonly string[];
@@ -13,9 +13,23 @@ export interface FaultOptions {
   readonly crashRate: number;
   /** How often a robot loses its connection on a tour. */
   readonly disconnectRate: number;
+  /** Kinds of which no revision is taken, and revisions that are not: `shop@2`, or a digest. */
+  readonly rejectKinds: readonly string[];
+  readonly rejectRevisions: readonly string[];
+  /** How many of the robots do so. */
+  readonly rejectShare: number;
 }
 
-export const noFaults: FaultOptions = { shortSkus: [], shortRate: 0, slowRate: 0, crashRate: 0, disconnectRate: 0 };
+export const noFaults: FaultOptions = {
+  shortSkus: [],
+  shortRate: 0,
+  slowRate: 0,
+  crashRate: 0,
+  disconnectRate: 0,
+  rejectKinds: [],
+  rejectRevisions: [],
+  rejectShare: 1,
+};
 
 /** What goes wrong on one tour; the numbers count its legs, the one back to the depot included. */
 export interface FaultPlan {

@@ -1,3 +1,4 @@
+import { type ProtocolStatus, RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
 import type { AbortCause } from '../sdk/index.ts';
 
 interface OnTour {
@@ -16,18 +17,43 @@ export type FleetEvent =
   | ({ readonly type: 'stop_reached'; readonly storeName: string } & OnTour)
   | ({ readonly type: 'item_picked' | 'item_short'; readonly name: string; readonly quantity: number } & OnTour)
   | ({ readonly type: 'delivered'; readonly walkedMetres: number } & OnTour)
-  | ({ readonly type: 'tour_aborted' | 'return_aborted'; readonly why: AbortCause | 'failed' } & OnTour)
+  | ({
+      readonly type: 'tour_aborted' | 'return_aborted' | 'errand_aborted';
+      readonly why: AbortCause | 'failed';
+    } & OnTour)
   | ({ readonly type: 'return_started'; readonly attempt: number; readonly stops: number } & OnTour)
   | ({ readonly type: 'goods_collected'; readonly bay: string } & OnTour)
   | ({ readonly type: 'item_returned'; readonly name: string; readonly quantity: number } & OnTour)
   | ({ readonly type: 'returned'; readonly walkedMetres: number } & OnTour)
+  | ({ readonly type: 'errand_started' | 'errand_done'; readonly kind: string } & OnTour)
+  | {
+      readonly type: 'revision_applied' | 'revision_rejected';
+      readonly botId: string;
+      readonly kind: string;
+      readonly revision: number;
+      readonly digest: string;
+      /** Why it is rejected. */
+      readonly reason: string;
+    }
   | { readonly type: 'crashed' | 'rebooted' | 'disconnected' | 'charging' | 'charged'; readonly botId: string };
+
+/** What is worth telling of how far a bot is with a revision: how that ended. */
+export function revisionEvent(botId: string, { schema, status, reason }: ProtocolStatus): FleetEvent | undefined {
+  const { kind, revision, digest } = schema!;
+  const about = { botId, kind, revision, digest, reason };
+  if (status === RevisionStatus.APPLIED) return { type: 'revision_applied', ...about };
+  if (status === RevisionStatus.REJECTED) return { type: 'revision_rejected', ...about };
+  return undefined;
+}
 
 export interface FleetStats {
   readonly bots: number;
   readonly connected: number;
   readonly tours: { readonly started: number; readonly delivered: number; readonly aborted: number };
   readonly returns: { readonly started: number; readonly done: number; readonly aborted: number };
+  /** Tasks of kinds that no robot was made for. */
+  readonly errands: { readonly started: number; readonly done: number; readonly aborted: number };
+  readonly revisions: { readonly applied: number; readonly rejected: number };
   /** Units. */
   readonly picked: number;
   readonly short: number;
@@ -67,6 +93,12 @@ export class Tally {
         done: this.#count('returned'),
         aborted: this.#count('return_aborted'),
       },
+      errands: {
+        started: this.#count('errand_started'),
+        done: this.#count('errand_done'),
+        aborted: this.#count('errand_aborted'),
+      },
+      revisions: { applied: this.#count('revision_applied'), rejected: this.#count('revision_rejected') },
       picked: this.#picked,
       short: this.#short,
       returned: this.#returned,

@@ -16,6 +16,8 @@ export interface FleetOptions {
   /** 10 is ten times faster than life. */
   readonly timeScale?: number;
   readonly faults?: Partial<FaultOptions>;
+  /** Robots also do tasks of kinds that they were not made for, as well as they can. */
+  readonly generic?: boolean;
   /** Exists; a file per bot there keeps what survives its program. */
   readonly stateDirectory?: string | undefined;
   readonly tracer?: Tracer;
@@ -37,6 +39,7 @@ const stopDeadlineMs = 30_000;
  */
 export function startFleet(options: FleetOptions): Fleet {
   const { hub, count, namePrefix = 'bot-', firstNumber = 1, seed = 1, timeScale = 1, tracer, logger } = options;
+  const { generic = false } = options;
   if (!(timeScale > 0)) throw new RangeError(`timeScale is ${timeScale}; give a number above 0, 1 is real time`);
   if (!(Number.isInteger(count) && count >= 0)) throw new RangeError(`count is ${count}; give a whole number`);
   const tally = new Tally();
@@ -53,6 +56,7 @@ export function startFleet(options: FleetOptions): Fleet {
       seed,
       timeScale,
       faults,
+      generic,
       stateDirectory: options.stateDirectory,
       tracer,
       logger,

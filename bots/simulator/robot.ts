@@ -1,12 +1,16 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { Tracer } from '@opentelemetry/api';
 import { KeyedSerial } from '../../src/kit/keyed-serial.ts';
 import {
+  anyKind,
   type Bot,
   type BotLogger,
   connectBot,
   fileStore,
+  type GenericTask,
+  otherKinds,
   type ReturnProgress,
   type ReturnResult,
   type ReturnTask,
@@ -18,11 +22,13 @@ import {
   type Task,
   TaskAborted,
 } from '../sdk/index.ts';
+import { anyErrand } from './any-errand.ts';
 import { bringBack } from './bring-back.ts';
 import { Chassis } from './chassis.ts';
 import { type FaultOptions, type FaultPlan, planTour, unitsOnShelf } from './faults.ts';
-import type { FleetEvent } from './fleet-event.ts';
+import { type FleetEvent, revisionEvent } from './fleet-event.ts';
 import { tour } from './tour.ts';
+import { vetoOf } from './veto.ts';
 
 export interface RobotOptions {
   readonly hub: string;
@@ -30,6 +36,8 @@ export interface RobotOptions {
   readonly seed: number;
   readonly timeScale: number;
   readonly faults: FaultOptions;
+  /** Also does tasks of kinds that it was not made for. */
+  readonly generic: boolean;
   /** Where the robot keeps what survives its program; undefined: nothing does. */
   readonly stateDirectory: string | undefined;
   readonly tracer: Tracer | undefined;
@@ -72,7 +80,7 @@ export class Robot {
   }
 
   #boot(): void {
-    const { hub, botId, stateDirectory, tracer, logger, tell } = this.#options;
+    const { hub, botId, seed, faults, generic, stateDirectory, tracer, logger, tell } = this.#options;
     this.#boots += 1;
     const bot = connectBot({
       hub,
@@ -82,7 +90,9 @@ export class Robot {
       kinds: [
         shopKind.serve((task) => this.#shop(bot, task), { credits: 1 }),
         returnKind.serve((task) => this.#return(bot, task), { credits: 1 }),
+        ...(generic ? [anyKind.serve((task) => this.#anyErrand(bot, task), { credits: 1 })] : []),
       ],
+      accept: vetoOf(seed, faults, botId),
       position: () => this.#chassis.position(),
       battery: () => this.#chassis.battery(),
       tracer,
@@ -95,6 +105,10 @@ export class Robot {
       // A connection that was only cut is back with the next attempt.
       if (state.at === 'waiting' && attempt > 1) tell({ type: 'kept_out', botId, reason: state.reason });
       if (state.at === 'ready') tell({ type: 'connected', botId, hubId: state.hubId, epoch: state.epoch });
+    });
+    bot.on('revision', (status) => {
+      const event = revisionEvent(botId, status);
+      if (event) tell(event);
     });
     void bot.closed.then((error) => error && tell({ type: 'refused', botId, error }));
   }
@@ -132,12 +146,29 @@ export class Robot {
     }
   }
 
+  /** Nobody has told the robot what the task is about. */
+  #anyErrand(bot: Bot, task: GenericTask): Promise<JsonObject> {
+    const { botId, tell } = this.#options;
+    const about = { kind: task.schema.kind, ...this.#about(task) };
+    return this.#errand(task, 'errand_aborted', async () => {
+      tell({ type: 'errand_started', ...about });
+      const result = await anyErrand(task, botId, (place) => this.#chassis.walkTo(place, 1, task.signal));
+      tell({ type: 'errand_done', ...about });
+      if (this.#chassis.needsCharge) void this.#charge(bot);
+      return result;
+    });
+  }
+
   #about({ id: taskId, orderId }: AnyTask) {
     return { botId: this.#options.botId, orderId, taskId };
   }
 
   /** One at a time: the robot has one pair of wheels. */
-  async #errand<R>(task: AnyTask, aborted: 'tour_aborted' | 'return_aborted', work: () => Promise<R>): Promise<R> {
+  async #errand<R>(
+    task: AnyTask,
+    aborted: 'tour_aborted' | 'return_aborted' | 'errand_aborted',
+    work: () => Promise<R>,
+  ): Promise<R> {
     try {
       return await this.#errands.run('', async () => {
         task.signal.throwIfAborted();
@@ -196,6 +227,7 @@ export class Robot {
   #sayCredits(bot: Bot): void {
     bot.setCredits(shopKind.kind, this.#isReturning || this.#isCharging ? 0 : 1);
     bot.setCredits(returnKind.kind, this.#isCharging ? 0 : 1);
+    if (this.#options.generic) bot.setCredits(otherKinds, this.#isReturning || this.#isCharging ? 0 : 1);
   }
 
   async #charge(bot: Bot): Promise<void> {

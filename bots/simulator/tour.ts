@@ -1,4 +1,17 @@
-import type { Item, LineOutcome, Place, ShopProgress, ShopResult, ShopTask, Step, Stop, Task } from '../sdk/index.ts';
+import type { JsonObject } from '@bufbuild/protobuf';
+import {
+  type Item,
+  type LineOutcome,
+  type Place,
+  type ShopProgress,
+  type ShopResult,
+  type ShopTask,
+  type Step,
+  type Stop,
+  shopKind,
+  type Task,
+  withFields,
+} from '../sdk/index.ts';
 import { depot } from './floor.ts';
 
 /** What a tour needs of the robot that makes it. */
@@ -34,7 +47,8 @@ export async function tour(task: Task<ShopTask, ShopProgress>, walker: Walker): 
         walker.onStop(stop);
       }
       for (const [index, item] of stop.items.entries()) {
-        lines.push(await pickItem(visit, stop, item, outcomes[index]!, walker));
+        const news = newsOf(task, `stops[${stopIndex}].items[${index}]`, item);
+        lines.push(await pickItem(visit, stop, item, news, outcomes[index]!, walker));
       }
     });
   }
@@ -57,11 +71,19 @@ function outcomeOf({ lineId, quantity }: Item, before: ReadonlyArray<NonNullable
   return { lineId, picked, short, isWhole: picked + short >= quantity };
 }
 
+/** What a revision that came after this program says of an item: the robot repeats it where it says what became of the item. */
+function newsOf(task: Task<ShopTask, ShopProgress>, path: string, item: Item): JsonObject | undefined {
+  if (task.schema.digest === shopKind.digest) return undefined;
+  const said = Object.entries((task.field(path) ?? {}) as JsonObject);
+  return Object.fromEntries(said.filter(([name]) => !Object.hasOwn(item, name)));
+}
+
 /** A line can be picked and short at once: some units were there. */
 function pickItem(
   visit: Step<ShopProgress>,
   { storeId }: Stop,
   item: Item,
+  news: JsonObject | undefined,
   before: LineOutcome & { readonly isWhole: boolean },
   walker: Walker,
 ): Promise<LineOutcome> {
@@ -72,8 +94,10 @@ function pickItem(
     // Units that were picked before are in the basket: what was not there is all that is left to say.
     const picked = before.picked > 0 ? before.picked : await walker.pick(item);
     const short = item.quantity - picked;
-    const report = ($case: 'itemPicked' | 'itemShort', quantity: number) =>
-      step.progress({ step: { $case, value: { lineId, productId, storeId, quantity } } });
+    const report = ($case: 'itemPicked' | 'itemShort', quantity: number) => {
+      const said: ShopProgress = { step: { $case, value: { lineId, productId, storeId, quantity } } };
+      return step.progress(news ? withFields(said, { [$case]: news }) : said);
+    };
     if (picked > before.picked) await report('itemPicked', picked);
     if (short > 0) await report('itemShort', short);
     const outcome = { lineId, picked, short };

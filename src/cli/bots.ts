@@ -26,6 +26,11 @@ function hubs(text: string): string {
 const several = (value: string, before: string[]) => [...before, value];
 const share = between(0, 1);
 
+function severalRevisions(value: string, before: string[]): string[] {
+  if (/^[a-z][a-z0-9_.]*@[1-9][0-9]*$|^sha256:[0-9a-f]{64}$/.test(value)) return several(value, before);
+  throw new InvalidArgumentError('give a kind and number such as shop@2, or a digest.');
+}
+
 /** Bots of one process; a fleet beyond that wants several processes. The hub's own bound is 10,000 on one process. */
 const maxBots = 10_000;
 /** Faster than this, a bot's steps come closer together than timers can tell apart. */
@@ -49,6 +54,18 @@ export function botsCommand(): Command {
     .option('--slow-rate <share>', 'share of tasks walked at a third of the speed', share, 0)
     .option('--crash-rate <share>', 'share of tasks during which the bot crashes and forgets all', share, 0)
     .option('--disconnect-rate <share>', 'share of tasks during which the connection is cut', share, 0)
+    .option('--generic', 'also do tasks of kinds that robots were not made for, by their descriptors')
+    .addOption(
+      new Option('--reject-kind <kind>', 'take no revision of this kind (repeatable)')
+        .argParser(several)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--reject-revision <kind@n>', 'do not take this revision; a digest will do (repeatable)')
+        .argParser(severalRevisions)
+        .default([], 'none'),
+    )
+    .option('--reject-share <share>', 'share of bots that reject what is to be rejected', share, 1)
     .option('--state-directory <path>', 'keep what survives a kill -9 in a file per bot here')
     .addHelpText('after', '\nExample:\n  $ mallbots bots --count 50 --time-scale 10 --crash-rate 0.05')
     .action(runBots);
@@ -66,6 +83,10 @@ interface BotsOptions {
   slowRate: number;
   crashRate: number;
   disconnectRate: number;
+  generic?: boolean;
+  rejectKind: string[];
+  rejectRevision: string[];
+  rejectShare: number;
   stateDirectory?: string;
 }
 
@@ -91,7 +112,11 @@ async function runBots(options: BotsOptions): Promise<void> {
       slowRate: options.slowRate,
       crashRate: options.crashRate,
       disconnectRate: options.disconnectRate,
+      rejectKinds: options.rejectKind,
+      rejectRevisions: options.rejectRevision,
+      rejectShare: options.rejectShare,
     },
+    generic: options.generic ?? false,
     stateDirectory,
     tracer,
     logger,

@@ -1,6 +1,13 @@
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { expect, it } from 'vitest';
-import type { ReturnProgress, ReturnTask, ShopProgress, ShopTask, Task } from '../../bots/sdk/index.ts';
+import {
+  type ReturnProgress,
+  type ReturnTask,
+  type ShopProgress,
+  type ShopTask,
+  shopKind,
+  type Task,
+} from '../../bots/sdk/index.ts';
 import { bringBack } from '../../bots/simulator/bring-back.ts';
 import { tour } from '../../bots/simulator/tour.ts';
 
@@ -28,7 +35,7 @@ async function walk(resumedFrom: readonly ShopProgress[]) {
     progress: async (progress: ShopProgress) => void said.push(progress),
     step: (_: string, __: object, work: (child: unknown) => Promise<never>) => work(step),
   };
-  const task = { ...step, payload, resumedFrom } as unknown as Task<ShopTask, ShopProgress>;
+  const task = { ...step, payload, resumedFrom, schema: shopKind } as unknown as Task<ShopTask, ShopProgress>;
   const nothing = () => {};
   const walker = { setOut: nothing, walkTo: async () => 1, onStop: nothing, onPicked: nothing };
   // One unit of each line is not there.
