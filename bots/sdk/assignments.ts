@@ -194,6 +194,11 @@ export class Assignments {
     for (const assignment of [...this.#held.values()]) this.#lose(assignment, why, detail);
   }
 
+  /** What log lines say of the task; undefined when this bot does not have it. */
+  about(taskId: string, fence: number): object | undefined {
+    return this.#find(taskId, fence)?.about;
+  }
+
   #find(taskId: string, fence: number): Assignment | undefined {
     const assignment = this.#held.get(taskId);
     return assignment?.offer.fence === fence ? assignment : undefined;

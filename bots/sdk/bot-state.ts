@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
-import type { Nack, ProtocolStatus, RetiredKind } from '../../src/gen/fleet/v1/fleet.ts';
+import { type Nack, NackReason, type ProtocolStatus, type RetiredKind } from '../../src/gen/fleet/v1/fleet.ts';
 import type { SessionEnd } from './session.ts';
+import { ATTR_BOT_ID, ATTR_EPOCH, ATTR_FENCE, ATTR_SESSION_ID, ATTR_TASK_ID } from './spans.ts';
 
 /**
  * | state      | what happens                                   | then                                             |
@@ -45,6 +46,18 @@ export class HubRefused extends Error {
     this.name = 'HubRefused';
     this.code = statusName(end.code);
   }
+}
+
+const reasonNames = new Map<number, string>(Object.entries(NackReason).map(([name, number]) => [number, name]));
+/** Of a reason that this SDK does not know, its number. */
+const nackReasonName = (reason: number): string => reasonNames.get(reason) ?? String(reason);
+
+/** What log lines say of a frame that the hub refused; `known` of its task, where the bot has it. */
+export function aboutNack(botId: string, state: BotState, nack: Nack, known: object | undefined): object {
+  const { seq, reason, message: detail, taskId, fence } = nack;
+  const session = state.at === 'ready' && { [ATTR_SESSION_ID]: state.sessionId, [ATTR_EPOCH]: state.epoch };
+  const task = known ?? (taskId && { [ATTR_TASK_ID]: taskId, [ATTR_FENCE]: fence });
+  return { [ATTR_BOT_ID]: botId, ...session, ...(task || {}), seq, reason: nackReasonName(reason), detail };
 }
 
 export const statusName = (code: number): string => status[code] ?? `status ${code}`;

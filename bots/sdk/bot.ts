@@ -3,7 +3,7 @@ import type { HubFrame, Welcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { Assignments } from './assignments.ts';
 import { defaultBackoff, pause } from './backoff.ts';
 import { type BotOptions, hubsOf } from './bot-options.ts';
-import { type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.ts';
+import { aboutNack, type BotEvents, type BotState, HubRefused, isFinal } from './bot-state.ts';
 import { Credits } from './credits.ts';
 import { dialHub } from './hub-client.ts';
 import { Journal } from './journal.ts';
@@ -259,14 +259,13 @@ export class Bot implements AsyncDisposable {
       case 'protocolOffer':
         this.#language.take(body.value, traceparent);
         return;
-      case 'nack':
-        this.#logger.warn(
-          { [ATTR_BOT_ID]: this.botId, nack: body.value },
-          `the hub refused a frame: ${body.value.message}`,
-        );
+      case 'nack': {
+        const known = this.#assignments.about(body.value.taskId, body.value.fence);
+        this.#logger.warn(aboutNack(this.botId, this.#state, body.value, known), 'the hub refused a frame');
         this.#assignments.refused(body.value, this.#outbox.refuse(body.value.seq));
         this.#listeners.tell('nack', body.value);
         return;
+      }
       default:
         body satisfies never;
     }
@@ -279,14 +278,18 @@ export class Bot implements AsyncDisposable {
   /** The only writer of the state. */
   #enter(state: BotState): void {
     this.#state = state;
-    this.#logger.debug({ [ATTR_BOT_ID]: this.botId, ...state }, `bot is ${state.at}`);
+    this.#logger.debug({ [ATTR_BOT_ID]: this.botId, ...state }, 'the bot has a new state');
     this.#listeners.tell('state', state);
     this.#watch.look();
   }
 
   #finish(error?: HubRefused): HubRefused | undefined {
     this.#assignments.loseAll('shutdown', error?.message ?? 'the bot is closed');
-    if (error) this.#logger.error({ [ATTR_BOT_ID]: this.botId, code: error.code }, error.message);
+    if (error)
+      this.#logger.error(
+        { [ATTR_BOT_ID]: this.botId, code: error.code, detail: error.message },
+        'the hub refuses the bot',
+      );
     this.#journal.close();
     this.#enter(error ? { at: 'closed', error } : { at: 'closed' });
     return error;

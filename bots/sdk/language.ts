@@ -164,7 +164,7 @@ export class Language {
       this.#apply(ref, revision, traceparent);
     } catch (error) {
       const reason = (error as Error).message;
-      this.#ports.logger.warn({ ...this.#about(ref), reason }, `revision rejected: ${reason}`);
+      this.#ports.logger.warn({ ...this.#about(ref), reason }, 'revision rejected');
       this.#tell(ref, RevisionStatus.REJECTED, traceparent, reason);
     }
     if (this.#toCheck.length > 0) setImmediate(() => this.#checkNext());

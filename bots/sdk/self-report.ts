@@ -72,7 +72,7 @@ export class SelfReport {
     try {
       return this.#options[sensor]?.() as ReturnType<NonNullable<BotOptions[S]>>;
     } catch (error) {
-      this.#logger.warn({ [ATTR_BOT_ID]: this.#options.botId, err: error }, `${sensor} could not be read`);
+      this.#logger.warn({ [ATTR_BOT_ID]: this.#options.botId, sensor, err: error }, 'a sensor could not be read');
       return undefined;
     }
   }

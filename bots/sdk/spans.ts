@@ -20,6 +20,8 @@ export const ATTR_CORRELATION_ID = 'mallbots.correlation_id';
 export const ATTR_BOT_ID = 'mallbots.bot_id';
 export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
+export const ATTR_SESSION_ID = 'mallbots.session_id';
+export const ATTR_EPOCH = 'mallbots.epoch';
 
 /** W3C Trace Context level 1, version 00: `00-<trace id>-<span id>-<flags>`. */
 const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;

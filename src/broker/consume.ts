@@ -5,7 +5,7 @@ import type { Message } from '../contract/message.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
-import { processing } from '../telemetry/attributes.ts';
+import { aboutMessage, processing } from '../telemetry/attributes.ts';
 import { markFailed } from '../telemetry/failure.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Broker, Delivery } from './port.ts';
@@ -130,7 +130,7 @@ class Worker {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#attempt('park', message, () => this.#inbox.park(message, cause, failures));
-        this.#logger.error({ err: cause, ...described(message), failures }, 'message parked');
+        this.#logger.error({ err: cause, ...described(message), ...aboutMessage(message), failures }, 'message parked');
         return 'parked';
       } catch (error) {
         span.recordException(error as Error);
@@ -146,8 +146,9 @@ class Worker {
   /** False when there will be no other try here: the consumer stops, or the broker has taken the message back. */
   async #waitToRetry(delivery: Delivery, error: unknown, attempt: number): Promise<boolean> {
     const retryInMs = backoffMs(this.#retry, attempt, Math.random());
+    const { message } = delivery;
     this.#logger.warn(
-      { err: error, ...described(delivery.message), attempt, retryInMs },
+      { err: error, ...described(message), ...aboutMessage(message), attempt, retryInMs },
       'message failed; tried again',
     );
     await pause(retryInMs, this.#stopping);

@@ -114,7 +114,7 @@ class EmbeddedBroker implements Broker {
       source.drain(consumer);
       await withDeadline(`draining ${queue}`, this.#drainDeadlineMs, idle.promise).catch((error: unknown) =>
         this.#logger.error(
-          { err: error, unsettled: consumer.held.size },
+          { err: error, queue, unsettled: consumer.held.size },
           'handlers did not end; their messages come again',
         ),
       );

@@ -55,7 +55,9 @@ export class KeptChannel {
       `closing the channel for ${this.#purpose}`,
       closeDeadlineMs,
       channel?.close() ?? Promise.resolve(),
-    ).catch((error: unknown) => this.#logger.warn({ err: error }, 'channel did not close; its connection will end it'));
+    ).catch((error: unknown) =>
+      this.#logger.warn({ err: error, channel: this.#purpose }, 'channel did not close; its connection will end it'),
+    );
   }
 
   /** Resolves when nothing is tried any more; the connection has to be closing. */
@@ -85,7 +87,9 @@ export class KeptChannel {
     const { signal } = this.#stopping;
     const channel = await this.#connection.acquire({ emitErrorsFromChannel: true });
     const closed = new Promise<void>((resolve) => channel.once('close', resolve));
-    channel.on('error', (error: unknown) => this.#logger.warn({ err: error }, `channel for ${this.#purpose} failed`));
+    channel.on('error', (error: unknown) =>
+      this.#logger.warn({ err: error, channel: this.#purpose }, 'channel failed'),
+    );
     try {
       await this.#setup(channel);
     } catch (error) {
@@ -103,6 +107,6 @@ export class KeptChannel {
   /** One line when it breaks and one a minute or so after that, not one per try. */
   #report(error: unknown, failures: number): void {
     const level = failures === 1 || failures % 12 === 0 ? 'warn' : 'debug';
-    this.#logger[level]({ err: error, failures }, `no channel for ${this.#purpose} yet`);
+    this.#logger[level]({ err: error, channel: this.#purpose, failures }, 'no channel yet');
   }
 }

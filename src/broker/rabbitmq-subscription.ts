@@ -84,7 +84,7 @@ export class QueueSubscription implements Subscription {
     if (this.#unsettled.size === 0) this.#settled?.();
     await withDeadline(`draining ${this.#queue}`, drainDeadlineMs, settled).catch((error: unknown) =>
       this.#logger.error(
-        { err: error, unsettled: this.#unsettled.size },
+        { err: error, queue: this.#queue, unsettled: this.#unsettled.size },
         'handlers did not end; their messages come again',
       ),
     );

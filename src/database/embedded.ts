@@ -66,7 +66,7 @@ export async function startEmbeddedPostgres({ directory, logger, port }: Embedde
         owned = await own(place, owned.port, logger, stopping.signal);
         return watch();
       } catch (error) {
-        logger.error({ err: error }, 'PostgreSQL does not start');
+        logger.error({ err: error, directory: place.directory }, 'PostgreSQL does not start');
         await pause(backoffMs(restart, failures, Math.random()), stopping.signal);
       }
     }

@@ -48,7 +48,8 @@ export interface Relay {
  * Publishes the outbox to the broker: at least once, per key in the order of writing, marked after the confirm. Goes on through every
  * failure of either side until it is stopped.
  */
-export function startRelay(options: RelayOptions): Relay {
+export function startRelay(given: RelayOptions): Relay {
+  const options = { ...given, logger: given.logger.child({ schema: given.schema }) };
   const stopping = new AbortController();
   const done = keepRelaying(options, stopping.signal);
   return {
@@ -65,11 +66,11 @@ async function keepRelaying(options: RelayOptions, stopping: AbortSignal): Promi
     try {
       await database.withLock(`relay:${schema}`, stopping, (signal) => {
         failures = 0;
-        logger.debug({ schema }, 'this relay publishes');
+        logger.debug('this relay publishes');
         return relayUntil(signal, stopping, options);
       });
     } catch (error) {
-      logger.warn({ err: error, schema }, 'the relay cannot get its lock; tried again');
+      logger.warn({ err: error }, 'the relay cannot get its lock; tried again');
     }
     failures += 1;
     await pause(backoffMs(backoff, failures, Math.random()), stopping);
@@ -78,16 +79,16 @@ async function keepRelaying(options: RelayOptions, stopping: AbortSignal): Promi
 
 /** One term as the holder of the lock, until it is lost (`signal`) or given back (`stopping`). */
 async function relayUntil(signal: AbortSignal, stopping: AbortSignal, options: RelayOptions): Promise<void> {
-  const { outbox, schema, logger } = options;
+  const { outbox, logger } = options;
   const given = new AbortController();
   const dispatcher = new Dispatcher({ ...options, source: outbox.source, onLaneFree: () => loop.wake() }, given.signal);
   const onError = (error: unknown, retryInMs: number) =>
-    logger.warn({ err: error, schema, retryInMs }, 'the relay cannot read its outbox; tried again');
+    logger.warn({ err: error, retryInMs }, 'the relay cannot read its outbox; tried again');
   const loop = new Loop(() => dispatcher.turn(), { pollMs, backoff, onError });
   const pruning = new Loop(() => prune(options), {
     pollMs: pruneIntervalMs,
     backoff: { ...backoff, maxMs: pruneIntervalMs },
-    onError: (error) => logger.warn({ err: error, schema }, 'pruning failed; tried again'),
+    onError: (error) => logger.warn({ err: error }, 'pruning failed; tried again'),
   });
   const off = outbox.onAdded(() => loop.wake());
   loop.start();
@@ -99,7 +100,7 @@ async function relayUntil(signal: AbortSignal, stopping: AbortSignal, options: R
   if (!stopping.aborted) given.abort();
   const rest = stopping.aborted ? dispatcher.turn().then(() => dispatcher.idle()) : dispatcher.idle();
   await withDeadline('publishing the rest', stopGraceMs, rest).catch((error: unknown) => {
-    logger.info({ err: error, schema }, 'messages are left for the next relay');
+    logger.info({ err: error }, 'messages are left for the next relay');
   });
   given.abort();
 }

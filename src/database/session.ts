@@ -162,7 +162,8 @@ export class Session {
       } catch (error) {
         failures += 1;
         const retryInMs = backoffMs(reconnect, failures, Math.random());
-        this.#logger.warn({ err: error, retryInMs }, 'cannot listen to notifications');
+        const channels = [...this.#listeners.keys()];
+        this.#logger.warn({ err: error, channels, retryInMs }, 'cannot listen to notifications');
         await pause(retryInMs, this.#closing.signal);
       }
     }

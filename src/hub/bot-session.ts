@@ -4,7 +4,6 @@ import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { BotFrame, Hello } from '../gen/fleet/v1/fleet.ts';
 import { TokenBucket } from '../kit/token-bucket.ts';
-import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Admissions, Admitted } from './admissions.ts';
 import { recallOf, sendRecall } from './cancel.ts';
@@ -21,6 +20,7 @@ import { nackOf, type Refusal } from './refusal.ts';
 import { digestOf, drawResumeToken } from './resume-token.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
 import { decideSession, type SessionEffect, type SessionInput, type SessionState } from './session.ts';
+import { aboutRefusal, aboutSession, logClosed, logRefused, namedTask, type Refusable } from './session-log.ts';
 import type { Task } from './task-phase.ts';
 import { durationOf, welcomeOf } from './welcome.ts';
 
@@ -123,13 +123,12 @@ export class BotSession implements Seat {
     this.#outbound.confirm(hubSeq);
   }
 
-  nack(frame: { seq: number; traceparent?: string; body?: BotFrame['body'] }, refusal: Refusal): void {
+  nack(frame: Refusable, refusal: Refusal): void {
     if (!this.mayRefuse(refusal)) return;
-    const value = frame.body?.value as { taskId?: string; fence?: number } | undefined;
-    const about = { taskId: value?.taskId ?? '', fence: value?.fence ?? 0 };
-    const task = about.taskId && { [ATTR_TASK_ID]: about.taskId, [ATTR_FENCE]: about.fence };
-    context.with(contextOf(frame.traceparent), () =>
-      this.#logger.warn({ seq: frame.seq, frame: frame.body?.$case, ...refusal, ...(task || {}) }, 'frame refused'),
+    const about = namedTask(frame);
+    const known = this.#bot?.find(about.taskId)?.task;
+    context.with(contextOf(frame.traceparent || known?.traceparent), () =>
+      this.#logger.warn(aboutRefusal(frame, refusal, known), 'frame refused'),
     );
     this.send(nackOf(frame.seq, refusal, about), '');
   }
@@ -181,7 +180,7 @@ export class BotSession implements Seat {
       case 'forget':
         clearTimeout(this.#grace);
         this.#ports.roster.remove(this, false);
-        this.#logger.info('session expired');
+        this.#logger.info({ reason: 'nobody came back to it' }, 'session expired');
         return;
       default:
         effect satisfies never;
@@ -214,8 +213,7 @@ export class BotSession implements Seat {
       }
     } catch (thrown) {
       const error = MallError.from(thrown);
-      if (error.code === 'INTERNAL') this.#logger.error({ err: thrown }, 'a bot could not be admitted');
-      else this.#logger.info({ [ATTR_BOT_ID]: hello.botId, code: error.code, reason: error.message }, 'bot refused');
+      logRefused(this.#logger, hello, error);
       this.input({ type: 'refused', error });
     }
   }
@@ -236,7 +234,7 @@ export class BotSession implements Seat {
       const leaseMs = task.phase.state === 'CANCELLING' ? 0 : this.#ports.times.leaseMs;
       this.#bot.leased(task, askedAtMs + leaseMs);
     }
-    this.#logger = stream.logger.child({ [ATTR_BOT_ID]: introduction.botId, session: sessionId, epoch });
+    this.#logger = stream.logger.child(aboutSession(this.#bot));
     stream.admitted(this, epoch);
     this.input(input);
   }
@@ -255,7 +253,7 @@ export class BotSession implements Seat {
     this.send({ $case: 'welcome', value: welcomeOf(introduction, admitted, resumption, hubId, times, limits) }, '');
     if (resumed) this.#outbound.replay(introduction.lastHubSeq, (body) => stillMatters(body, kept));
     if (supersededOn !== undefined && supersededOn !== hubId) onSuperseding(this.bot);
-    this.#logger.info({ kept: kept.length, held: introduction.held.length, resumed }, 'bot connected');
+    this.#logger.debug({ kept: kept.length, held: introduction.held.length, resumed }, 'session opened');
     for (const recall of kept.map(recallOf)) if (recall) sendRecall(this, recall);
     roster.add(this);
     onWilling();
@@ -271,7 +269,7 @@ export class BotSession implements Seat {
   }
 
   #end(error: MallError | undefined): void {
-    if (this.#bot) this.#logger.info({ code: error?.code ?? 'OK', reason: error?.message }, 'bot disconnected');
+    if (this.#bot) logClosed(this.#logger, error);
     const stream = this.#stream;
     this.#stream = undefined;
     this.#outbound.detach();

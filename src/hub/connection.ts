@@ -3,6 +3,7 @@ import type { MallError } from '../contract/errors.ts';
 import type { BotFrame } from '../gen/fleet/v1/fleet.ts';
 import { TokenBucket } from '../kit/token-bucket.ts';
 import { toStatus } from '../rpc/errors.ts';
+import { ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { BotSession, type SessionPorts, type Stream } from './bot-session.ts';
 import { type IncomingFrame, isMalformed, type SizedFrame } from './envelope.ts';
 import type { Intake, PauseReason, Share } from './intake.ts';
@@ -13,6 +14,7 @@ import type { Refusal } from './refusal.ts';
 import { nackOf, nackReasonName } from './refusal.ts';
 import type { Reports } from './reports.ts';
 import type { StreamInput } from './session.ts';
+import { aboutFrame } from './session-log.ts';
 import { isSignal, takeSignal } from './signals.ts';
 
 export interface ConnectionPorts extends SessionPorts {
@@ -75,7 +77,8 @@ export class Connection implements Stream {
         this.#share.remove(item.frame.wireBytes);
         this.#tellWindow();
       },
-      logger: this.logger,
+      logger: () => this.#session.logger,
+      describe: (item) => (item === 'end' ? { frame: 'end' } : aboutFrame(item.frame)),
     });
     this.#helloTimer = setTimeout(() => this.#input({ type: 'overdue', afterMs: helloDeadlineMs }), helloDeadlineMs);
     call.on('data', (frame) => this.#receive(frame));
@@ -146,7 +149,9 @@ export class Connection implements Stream {
     if (!isSignal(body)) return;
     if (body.$case === 'nack') {
       this.#ports.counts.add('mallbots.hub.frames.refused_by_bots', nackReasonName(body.value.reason));
-      session.logger.warn({ nack: body.value }, 'the bot refused a frame');
+      const { seq, taskId, fence, reason, message: detail } = body.value;
+      const about = taskId && { [ATTR_TASK_ID]: taskId, [ATTR_FENCE]: fence };
+      session.logger.warn({ ...(about || {}), seq, reason: nackReasonName(reason), detail }, 'the bot refused a frame');
     }
     const { refusal, stale = [], isWilling } = takeSignal(session.bot, body);
     if (refusal) session.nack(frame, refusal);
@@ -217,7 +222,7 @@ export class Connection implements Stream {
 
   async #effect(frame: BotFrame): Promise<Refusal | undefined> {
     if (frame.body?.$case !== 'goodbye') return this.#ports.reports.take(this.#session, frame);
-    this.#session.logger.info({ reason: frame.body.value.reason }, 'bot leaves');
+    this.#session.logger.debug({ reason: frame.body.value.reason }, 'the bot says goodbye');
     this.#input({ type: 'goodbye' });
     return undefined;
   }

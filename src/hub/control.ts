@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Database } from '../database/port.ts';
+import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import type { Recall } from './cancel.ts';
 import { notifyDebounceMs } from './limits.ts';
 
@@ -56,7 +57,9 @@ export async function startControl({
   let debounce: NodeJS.Timeout | undefined;
   const tell = (told: Note) => {
     database.notify(channel, JSON.stringify(told)).catch((error: unknown) => {
-      logger.debug({ err: error, note: told }, 'a note to the other hubs is lost');
+      const about = 'botId' in told && { [ATTR_BOT_ID]: told.botId };
+      const task = 'taskId' in told && { [ATTR_TASK_ID]: told.taskId, [ATTR_FENCE]: told.fence };
+      logger.debug({ err: error, note: told.type, ...about, ...task }, 'a note to the other hubs is lost');
     });
   };
   const hear = (payload: string) => {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import type { Database } from '../database/port.ts';
-import { ATTR_BOT_ID } from '../telemetry/attributes.ts';
 import { Batch } from './batch.ts';
 import { detachBots } from './bot-store.ts';
 import type { Ledger } from './ledger.ts';
 import type { LiveBot } from './live-bot.ts';
+import { aboutSession } from './session-log.ts';
 
 /** Sessions that lose their stream in one statement: all of a hub's, when it drains. */
 const maxDetached = 1_000;
@@ -43,7 +43,7 @@ export function detacher({ database, ledger, logger }: { database: Database; led
     try {
       await Promise.all([sessions.add({ botId, epoch, graceMs }), ...tasks]);
     } catch (error) {
-      logger.warn({ err: error, [ATTR_BOT_ID]: botId }, 'a session could not be ended in the table; it expires');
+      logger.warn({ err: error, ...aboutSession(bot) }, 'a session could not be ended in the table; it expires');
     }
   };
 }

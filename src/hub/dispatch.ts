@@ -95,9 +95,9 @@ export class Dispatch {
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
         if (!bot || !candidate || !canTake(candidate, task) || !left.delete(task)) {
-          logger.error(
-            taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' }),
-            'a bot was chosen that cannot take the task',
+          const about = taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' });
+          context.with(contextOf(task.traceparent), () =>
+            logger.error(about, 'a bot was chosen that cannot take the task'),
           );
           return [];
         }
@@ -194,7 +194,7 @@ export class Dispatch {
         traceparentOf(active),
       );
     span.end();
-    context.with(active, () => logger.debug(attributes, `offer ${schema.kind}`));
+    context.with(active, () => logger.debug({ ...attributes, kind: schema.kind }, 'task offered'));
     if (isSent) {
       // Only of the first offer is it told how long the task has waited.
       if (fence === 1) metrics.dispatched(Date.now() - createdAt.getTime());
@@ -203,7 +203,9 @@ export class Dispatch {
     }
     // The bot left between the decision and now. When this fails too, the offer expires.
     ledger.apply(taskId, { type: 'detached', fence }, task.traceparent).catch((error: unknown) => {
-      logger.warn({ err: error, ...attributes }, 'an offer that could not be sent was not withdrawn');
+      context.with(active, () =>
+        logger.warn({ err: error, ...attributes }, 'an offer that could not be sent was not withdrawn'),
+      );
     });
   }
 }

@@ -10,6 +10,7 @@ import { pause } from '../kit/backoff.ts';
 import type { Role, RoleContext } from '../role/role.ts';
 import { toStatus } from '../rpc/errors.ts';
 import { implement, type RpcServer, startServer } from '../rpc/server.ts';
+import { ATTR_HUB_ID } from '../telemetry/attributes.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
 import { type Assign, nearestWilling } from './assign.ts';
@@ -63,7 +64,7 @@ export async function startHub(
   const counts = new Counts();
   const intake = new Intake(limits, counts);
   const { tracer } = telemetry;
-  const logger = telemetry.logger.child({ hub: hubId });
+  const logger = telemetry.logger.child({ [ATTR_HUB_ID]: hubId });
   await database.migrate(schema, migrationsOf(schema));
   await seedBuiltIn(database);
   await broker.declare(mallTopology);
@@ -80,7 +81,7 @@ export async function startHub(
   };
   const onSuperseded = (botId: string, epoch: number) => roster.supersede(botId, epoch);
   const policyOf = policiesOf(policies);
-  const ledger = new Ledger({ database, outbox, times, policyOf, metrics, onQueued, onSuperseded });
+  const ledger = new Ledger({ database, outbox, times, policyOf, roster, metrics, logger, onQueued, onSuperseded });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Broker, Delivery, Subscription } from '../broker/port.ts';
 import { hubTasks } from '../contract/topology.ts';
 import { backoffMs, pause } from '../kit/backoff.ts';
-import { ATTR_TASK_ID, processing } from '../telemetry/attributes.ts';
+import { ATTR_TASK_ID, aboutMessage, processing } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import type { CancelTask } from './cancel.ts';
@@ -55,7 +55,8 @@ export async function startIngest({
       span.setAttribute(ATTR_TASK_ID, taskId);
       if (phase.state === 'POISON') {
         span.setAttribute(ATTR_ERROR_TYPE, 'POISON').setStatus({ code: SpanStatusCode.ERROR, message: phase.reason });
-        logger.error({ message: message.id, reason: phase.reason }, 'task refused');
+        const about = { ...aboutMessage(message), [ATTR_TASK_ID]: taskId, message: message.id };
+        logger.error({ ...about, reason: phase.reason }, 'task refused');
       }
       // Alone after the first time: whatever is wrong with this one must not hold up its neighbours.
       const store = (attempt: number) => (attempt === 1 ? batch.add(asked) : stores([asked]));
@@ -90,7 +91,9 @@ export async function startIngest({
       } catch (error) {
         const waitMs = backoffMs(retryBackoff, attempt, Math.random());
         span.recordException(error as Error);
-        logger.warn({ err: error, retryInMs: waitMs }, 'a command is not stored; tried again');
+        const { message } = delivery;
+        const about = { ...aboutMessage(message), message: message.id, name: message.name };
+        logger.warn({ ...about, err: error, attempt, retryInMs: waitMs }, 'a command is not stored; tried again');
         await pause(waitMs, stopping.signal);
       }
     }

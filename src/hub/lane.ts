@@ -9,7 +9,10 @@ export interface LaneOptions<T> {
   readonly onFailure: (error: MallError) => void;
   /** An item is handled, and waits no more. */
   readonly onHandled: (item: T) => void;
-  readonly logger: Logger;
+  /** Asked when there is something to say: a stream learns whose it is. */
+  readonly logger: () => Logger;
+  /** What an item is about, in fields. */
+  readonly describe: (item: T) => object;
 }
 
 /**
@@ -58,13 +61,14 @@ export class Lane<T> {
         await this.#options.handle(item);
         return !this.#closing.signal.aborted;
       } catch (error) {
+        const { logger, describe } = this.#options;
         if (!isPassing(error)) {
-          this.#options.logger.error({ err: error }, 'a frame could not be handled');
+          logger().error({ err: error, ...describe(item) }, 'a frame could not be handled');
           this.#options.onFailure(MallError.from(error));
           return false;
         }
         const retryInMs = backoffMs(retryBackoff, attempt, Math.random());
-        this.#options.logger.warn({ err: error, attempt, retryInMs }, 'a frame waits; tried again');
+        logger().warn({ err: error, ...describe(item), attempt, retryInMs }, 'a frame waits; tried again');
         await pause(retryInMs, this.#closing.signal);
       }
     }

@@ -1,10 +1,8 @@
-import { context } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { unavailable } from '../contract/errors.ts';
 import type { Database } from '../database/port.ts';
 import { Loop } from '../kit/loop.ts';
-import { ATTR_TASK_ID } from '../telemetry/attributes.ts';
-import { contextOf } from '../telemetry/propagation.ts';
+import { ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { renewSessions } from './bot-store.ts';
 import { sendRecall } from './cancel.ts';
 import type { HubMetrics } from './hub-metrics.ts';
@@ -14,8 +12,8 @@ import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts
 import type { Held, LiveBot } from './live-bot.ts';
 import { nackOf, type Refusal } from './refusal.ts';
 import type { Roster, Seat } from './roster.ts';
+import { aboutSession } from './session-log.ts';
 import { misfit } from './task.ts';
-import { taskAttributes } from './task-attributes.ts';
 import type { Task } from './task-phase.ts';
 import { findTask, isUntold, type Renewal, type Renewed, renewLeases } from './task-store.ts';
 import { durationOf } from './welcome.ts';
@@ -104,7 +102,7 @@ export class Leases {
     // Also between two statements this process may have been stopped.
     this.#noteStall();
     const ended = performance.now() < this.#judgeFromMs ? 0 : await this.#expire();
-    const overdue = await this.#endOverdue();
+    const overdue = (await this.#ports.ledger.endOverdue()).length;
     this.#workedAtMs = performance.now();
     return ended === maxTasksPerTransaction || overdue === maxTasksPerTransaction;
   }
@@ -178,16 +176,12 @@ export class Leases {
 
   /** How many offers and leases have ended. */
   async #expire(): Promise<number> {
-    const { ledger, roster, times, logger } = this.#ports;
+    const { ledger, roster, times } = this.#ports;
     const ended = await ledger.expire();
     for (const { before, decision } of ended) {
       if (!('heldUntil' in before.phase)) continue;
       const { botId, state } = before.phase;
       const seat = roster.find(botId);
-      const about = taskAttributes(before, { botId, sessionId: seat?.bot.sessionId ?? '' });
-      context.with(contextOf(before.traceparent), () =>
-        logger.info({ ...about, was: state, is: decision.task.phase.state }, 'offer or lease ran out'),
-      );
       if (state === 'OFFERED') {
         seat?.bot.drop(before.taskId, before.fence);
         seat?.bot.shun(before.taskId, performance.now() + times.declinePauseMs);
@@ -198,22 +192,10 @@ export class Leases {
     return ended.length;
   }
 
-  /** How many queued tasks have ended because their deadline has passed. */
-  async #endOverdue(): Promise<number> {
-    const ended = await this.#ports.ledger.endOverdue();
-    for (const { before } of ended) {
-      context.with(contextOf(before.traceparent), () =>
-        this.#ports.logger.warn(
-          { [ATTR_TASK_ID]: before.taskId, deadline: before.deadline },
-          'nobody took the task in time',
-        ),
-      );
-    }
-    return ended.length;
-  }
-
   #lose(seat: Seat, taskId: string, fence: number, reason: string): void {
     if (!seat.bot.drop(taskId, fence)) return;
+    const about = { ...aboutSession(seat.bot), [ATTR_TASK_ID]: taskId, [ATTR_FENCE]: fence };
+    this.#ports.logger.info({ ...about, reason }, 'the bot is told that it has lost a task');
     const message = `task_id ${taskId} is no longer yours: ${reason}; stop`;
     seat.send(nackOf(0, { reason: 'STALE_FENCE', message }, { taskId, fence }), '');
   }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Outbox } from '../database/outbox.ts';
 import type { Database, Orm, Transaction } from '../database/port.ts';
 import { parseTraceparent } from '../telemetry/propagation.ts';
@@ -8,8 +9,10 @@ import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
 import { lockOverdue, lockQueued, type Takers } from './queue-store.ts';
+import type { Roster } from './roster.ts';
 import { decideTask, type TaskInput } from './task.ts';
 import type { Decision } from './task-ends.ts';
+import { logTask } from './task-log.ts';
 import type { Task } from './task-phase.ts';
 import { insertTasks, lockExpired, lockTasks, saveTasks } from './task-store.ts';
 
@@ -26,7 +29,9 @@ export interface LedgerPorts {
   readonly outbox: Outbox;
   readonly times: HubTimes;
   readonly policyOf: PolicyOf;
+  readonly roster: Pick<Roster, 'findAny'>;
   readonly metrics: HubMetrics;
+  readonly logger: Logger;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
   /** The bot has a newer stream than the one of this hub. */
@@ -157,7 +162,12 @@ export class Ledger {
   decide(tx: Transaction, task: Task | undefined, input: TaskInput, now: Date): Decision {
     const { metrics } = this.#ports;
     const decision = this.#judge(task, input, now);
-    if (task && decision.verdict === 'changed') tx.afterCommit(() => metrics.changed(task, input.type, decision.task));
+    if (task && decision.verdict === 'changed') {
+      tx.afterCommit(() => {
+        metrics.changed(task, input.type, decision.task);
+        logTask(this.#ports, task, input, decision.task);
+      });
+    }
     return decision;
   }
 

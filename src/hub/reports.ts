@@ -200,7 +200,7 @@ export class Reports {
           const { task } = decision;
           const about = { ...taskAttributes(task, bot), ...attributes };
           span.updateName(`${step} ${task.schema.kind}`).setAttributes(about);
-          logger.debug({ ...about, state: task.phase.state }, `${step} ${task.schema.kind}`);
+          logger.debug({ ...about, kind: task.schema.kind, step, state: task.phase.state }, 'report taken');
         }
         return decision;
       });

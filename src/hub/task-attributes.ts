@@ -1,5 +1,13 @@
 import type { Attributes } from '@opentelemetry/api';
-import { ATTR_BOT_ID, ATTR_CORRELATION_ID, ATTR_FENCE, ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import {
+  ATTR_ATTEMPT,
+  ATTR_BOT_ID,
+  ATTR_CORRELATION_ID,
+  ATTR_FENCE,
+  ATTR_ORDER_ID,
+  ATTR_SESSION_ID,
+  ATTR_TASK_ID,
+} from '../telemetry/attributes.ts';
 import type { Task } from './task-phase.ts';
 
 /** On every span and log line about a task that a bot of this hub has or is to have. */
@@ -12,6 +20,6 @@ export const taskAttributes = (
   [ATTR_FENCE]: fence,
   [ATTR_ORDER_ID]: orderId,
   [ATTR_CORRELATION_ID]: correlationId,
-  'mallbots.session_id': sessionId,
-  'mallbots.attempt': attempt,
+  ...(sessionId && { [ATTR_SESSION_ID]: sessionId }),
+  [ATTR_ATTEMPT]: attempt,
 });

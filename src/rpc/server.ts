@@ -11,11 +11,11 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { ATTR_ERROR_TYPE, ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
+import { ATTR_ERROR_TYPE, ATTR_RPC_METHOD, ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
 import { type Code, MallError } from '../contract/errors.ts';
 import { withDeadline } from '../kit/deadline.ts';
-import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
+import { ATTR_REASON, aboutRequest, calling, orderAttributes } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
@@ -97,7 +97,10 @@ function serve(
       } catch (thrown) {
         const error = MallError.from(thrown);
         if (error.code === 'INTERNAL') {
-          logger.error({ err: error.cause ?? error, 'rpc.method': name }, 'call failed');
+          logger.error(
+            { err: error.cause ?? error, [ATTR_RPC_METHOD]: name, ...aboutRequest(call.request) },
+            'call failed',
+          );
           span.recordException((error.cause as Error) ?? error);
         }
         span.setAttributes({ [ATTR_RPC_STATUS_CODE]: error.code, [ATTR_REASON]: error.detail.reason });

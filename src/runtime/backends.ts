@@ -116,7 +116,7 @@ async function reach<T>(
           { cause: error },
         );
       }
-      logger.warn({ reason }, `${what} does not answer yet`);
+      logger.warn({ server: what, reason }, 'a server does not answer yet');
       await pause(backoffMs(startBackoff, failures, Math.random()), signal);
     }
   }

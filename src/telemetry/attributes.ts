@@ -20,6 +20,11 @@ export const ATTR_CORRELATION_ID = 'mallbots.correlation_id';
 export const ATTR_BOT_ID = 'mallbots.bot_id';
 export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
+export const ATTR_ATTEMPT = 'mallbots.attempt';
+/** A bot's logical connection, and which of its streams: the epoch grows by one with each. */
+export const ATTR_SESSION_ID = 'mallbots.session_id';
+export const ATTR_EPOCH = 'mallbots.epoch';
+export const ATTR_HUB_ID = 'mallbots.hub_id';
 /** True on a request about an order whose trace could not be found out just then: it stands in a trace of its own, unlinked. */
 export const ATTR_ORDER_TRACE_UNKNOWN = 'mallbots.order_trace_unknown';
 /** Of the request that a server span serves: messages that it leads to have it as their causation id. */
@@ -116,4 +121,14 @@ export function orderAttributes(message: unknown): Attributes {
   return typeof orderId === 'string' && orderId !== ''
     ? { [ATTR_ORDER_ID]: orderId, [ATTR_CORRELATION_ID]: orderId }
     : {};
+}
+
+/** The order, task and bot that a request names, for log lines. */
+export function aboutRequest(request: unknown): Attributes {
+  const { taskId, botId } = (request ?? {}) as { taskId?: unknown; botId?: unknown };
+  return {
+    ...orderAttributes(request),
+    ...(typeof taskId === 'string' && taskId !== '' && { [ATTR_TASK_ID]: taskId }),
+    ...(typeof botId === 'string' && botId !== '' && { [ATTR_BOT_ID]: botId }),
+  };
 }

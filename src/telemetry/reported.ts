@@ -21,8 +21,9 @@ export function reported<T>(
     export(batch, done) {
       exporter.export(batch, (result) => {
         const failed = result.code === ExportResultCode.FAILED;
-        if (failed && !isFailing) logger.warn({ where, reason: rootMessage(result.error) }, `${what} get lost`);
-        if (!failed && isFailing) logger.warn({ where }, `${what} arrive again`);
+        if (failed && !isFailing)
+          logger.warn({ signal: what, where, reason: rootMessage(result.error) }, 'telemetry gets lost');
+        if (!failed && isFailing) logger.warn({ signal: what, where }, 'telemetry arrives again');
         isFailing = failed;
         done(result);
       });

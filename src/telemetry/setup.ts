@@ -73,7 +73,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     async shutdown() {
       const giveUp = new Promise<void>((resolve) => setTimeout(resolve, shutdownTimeoutMs).unref());
       const lost = (what: string) => (error: unknown) =>
-        logger.warn({ err: error }, `the last ${what} could not be exported`);
+        logger.warn({ err: error, signal: what }, 'the last of a signal could not be exported');
       const exported = [provider.shutdown().catch(lost('spans')), metrics.shutdown().catch(lost('metrics'))];
       await Promise.race([Promise.all(exported), giveUp]);
     },

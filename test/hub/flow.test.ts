@@ -194,7 +194,8 @@ describe('a lane', () => {
       },
       onFailure: (error) => finished.reject(error),
       onHandled: () => undefined,
-      logger: silentLogger,
+      logger: () => silentLogger,
+      describe: () => ({}),
     });
     lane.push('first');
     lane.push('second');
@@ -208,7 +209,8 @@ describe('a lane', () => {
       handle: () => Promise.reject(new TypeError('a bug')),
       onFailure: (error) => failure.resolve(error.code),
       onHandled: () => undefined,
-      logger: silentLogger,
+      logger: () => silentLogger,
+      describe: () => ({}),
     });
     lane.push(1);
     expect(await failure.promise).toBe('INTERNAL');

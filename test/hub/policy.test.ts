@@ -62,7 +62,9 @@ const history = (orderId: string) => fleet.said(orderId).map(({ name, task }) =>
 const endsOf = (taskId: string) =>
   fleet.telemetry
     .logs()
-    .filter((line) => line.msg === 'offer or lease ran out' && line['mallbots.task_id'] === taskId)
+    .filter(
+      (line) => ['task lost', 'task is suspect'].includes(line.msg as string) && line['mallbots.task_id'] === taskId,
+    )
     .map(({ was, is, time }) => ({ was, is, atMs: Date.parse(time as string) }));
 
 describe('a kind whose bots stop when they are cut off', () => {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readModules, root } from './modules.ts';
@@ -46,6 +46,15 @@ describe('files', () => {
     const long = written.filter(({ path, lines }) => !path.startsWith('test/') && lines > maxLines);
     expect(long.map(({ path }) => path).filter((path) => !Object.hasOwn(longer, path))).toEqual([]);
     expect(Object.keys(longer).filter((path) => !long.some((module) => module.path === path))).toEqual([]);
+  });
+
+  it('log one fixed line for one thing, and say in fields what it is about', () => {
+    const prose =
+      /[lL]ogger(?:\(\))?\s*(?:\.(?:fatal|error|warn|info|debug|trace)|\[[^\]]+\])\((?:(?!\);)[\s\S])*?`[^`]*\$\{/;
+    const told = (path: string) => prose.test(readFileSync(join(root, path), 'utf8'));
+    const program = written.filter(({ path }) => !path.startsWith('test/'));
+    expect(program.map(({ path }) => path).filter(told)).toEqual([]);
+    expect(prose.test(['this.#logger.warn({ err: error }, `channel for $', '{name} failed`);'].join(''))).toBe(true);
   });
 
   it('export names, never a default, but where a tool asks for one', () => {

@@ -31,8 +31,8 @@ test('says once that traces get lost and why, and once that they arrive again', 
 
   expect(heard).toEqual([0, 1, 1, 0, 0]);
   expect(lines).toMatchObject([
-    { msg: 'traces get lost', where: 'http://collector:4318', reason: 'connect ECONNREFUSED' },
-    { msg: 'traces arrive again' },
+    { msg: 'telemetry gets lost', signal: 'traces', where: 'http://collector:4318', reason: 'connect ECONNREFUSED' },
+    { msg: 'telemetry arrives again', signal: 'traces' },
   ]);
 });
 
@@ -42,5 +42,7 @@ test('says where a trace file cannot be written, even where making a directory n
 
   reported(new FileExporter(file, JsonTraceSerializer), 'traces', file, logger).export([], () => undefined);
 
-  expect(lines).toMatchObject([{ msg: 'traces get lost', where: file, reason: expect.stringContaining('ENOENT') }]);
+  expect(lines).toMatchObject([
+    { msg: 'telemetry gets lost', signal: 'traces', where: file, reason: expect.stringContaining('ENOENT') },
+  ]);
 });

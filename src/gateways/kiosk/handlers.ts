@@ -26,7 +26,8 @@ export function kioskHandlers(logger: Logger, onTimeline: (orderId: string) => v
 function catalogueHandlers(logger: Logger): { readonly [N in CatalogueEvent]: Handler<N> } {
   // A kiosk that joins a mall late has not heard of the products from before: their changes are not worth parking.
   const warnOfUnknown = (known: boolean, event: { name: string; body: { productId: string } }) => {
-    if (!known) logger.warn({ productId: event.body.productId }, `${event.name} of a product that was never added`);
+    if (!known)
+      logger.warn({ event: event.name, productId: event.body.productId }, 'news of a product that was never added');
   };
   return {
     async 'stores.participation_changed'({ body: { storeId, name, participating, version } }, { orm }) {

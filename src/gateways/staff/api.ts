@@ -47,7 +47,10 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
     } catch (thrown) {
       const error = MallError.from(thrown);
       if (error.code !== 'NOT_FOUND')
-        logger.warn({ reason: error.detail.reason }, `${what} is left out: ${error.message}`);
+        logger.warn(
+          { part: what, reason: error.detail.reason, detail: error.message },
+          'a part of the order is left out',
+        );
       return undefined;
     }
   }

@@ -98,7 +98,7 @@ async function invoiceIfKnown({ payments, logger }: Parts, orderId: string): Pro
   } catch (thrown) {
     const error = MallError.from(thrown);
     if (error.code !== 'NOT_FOUND')
-      logger.warn({ reason: error.detail.reason }, `an order is shown without its invoice: ${error.message}`);
+      logger.warn({ reason: error.detail.reason, detail: error.message }, 'an order is shown without its invoice');
     return undefined;
   }
 }
