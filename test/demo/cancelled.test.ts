@@ -195,13 +195,15 @@ async function openEmbedded(): Promise<TestMall> {
     .toBe(productCount(mall));
   return {
     ...{ config, mall, kiosk },
-    crashPoints: ['all of it', 'all of it again'].map((name) => [
-      name,
-      async () => {
-        await program!.kill('SIGKILL');
-        await open();
-      },
-    ]),
+    crashPoints: [
+      [
+        'all of it',
+        async () => {
+          await program!.kill('SIGKILL');
+          await open();
+        },
+      ],
+    ],
     // Its roles come to rest in this process, which may look at their tables then.
     async atRest() {
       await program!.kill('SIGTERM');
