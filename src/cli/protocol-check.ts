@@ -100,15 +100,15 @@ const write: Readonly<Record<Format, (result: CheckResult) => void>> = {
 
 function writeText({ compatible, kind, against, violations, omitted }: CheckResult): void {
   for (const violation of violations) writeViolation(violation);
-  const beside = against.length > 0 ? `beside ${against.join(', ')}` : 'as the first revision';
+  const beside = against.length > 0 ? ` beside ${against.join(', ')}` : ', and there is no other to hold it against';
   if (compatible) {
-    writeLine(`${coloured('green', 'compatible')}: it may be a revision of ${kind} ${beside}`);
+    writeLine(`${coloured('green', 'compatible')}: it may be a revision of ${kind}${beside}`);
     return;
   }
   const count = violations.length + omitted;
   const more = omitted > 0 ? `, of which the first ${violations.length} are above` : '';
   writeLine(
-    `${coloured('red', 'incompatible')}: ${count} ${count === 1 ? 'thing keeps' : 'things keep'} it from being a revision of ${kind} ${beside}${more}`,
+    `${coloured('red', 'incompatible')}: ${count} ${count === 1 ? 'thing keeps' : 'things keep'} it from being a revision of ${kind}${beside}${more}`,
   );
 }
 

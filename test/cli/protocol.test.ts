@@ -113,7 +113,7 @@ describe('mallbots protocol check', () => {
     const { code, stdout } = await protocol('check', at('inspect'), '--kind', 'inspect');
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: 'compatible: it may be a revision of inspect as the first revision',
+      stdout: 'compatible: it may be a revision of inspect, and there is no other to hold it against',
     });
   });
 

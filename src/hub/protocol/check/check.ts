@@ -31,13 +31,14 @@ export async function checkRevision(
 ): Promise<CheckResult> {
   const roots = rootsOf(kind);
   const language = readLanguage(candidate);
-  const older = unretired.map(readLanguage);
-  const strict = [
-    ...checkByItself(language, roots).map((finding) => ({ finding })),
-    ...older.flatMap((revision) =>
-      checkBetween(revision, language).map((finding) => ({ finding, against: revision.label })),
-    ),
-  ];
+  const strict: Found[] = checkByItself(language, roots).map((finding) => ({ finding }));
+  const older: Language[] = [];
+  for (const revision of unretired) {
+    await breathe();
+    const read = readLanguage(revision);
+    older.push(read);
+    strict.push(...checkBetween(read, language).map((finding) => ({ finding, against: revision.label })));
+  }
   const fromBuf = confirm(strict, await wireJson(candidate, unretired, strict));
   // A payload that does not survive what is refused anyway says nothing new.
   const isRefused = strict.length + fromBuf.length > 0;
@@ -52,11 +53,13 @@ export async function checkRevision(
   };
 }
 
-/** A revision takes some 10 ms: a hub that checks goes on with its streams in between. */
+/** A revision takes some 10 ms to compare, and as long again for its payloads: a hub that checks goes on with its streams in between. */
+const breathe = () => setImmediate();
+
 async function payloadLosses(older: readonly Language[], candidate: Language, kind: string): Promise<Found[]> {
   const found: Found[] = [];
   for (const revision of older) {
-    await setImmediate();
+    await breathe();
     const findings = checkPayloads(revision, candidate, kind, rootsOf(kind));
     found.push(...findings.map((finding) => ({ finding, against: revision.label })));
   }

@@ -1,3 +1,4 @@
+import type { DescMessage } from '@bufbuild/protobuf';
 import { mulberry32 } from '../../../kit/mulberry32.ts';
 import { readCorpus } from '../corpus/corpus.ts';
 import type { Language } from './language.ts';
@@ -45,10 +46,15 @@ const readerOf = ({ registry }: Language, typeName: string): Reader | undefined 
   return message && { message, registry };
 };
 
-/** The same at every check: what was accepted once is accepted again. */
-function samples({ message }: Reader): Uint8Array[] {
+const drawn = new WeakMap<DescMessage, readonly Uint8Array[]>();
+
+/** The same at every check: what was accepted once is accepted again. A candidate's serve for every revision that it is held against. */
+function samples({ message }: Reader): readonly Uint8Array[] {
+  const known = drawn.get(message);
+  if (known) return known;
   const random = mulberry32(1);
-  return Array.from({ length: samplesPerMessage }, () =>
-    drawPayload(message, (choices) => Math.floor(random() * choices)),
-  );
+  const draw = (choices: number) => Math.floor(random() * choices);
+  const made = Array.from({ length: samplesPerMessage }, () => drawPayload(message, draw));
+  drawn.set(message, made);
+  return made;
 }

@@ -10,7 +10,7 @@ const maxDepth = 5;
 const maxElements = 3;
 
 /** Fields of a payload in all: messages that hold lists of each other would grow without an end. */
-const maxFields = 300;
+const maxFields = 120;
 
 /** The bytes of a message that says something, with some of its fields set and some not. */
 export const drawPayload = (message: DescMessage, draw: Draw): Uint8Array =>
