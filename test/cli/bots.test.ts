@@ -20,6 +20,7 @@ describe('mallbots bots', () => {
     ['--hub', '127.0.0.1:7001,127.0.0.1:70000', /give host:port/],
     ['--count', 'abc', /give a whole number from 1 to 10000/],
     ['--crash-rate', '2', /give a number from 0 to 1/],
+    ['--reject-revision', 'shop', /give a kind and number such as shop@2, or a digest/],
   ])('refuses %s %s with status 2', async (option, value, remedy) => {
     const { code, stderr } = await bots(option, value).ended;
 
