@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import { defaultMaxFileBytes } from './telemetry/file-exporter.ts';
 import { logLevels } from './telemetry/logger.ts';
+import { samplerNames } from './telemetry/sampling.ts';
 
 /** Every role that listens, and its port. */
 export const ports = {
@@ -42,6 +44,9 @@ const variables = {
   dataDirectory: 'MALLBOTS_DATA',
   otlpEndpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
   traceFile: 'MALLBOTS_TRACE_FILE',
+  traceFileMaxBytes: 'MALLBOTS_TRACE_FILE_MAX_BYTES',
+  sampler: 'OTEL_TRACES_SAMPLER',
+  samplerRatio: 'OTEL_TRACES_SAMPLER_ARG',
   metricsFile: 'MALLBOTS_METRICS_FILE',
   metricIntervalMs: 'OTEL_METRIC_EXPORT_INTERVAL',
   jaegerUrl: 'JAEGER_URL',
@@ -99,7 +104,17 @@ const schema = z.object({
     .default(''),
   /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
   traceFile: z.string().optional(),
-  /** The same for metrics. */
+  /** Of that file and its older part, which is dropped. */
+  traceFileMaxBytes: whole(1_048_576, 1_099_511_627_776, 'bytes').default(defaultMaxFileBytes),
+  /** Which traces are exported whole; what has failed always is. */
+  sampler: z.enum(samplerNames, `give one of ${samplerNames.join(', ')}`).default('parentbased_always_on'),
+  /** For the samplers that take a share of the traces. */
+  samplerRatio: z.coerce
+    .number('give a share from 0 to 1')
+    .min(0, 'give a share from 0 to 1')
+    .max(1, 'give a share from 0 to 1')
+    .default(1),
+  /** As `traceFile`, for metrics. */
   metricsFile: z.string().optional(),
   /** Shorter than 100 ms, collecting would cost more than what is measured. */
   metricIntervalMs: whole(100, 3_600_000, 'milliseconds').optional(),

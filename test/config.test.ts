@@ -31,6 +31,7 @@ describe('the configuration', () => {
     const named = { MALLBOTS_TRACE_FILE: 'here.jsonl', MALLBOTS_METRICS_FILE: 'there.jsonl' };
 
     expect(readConfig(endpoint)).toMatchObject({ traceFile: '', metricsFile: '' });
+    expect(readConfig({ MALLBOTS_TRACE_FILE_MAX_BYTES: '1048576' }).traceFileMaxBytes).toBe(1_048_576);
     expect(readConfig({ ...endpoint, ...named })).toMatchObject({
       traceFile: 'here.jsonl',
       metricsFile: 'there.jsonl',

@@ -3,8 +3,8 @@ import {
   ATTR_MESSAGING_MESSAGE_ID,
   ATTR_MESSAGING_OPERATION_TYPE,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
-import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans } from '../telemetry/recorded-span.ts';
+import { ATTR_CORRELATION_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
+import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans, taskOf } from '../telemetry/recorded-span.ts';
 
 export interface SpanFact {
   readonly traceId: string;
@@ -15,7 +15,12 @@ export interface SpanFact {
   readonly service: string;
   /** Empty where the span is about no order. */
   readonly orderId: string;
+  /** Empty where the span says none. */
+  readonly correlationId: string;
+  /** Empty where the span is about no task. */
+  readonly taskId: string;
   readonly linkedTraceIds: readonly string[];
+  readonly linkedSpanIds: readonly string[];
   /** A request about an order that could not be told which trace the order is in. */
   readonly traceUnknown: boolean;
   /** `send` or `process`, and of which message; empty where the span is of none. */
@@ -46,7 +51,10 @@ const factOf = (span: RecordedSpan): SpanFact => ({
   name: span.name,
   service: span.service,
   orderId: orderOf(span),
+  correlationId: String(span.attributes[ATTR_CORRELATION_ID] ?? ''),
+  taskId: taskOf(span),
   linkedTraceIds: span.links.map((link) => link.traceId),
+  linkedSpanIds: span.links.map((link) => link.spanId),
   traceUnknown: span.attributes[ATTR_ORDER_TRACE_UNKNOWN] === true,
   operation: String(span.attributes[ATTR_MESSAGING_OPERATION_TYPE] ?? ''),
   messageId: String(span.attributes[ATTR_MESSAGING_MESSAGE_ID] ?? ''),

@@ -5,7 +5,7 @@ import type { Message } from '../contract/message.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
-import { aboutMessage, processing } from '../telemetry/attributes.ts';
+import { ATTR_OUTCOME, aboutMessage, processing } from '../telemetry/attributes.ts';
 import { markFailed } from '../telemetry/failure.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Broker, Delivery } from './port.ts';
@@ -45,8 +45,6 @@ const defaultRetry: BackoffPolicy = { firstMs: 100, maxMs: 5_000, factor: 3 };
 export const maxAttempts = 5;
 /** Beyond every statement's own deadline, so that this one only ends what is truly stuck. */
 const defaultAttemptDeadlineMs = 30_000;
-
-export const ATTR_OUTCOME = 'mallbots.outcome';
 
 /**
  * Consumes a queue into an inbox: keys side by side, messages of one key in order, each acknowledged when its effect is

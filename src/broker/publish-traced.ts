@@ -24,11 +24,23 @@ export function publishTraced(
 ): Promise<void> {
   const parent = parseTraceparent(message.traceparent);
   const to = addressOf(message.name);
-  if (parent && !(parent.traceFlags & TraceFlags.SAMPLED)) return broker.publish(to, message);
-  const { name, attributes } = sending(message, botId);
-  if (attempt > 1) attributes['mallbots.attempt'] = attempt;
-  const above = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-  const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, above);
+  const begin = (startTime?: number) => {
+    const { name, attributes } = sending(message, botId);
+    if (attempt > 1) attributes['mallbots.attempt'] = attempt;
+    const above = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
+    return tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes, startTime }, above);
+  };
+  if (parent && !(parent.traceFlags & TraceFlags.SAMPLED)) {
+    const startedAt = Date.now();
+    return broker.publish(to, message).catch((error: unknown) => {
+      // Failures are kept: only then is there a span.
+      const span = begin(startedAt);
+      fail(span, error);
+      span.end();
+      throw error;
+    });
+  }
+  const span = begin();
   return broker.publish(to, { ...message, traceparent: formatTraceparent(span.spanContext()) }).then(
     () => span.end(),
     (error: unknown) => {

@@ -1,4 +1,5 @@
 import { ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
+import { isAnswer } from '../telemetry/failure.ts';
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
 
 export interface TraceNode {
@@ -32,10 +33,8 @@ export function treeOf(spans: readonly RecordedSpan[]): TraceNode {
   return nodeOf(root);
 }
 
-/** Refusals that a caller records as its error, by the RPC conventions: an answer, and nobody's failure. */
-const answers = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION', 'ABORTED']);
 export const hasFailed = ({ failed, attributes }: RecordedSpan): boolean =>
-  failed && !answers.has(String(attributes[ATTR_RPC_STATUS_CODE] ?? ''));
+  failed && !isAnswer(String(attributes[ATTR_RPC_STATUS_CODE] ?? ''));
 
 /** A request that only looks: it runs beside what happens to the order, some for as long as that takes. */
 export const isLook = ({ kind, name }: RecordedSpan): boolean => kind === 'server' && name.startsWith('GET ');

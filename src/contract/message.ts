@@ -36,6 +36,8 @@ export interface Draft<N extends MessageName = MessageName> {
   readonly key: string;
   readonly correlationId: string;
   readonly task?: TaskMark | undefined;
+  /** Begins a trace of its own with a span of this name, linked with its sender's: what runs on its own from then on. Empty: it belongs to its sender's. */
+  readonly startsTrace: string;
   readonly body: BodyOf<N>;
 }
 
@@ -44,9 +46,10 @@ export function draft<N extends MessageName>(
   name: N,
   key: string,
   body: BodyOf<N>,
-  more: { correlationId?: string; task?: TaskMark } = {},
+  more: { correlationId?: string; task?: TaskMark; startsTrace?: string } = {},
 ): Draft {
-  return { name, key, correlationId: more.correlationId ?? key, task: more.task, body } as unknown as Draft;
+  const { correlationId = key, task, startsTrace = '' } = more;
+  return { name, key, correlationId, task, startsTrace, body } as unknown as Draft;
 }
 
 /** A message with its body decoded: what handlers get. */

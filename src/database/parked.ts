@@ -1,8 +1,10 @@
-import { context } from '@opentelemetry/api';
+import { context, type Span, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import { and, asc, count, eq, sql } from 'drizzle-orm';
 import { notFound } from '../contract/errors.ts';
 import type { Message } from '../contract/message.ts';
-import { contextOf } from '../telemetry/propagation.ts';
+import { aboutMessage, processing } from '../telemetry/attributes.ts';
+import { fail } from '../telemetry/failure.ts';
+import { linkBothWays, noteIn } from '../telemetry/linked-trace.ts';
 import { type Handle, reasonOf, settle } from './inbox.ts';
 import { firstParked, type InboxTables, lockParked, type ParkedRow, raiseFence, setOutcome } from './inbox-rows.ts';
 import { fromRow } from './message-row.ts';
@@ -39,26 +41,51 @@ export interface Parked {
   drop(id: number): Promise<ParkedMessage>;
 }
 
-/** What staff do about messages that could not be handled. */
-export function createParked(o: { database: Database; tables: InboxTables; handle: Handle }): Parked {
-  const { database, tables, handle } = o;
+export interface ParkedOptions {
+  readonly database: Database;
+  readonly tables: InboxTables;
+  /** The queue that the messages came from. */
+  readonly queue: string;
+  readonly handle: Handle;
+  readonly tracer: Tracer;
+}
+
+/** What staff do about messages that could not be handled. It happens in a trace of its own, or in that of the request for it; the message's and this one are linked. */
+export function createParked({ database, tables, queue, handle, tracer }: ParkedOptions): Parked {
   const { parked } = tables;
 
   /** Settles the first message of the key in a transaction of its own; false when there was none. */
-  const settleFirst = (key: string, onFirst: (row: ParkedRow) => void): Promise<boolean> =>
-    database.transaction(async (tx) => {
-      await lockParked(tx.orm, tables, key);
-      const row = await firstParked(tx.orm, tables, key);
-      if (!row) return false;
-      onFirst(row);
-      const message = fromRow(row, row.source);
-      await tx.orm.delete(parked).where(eq(parked.id, row.id));
-      await setOutcome(tx.orm, tables, message.id, 'handled');
-      const fence = await raiseFence(tx.orm, tables, message);
-      // What follows from the message belongs to its trace and not to that of whoever asked for the retry.
-      await context.with(contextOf(message.traceparent), () => settle(tx, tables, message, fence, handle));
-      return true;
-    });
+  async function settleFirst(key: string, onFirst: (row: ParkedRow) => void): Promise<boolean> {
+    let span: Span | undefined;
+    try {
+      return await database.transaction(async (tx) => {
+        await lockParked(tx.orm, tables, key);
+        const row = await firstParked(tx.orm, tables, key);
+        if (!row) return false;
+        onFirst(row);
+        const message = fromRow(row, row.source);
+        // The transaction may be tried again: it is one retry of the message all the same.
+        span ??= retrying(message);
+        await tx.orm.delete(parked).where(eq(parked.id, row.id));
+        await setOutcome(tx.orm, tables, message.id, 'handled');
+        const fence = await raiseFence(tx.orm, tables, message);
+        await context.with(trace.setSpan(context.active(), span), () => settle(tx, tables, message, fence, handle));
+        return true;
+      });
+    } catch (error) {
+      if (span) fail(span, error);
+      throw error;
+    } finally {
+      span?.end();
+    }
+  }
+
+  function retrying(message: Message): Span {
+    const { name, attributes } = processing(message, queue);
+    const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes });
+    linkBothWays(tracer, span, message.traceparent, aboutMessage(message));
+    return span;
+  }
 
   return {
     list: ({ key, afterId = 0 } = {}) =>
@@ -94,15 +121,20 @@ export function createParked(o: { database: Database; tables: InboxTables; handl
       }
     },
 
-    drop: (id) =>
-      database.transaction(async ({ orm }) => {
+    async drop(id) {
+      const dropped = await database.transaction(async ({ orm }) => {
         const [wanted] = await orm.select({ key: parked.key }).from(parked).where(eq(parked.id, id));
         if (wanted) await lockParked(orm, tables, wanted.key);
         const [row] = await orm.delete(parked).where(eq(parked.id, id)).returning();
         if (!row) throw notFound('parked message', 'id', String(id), 'it may have been retried or dropped meanwhile');
         await setOutcome(orm, tables, row.messageId, 'dropped');
         return described(row);
-      }),
+      });
+      const { message } = dropped;
+      const by = trace.getActiveSpan()?.spanContext();
+      noteIn(tracer, message.traceparent, `drop ${message.name}`, by, aboutMessage(message));
+      return dropped;
+    },
   };
 }
 

@@ -29,6 +29,7 @@ import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
 import { countOpenTasks } from './list-store.ts';
+import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
 import { seedBuiltIn } from './protocol/built-in.ts';
@@ -70,10 +71,10 @@ export async function startHub(
   await broker.declare(mallTopology);
 
   const tables = { outbox: outboxTable, inbox };
-  const outbox = createOutbox({ tables, source });
+  const outbox = createOutbox({ tables, source, tracer });
   const relay = startRelay({ database, broker, tables, schema, outbox, tracer, logger });
   watchPlumbing(telemetry.meter, { database, tables: { outbox: outboxTable } });
-  const metrics = meteredHub(telemetry.meter);
+  const metrics = withLossesTraced(meteredHub(telemetry.meter), tracer);
   const roster = new Roster<BotSession>(limits.maxStreams);
   const onQueued = () => {
     dispatch.tasksQueued();

@@ -1,13 +1,11 @@
 import { ATTR_NETWORK_IO_DIRECTION } from '@opentelemetry/semantic-conventions/incubating';
-import { ATTR_REASON } from '../telemetry/attributes.ts';
+import { ATTR_OUTCOME, ATTR_REASON } from '../telemetry/attributes.ts';
 import type { Instrument } from '../telemetry/instrument.ts';
 
 /** Of a session, a task: the words of their state machines. */
 export const ATTR_STATE = 'mallbots.state';
 /** The case of a frame's body: `progress`, `lease` ... */
 export const ATTR_FRAME = 'mallbots.frame';
-/** How an offer, or a task, ended. */
-export const ATTR_OUTCOME = 'mallbots.outcome';
 
 /** Seconds; from what one turn of the event loop takes to what makes an operator look, each about twice the one before. */
 const latencySeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

@@ -4,11 +4,11 @@ import {
   NETWORK_IO_DIRECTION_VALUE_RECEIVE,
   NETWORK_IO_DIRECTION_VALUE_TRANSMIT,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { ATTR_REASON } from '../telemetry/attributes.ts';
+import { ATTR_OUTCOME, ATTR_REASON } from '../telemetry/attributes.ts';
 import { Count, histogram, type Instrument, observable, Tally, watchCounts } from '../telemetry/instrument.ts';
 import type { CountName } from './counts.ts';
 import type { Direction, HubMetrics } from './hub-metrics.ts';
-import { ATTR_FRAME, ATTR_OUTCOME, ATTR_STATE, hubInstruments } from './instruments.ts';
+import { ATTR_FRAME, ATTR_STATE, hubInstruments } from './instruments.ts';
 import { readTransition } from './transition.ts';
 
 const {

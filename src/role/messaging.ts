@@ -47,7 +47,7 @@ export async function startMessaging<S extends Subscriber>(
   await database.migrate(name, migrationsOf(name));
   await broker.declare(mallTopology);
 
-  const outbox = createOutbox({ tables, source: `/${name}` });
+  const outbox = createOutbox({ tables, source: `/${name}`, tracer: telemetry.tracer });
   const relay = startRelay({ database, broker, tables, schema: name, outbox, ...telemetry });
   watchPlumbing(telemetry.meter, { database, tables });
   const handlers = service.handlers as Partial<Record<MessageName, Handler<MessageName>>>;

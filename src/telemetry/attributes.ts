@@ -27,6 +27,10 @@ export const ATTR_EPOCH = 'mallbots.epoch';
 export const ATTR_HUB_ID = 'mallbots.hub_id';
 /** True on a request about an order whose trace could not be found out just then: it stands in a trace of its own, unlinked. */
 export const ATTR_ORDER_TRACE_UNKNOWN = 'mallbots.order_trace_unknown';
+/** True on a span of a trace that was not sampled: it is here because it failed or its message was parked, and the rest of its trace is not. */
+export const ATTR_KEPT = 'mallbots.kept';
+/** How the processing of a message, an offer or a task has ended. */
+export const ATTR_OUTCOME = 'mallbots.outcome';
 /** Of the request that a server span serves: messages that it leads to have it as their causation id. */
 export const ATTR_REQUEST_ID = 'mallbots.request_id';
 /** What a refusal says to programs: the `reason` of its MallError. */

@@ -2,6 +2,11 @@ import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating';
 import { MallError } from '../contract/errors.ts';
 
+/** Refusals that a caller records as its error, by the RPC conventions: an answer, and nobody's failure. */
+const answers = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION', 'ABORTED']);
+/** Whether `code`, a gRPC status, is such an answer. */
+export const isAnswer = (code: string): boolean => answers.has(code);
+
 /** The operation of this span has failed with `error`, which the span keeps as an event. */
 export function fail(span: Span, error: unknown): void {
   span.recordException(asError(error));

@@ -1,6 +1,7 @@
 import {
   type Context,
   context,
+  createContextKey,
   isSpanContextValid,
   ROOT_CONTEXT,
   type SpanContext,
@@ -43,8 +44,13 @@ export function formatTraceparent(spanContext: SpanContext | undefined): string 
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 
+const untraced = createContextKey('mallbots.untraced');
+/** Whether a context is of such, as far as this process knows. */
+export const isUntraced = (of: Context): boolean => of.getValue(untraced) === true;
+
 /** For what is asked several times a second and tells nobody anything: a parent that is not sampled, which keeps every role from recording it. */
 export function unsampled(): Context {
   const traceId = newId().replaceAll('-', '');
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId: traceId.slice(16), traceFlags: TraceFlags.NONE });
+  const spanContext = { traceId, spanId: traceId.slice(16), traceFlags: TraceFlags.NONE };
+  return trace.setSpanContext(ROOT_CONTEXT, spanContext).setValue(untraced, true);
 }

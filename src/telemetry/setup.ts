@@ -11,10 +11,12 @@ import {
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions/incubating';
 import type { Logger } from 'pino';
-import { FileExporter } from './file-exporter.ts';
+import { defaultMaxFileBytes, FileExporter } from './file-exporter.ts';
+import { KeptSpans } from './kept-spans.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics.ts';
 import { reported } from './reported.ts';
+import { createSampler, type SamplerName } from './sampling.ts';
 
 /** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */
 export interface Telemetry {
@@ -30,6 +32,11 @@ export interface TelemetryOptions extends MetricsOptions {
   readonly role: string;
   /** OTLP JSON lines; empty: none. */
   readonly traceFile: string;
+  /** Bytes of that file and its older part. */
+  readonly traceFileMaxBytes?: number;
+  readonly sampler?: SamplerName;
+  /** Share of the traces, for the samplers that take one. */
+  readonly samplerRatio?: number;
   readonly logLevel: LogLevel;
   readonly instanceId: string;
 }
@@ -56,14 +63,17 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   const metrics = createMetrics(options, 'mallbots', resource, logger);
   const provider = new TracerProvider({
     resource,
+    sampler: createSampler(options.sampler ?? 'parentbased_always_on', options.samplerRatio ?? 1),
     spanProcessors: exporters(options, logger).map(
       (exporter) =>
-        new BatchSpanProcessor({
-          exporter,
-          scheduledDelayMillis: exportDelayMs,
-          maxQueueSize: maxQueuedSpans,
-          maxExportBatchSize: maxExportBatch,
-        }),
+        new KeptSpans(
+          new BatchSpanProcessor({
+            exporter,
+            scheduledDelayMillis: exportDelayMs,
+            maxQueueSize: maxQueuedSpans,
+            maxExportBatchSize: maxExportBatch,
+          }),
+        ),
     ),
   });
   return {
@@ -83,10 +93,13 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 /** One for the process: context follows the asynchronous flow, whichever role's. */
 const contextManager = new AsyncLocalStorageContextManager().enable();
 
-function exporters({ otlpEndpoint, traceFile }: TelemetryOptions, logger: Logger): SpanExporter[] {
+function exporters(options: TelemetryOptions, logger: Logger): SpanExporter[] {
+  const { otlpEndpoint, traceFile, traceFileMaxBytes = defaultMaxFileBytes } = options;
   const url = `${otlpEndpoint.replace(/\/$/, '')}/v1/traces`;
   return [
     ...(otlpEndpoint ? [reported(new OTLPTraceExporter({ url }), 'traces', otlpEndpoint, logger)] : []),
-    ...(traceFile ? [reported(new FileExporter(traceFile, JsonTraceSerializer), 'traces', traceFile, logger)] : []),
+    ...(traceFile
+      ? [reported(new FileExporter(traceFile, JsonTraceSerializer, traceFileMaxBytes), 'traces', traceFile, logger)]
+      : []),
   ];
 }

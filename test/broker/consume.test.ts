@@ -3,11 +3,12 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ATTR_OUTCOME, type ConsumerOptions, startConsumer } from '../../src/broker/consume.ts';
+import { type ConsumerOptions, startConsumer } from '../../src/broker/consume.ts';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
 import { MallError } from '../../src/contract/errors.ts';
 import type { Message } from '../../src/contract/message.ts';
+import { ATTR_OUTCOME } from '../../src/telemetry/attributes.ts';
 import { Collector } from '../support/collector.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 import { MemoryInbox } from './memory-inbox.ts';

@@ -1,4 +1,4 @@
-import { trace } from '@opentelemetry/api';
+import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type Inbox, startConsumer } from '../../src/broker/consume.ts';
 import { createEmbeddedBroker } from '../../src/broker/embedded.ts';
@@ -9,6 +9,7 @@ import { effectsIn, leaveEffect, tables, withMall } from '../database/mall.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { describeWithRabbitMq } from '../support/services.ts';
 import { silentLogger } from '../support/silent-logger.ts';
+import { recordingTelemetry } from '../support/telemetry.ts';
 import { ids, message, numbered, testTopology, toOne } from './messages.ts';
 import { RabbitMqMall } from './rabbitmq-mall.ts';
 
@@ -30,6 +31,7 @@ const consume = (broker: Broker, inbox: Inbox) =>
 
 describe('consumer with an inbox in PostgreSQL', () => {
   test('parks poison and what follows it, and staff bring them back in order', async () => {
+    const telemetry = recordingTelemetry('test');
     const broker = createEmbeddedBroker({ logger: silentLogger });
     await broker.declare(testTopology);
     let broken = true;
@@ -42,18 +44,33 @@ describe('consumer with an inbox in PostgreSQL', () => {
       },
     };
     const consumer = await consume(broker, createInbox(parts));
-    const sent = [message('p1', { key: 'p' }), message('p2', { key: 'p' }), message('good', { key: 'g' })];
+    const traceparent = `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`;
+    const sent = [message('p1', { key: 'p', traceparent }), message('p2', { key: 'p' }), message('good', { key: 'g' })];
     await Promise.all(sent.map((each) => broker.publish(toOne, each)));
-    const parked = createParked(parts);
+    const parked = createParked({ ...parts, queue: 'orders.inbox', tracer: telemetry.tracer });
     const listed = await parked.list();
     expect(listed.map((each) => [each.message.id, each.attempts])).toEqual([
       ['p1', 5],
       ['p2', 0],
     ]);
     expect(await effectsIn(db.database)).toEqual(['good']);
+    expect(await parked.retry('p')).toMatchObject({ settled: 0, left: 2 });
     broken = false;
     expect(await parked.retry('p')).toMatchObject({ settled: 2, left: 0 });
     expect(await effectsIn(db.database)).toEqual(['good', 'p1', 'p2']);
+    // Each retry is a trace of its own, and the sender's and this one lead to each other.
+    const spans = telemetry.spans();
+    const retries = spans.filter(
+      ({ name, attributes }) => name.startsWith('process ') && attributes['messaging.message.id'] === 'p1',
+    );
+    expect(retries).toMatchObject([
+      { status: { code: SpanStatusCode.ERROR }, links: [{ context: { traceId: '1'.repeat(32) } }] },
+      { status: { code: SpanStatusCode.UNSET }, links: [{ context: { spanId: '2'.repeat(16) } }] },
+    ]);
+    const notes = spans.filter((span) => span.spanContext().traceId === '1'.repeat(32));
+    expect(notes.map(({ links: [link] }) => link!.context.spanId)).toEqual(
+      retries.map((retry) => retry.spanContext().spanId),
+    );
     await consumer.drain();
     await broker.close();
   });

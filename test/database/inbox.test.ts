@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Inbox } from '../../src/broker/consume.ts';
@@ -16,7 +17,10 @@ afterAll(() => mall[Symbol.asyncDispose]());
 
 function taking(handle: Handle): { inbox: Inbox; parked: Parked } {
   const options = { database: mall.database, tables, handle };
-  return { inbox: createInbox(options), parked: createParked(options) };
+  return {
+    inbox: createInbox(options),
+    parked: createParked({ ...options, queue: 'orders.inbox', tracer: trace.getTracer('none') }),
+  };
 }
 
 /** Fails while `isBroken`, after it has left its effect, which must not stay. */

@@ -23,7 +23,7 @@ startRelay({
   broker,
   tables,
   schema: 'mall',
-  outbox: createOutbox({ tables, source: '/orders' }),
+  outbox: createOutbox({ tables, source: '/orders', tracer: trace.getTracer('none') }),
   tracer: trace.getTracer('none'),
   logger,
 });

@@ -26,7 +26,7 @@ const telemetry = recordingTelemetry('orders');
 
 beforeEach(async () => {
   mall = await withMall();
-  outbox = createOutbox({ tables, source: '/orders' });
+  outbox = createOutbox({ tables, source: '/orders', tracer: trace.getTracer('none') });
 });
 afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.stop()));
@@ -178,7 +178,7 @@ describe('a relay', () => {
 
   it('finds what another process has committed', async () => {
     const broker = new RecordingBroker();
-    relayTo(broker, mall.database, createOutbox({ tables, source: '/orders' }));
+    relayTo(broker, mall.database, createOutbox({ tables, source: '/orders', tracer: trace.getTracer('none') }));
     await add(ready('a', 1));
     await allMarked();
     expect(broker.baysOf('a')).toEqual(['1']);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { SpanStatusCode } from '@opentelemetry/api';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NackReason, Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
@@ -36,6 +37,23 @@ it('gives the task of a bot that vanished to another, under a higher fence, afte
     'bots.stop_reached 3',
   ]);
   expect(said[2]).toMatchObject({ body: { lostFence: 1, task: { botId: 'gone', attempt: 2, fence: 2 } } });
+});
+
+it("tells of a lost lease in the order's trace, as a failure", async () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const { taskId, orderId } = await fleet.request({}, { traceparent });
+  const gone = fleet.bot({ botId: 'gone' });
+  await gone.welcomed();
+  await gone.lease();
+  gone.cut();
+  await lostOf(orderId);
+  const [lost, ...more] = fleet.telemetry.spans().filter(({ name }) => name === 'lose shop');
+  expect(more).toEqual([]);
+  expect(lost).toMatchObject({
+    status: { code: SpanStatusCode.ERROR },
+    attributes: { 'mallbots.order_id': orderId, 'mallbots.task_id': taskId, 'mallbots.bot_id': 'gone' },
+  });
+  expect(lost!.spanContext().traceId).toBe('0af7651916cd43dd8448eb211c80319c');
 });
 
 it('tells a bot that was silent too long, and hears nothing more of that assignment', async () => {

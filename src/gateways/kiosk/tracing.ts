@@ -12,6 +12,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MallError } from '../../contract/errors.ts';
 import { ATTR_ORDER_TRACE_UNKNOWN, ATTR_REASON, orderAttributes } from '../../telemetry/attributes.ts';
+import { linkBothWays } from '../../telemetry/linked-trace.ts';
 import { contextOf, parseTraceparent } from '../../telemetry/propagation.ts';
 
 declare module 'fastify' {
@@ -30,7 +31,7 @@ declare module 'fastify' {
 /**
  * One server span per request that reaches a route, by the HTTP conventions, active while the handler runs. Its parent is the caller's
  * `traceparent`, if that is valid; else what `orderTraceparent` says about routes that continue an order's trace; else none. A look at an
- * order is a trace of its own, linked to the order's.
+ * order is a trace of its own, linked to the order's; so is what a caller does in a trace of its own, and then the order's leads to it as well.
  */
 export function traceRequests(
   app: FastifyInstance,
@@ -71,8 +72,7 @@ async function startSpan(
   const { inOrdersTrace } = request.routeOptions.config;
   const callers = header(request, 'traceparent');
   const parented = parseTraceparent(callers) !== undefined;
-  const asksForTrace = params.orderId !== undefined && !(parented && inOrdersTrace);
-  const orders = asksForTrace ? await orderTraceparent?.(params.orderId!) : undefined;
+  const orders = params.orderId === undefined ? undefined : await orderTraceparent?.(params.orderId);
   const orderSpan = inOrdersTrace ? undefined : parseTraceparent(orders);
   // A caller that passes the order's trace context on is in that trace already.
   const isElsewhere = orderSpan?.traceId !== parseTraceparent(callers)?.traceId;
@@ -90,12 +90,13 @@ async function startSpan(
         [ATTR_SERVER_ADDRESS]: request.hostname,
         ...(request.port && { [ATTR_SERVER_PORT]: request.port }),
         ...orderAttributes(params),
-        ...(asksForTrace && !orders && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
+        ...(params.orderId !== undefined && !orders && { [ATTR_ORDER_TRACE_UNKNOWN]: true }),
       },
     },
     contextOf(parented || !inOrdersTrace ? callers : orders),
   );
   request.span = span;
+  if (inOrdersTrace && orders && parented) linkBothWays(tracer, span, orders, orderAttributes(params));
   // After the last byte as well as when the caller hangs up, which a stream of events ends with.
   reply.raw.once('close', () => {
     const { headersSent, statusCode } = reply.raw;

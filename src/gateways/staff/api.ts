@@ -1,4 +1,4 @@
-import { trace } from '@opentelemetry/api';
+import { type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
@@ -10,6 +10,7 @@ import { pause } from '../../kit/backoff.ts';
 import { KeyedSerial } from '../../kit/keyed-serial.ts';
 import type { Api, CallOptions } from '../../rpc/api.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
+import { linkBothWays } from '../../telemetry/linked-trace.ts';
 import { parseTraceparent } from '../../telemetry/propagation.ts';
 
 export interface Upstreams {
@@ -36,8 +37,13 @@ const optionalDeadlineMs = 1_500;
 const paymentPatienceMs = 3_000;
 const paymentPollMs = 50;
 
+export interface StaffTelemetry {
+  readonly tracer: Tracer;
+  readonly logger: Logger;
+}
+
 /** What staff ask for, out of what Orders, Payments and Depot know. Keeps nothing. */
-export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService> {
+export function staffApi(upstreams: Upstreams, { tracer, logger }: StaffTelemetry): Api<StaffService> {
   const { orders, payments, depot } = upstreams;
 
   /** The answer, or undefined where the service has none or is not there: staff can go on without. */
@@ -57,6 +63,13 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
   const optional = (options?: CallOptions) => ({ signal: options?.signal, deadlineMs: optionalDeadlineMs });
   const invoiceOf = (orderId: string, options?: CallOptions) =>
     ifKnown('an invoice', payments.getInvoice({ orderId }, optional(options)));
+
+  /** What is done at the desk is a trace of its own, since it starts whenever somebody comes; the order's and this one lead to each other. */
+  function linkToOrder(order: Order): void {
+    const span = trace.getActiveSpan();
+    span?.setAttributes(orderAttributes(order));
+    if (span) linkBothWays(tracer, span, order.traceparent, orderAttributes(order));
+  }
 
   async function sheetOf(order: Order, options?: CallOptions): Promise<OrderSheet> {
     const { orderId } = order;
@@ -102,7 +115,8 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
     async showOrder({ orderId: id }, options) {
       const orderId = requireId('order_id', id);
       const order = await orders.getOrder({ orderId }, { signal: options?.signal });
-      linkToOrder(order);
+      trace.getActiveSpan()?.setAttributes(orderAttributes(order));
+      linkToTraceOf(order);
       return sheetOf(order, options);
     },
 
@@ -132,12 +146,7 @@ export function staffApi(upstreams: Upstreams, logger: Logger): Api<StaffService
   };
 }
 
-/** What happens at the desk is a trace of its own, since it starts whenever somebody comes; the link leads to the order's. */
-function linkToOrder(order: Order): void {
-  trace.getActiveSpan()?.setAttributes(orderAttributes(order));
-  linkToTraceOf(order);
-}
-
+/** A look at an order leaves nothing behind in its trace. */
 function linkToTraceOf({ traceparent }: Order): void {
   const spanContext = parseTraceparent(traceparent);
   if (spanContext) trace.getActiveSpan()?.addLink({ context: spanContext });

@@ -15,7 +15,7 @@ export async function startStaff({ config, telemetry }: RoleContext): Promise<Ro
   const letGo = () => {
     for (const client of [orders, payments, depot]) client.close();
   };
-  const api = staffApi({ orders: orders.api, payments: payments.api, depot: depot.api }, telemetry.logger);
+  const api = staffApi({ orders: orders.api, payments: payments.api, depot: depot.api }, telemetry);
   try {
     const server = await startServer(config.listen.staff, [
       { definition: StaffService, implementation: implement(StaffService, api, telemetry) },

@@ -1,4 +1,5 @@
 import { type Draft, draft } from '../../contract/message.ts';
+import { kinds } from '../../gen/kinds.ts';
 import type { KnownStore, ListLine, Position } from './messages.ts';
 import { planRoute } from './route.ts';
 
@@ -42,16 +43,21 @@ export interface TaskRequest {
   readonly onlyBotId?: string;
 }
 
-/** The command to the hub. */
+/** The command to the hub. A list is the order itself; what else is to be done about an order begins whenever its bot comes, and is a trace of its own. */
 export function requestTask(request: TaskRequest): Draft {
   const { orderId, schema, payload, deadline, onlyBotId = '' } = request;
   const { kind, revision, digest } = schema;
-  return draft('depot.task_requested', orderId, {
-    ...request,
-    schema: { kind, revision, digest },
-    payload: Buffer.from(payload),
-    maxAttempts,
-    deadline,
-    onlyBotId,
-  });
+  return draft(
+    'depot.task_requested',
+    orderId,
+    {
+      ...request,
+      schema: { kind, revision, digest },
+      payload: Buffer.from(payload),
+      maxAttempts,
+      deadline,
+      onlyBotId,
+    },
+    { startsTrace: kind === kinds.shop.kind ? '' : `request ${kind}` },
+  );
 }

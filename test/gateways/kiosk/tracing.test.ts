@@ -130,9 +130,16 @@ describe('paying', () => {
     expect((await pay(newId())).spanContext().traceId).toBe(order.traceparent.slice(3, 35));
   });
 
-  test("stays in the caller's trace where there is one", async () => {
+  test("stays in the caller's trace where there is one, and that and the order's lead to each other", async () => {
     const span = await pay(newId(), { traceparent: `00-${callersTrace}-2222222222222222-01` });
 
     expect(span.spanContext().traceId).toBe(callersTrace);
+    const ordersTrace = order.traceparent.slice(3, 35);
+    expect(span.links.map(({ context }) => context.traceId)).toEqual([ordersTrace]);
+    const leading = kiosk
+      .spans()
+      .filter(({ links }) => links.some(({ context }) => context.spanId === span.spanContext().spanId));
+    expect(leading).toMatchObject([{ name: 'link POST /v1/orders/:orderId/payments' }]);
+    expect(leading[0]!.spanContext().traceId).toBe(ordersTrace);
   });
 });

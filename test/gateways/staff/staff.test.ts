@@ -308,6 +308,22 @@ describe('handing over', () => {
     expect(named('orders.v1.Orders/HandOver').parentSpanContext?.spanId).toBe(atDesk.spanContext().spanId);
   });
 
+  test("leaves a link in the order's trace that leads to its own, which a look does not", async () => {
+    const { api, spans } = await start({ orders: { getOrder: async () => order, handOver: async () => order } });
+    await api.showOrder({ orderId });
+    await api.handOver({ orderId });
+    const inOrdersTrace = spans().filter((span) => span.spanContext().traceId === order.traceparent.slice(3, 35));
+    const atDesk = spans().find((span) => span.name === 'staff.v1.Staff/HandOver')!;
+
+    expect(inOrdersTrace).toMatchObject([
+      {
+        name: 'link staff.v1.Staff/HandOver',
+        attributes: { 'mallbots.order_id': orderId, 'mallbots.correlation_id': orderId },
+      },
+    ]);
+    expect(inOrdersTrace[0]!.links.map(({ context }) => context.spanId)).toEqual([atDesk.spanContext().spanId]);
+  });
+
   test("keeps the service's own word that it is overloaded", async () => {
     const { api } = await start({
       orders: {
