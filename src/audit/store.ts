@@ -2,6 +2,8 @@ import { sql } from 'drizzle-orm';
 import { messagingSchemas } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
 import type { BayFact, CancellationFact, LineFact, ListFact, ProductFact, ReturnFact } from './books.ts';
+import { parseTraceparent } from '../telemetry/propagation.ts';
+import type { BayFact, LineFact, ProductFact, ReturnFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
@@ -30,15 +32,20 @@ const rows = async <T>(orm: Orm, statement: ReturnType<typeof sql>): Promise<T[]
   ...((await orm.execute(statement)) as unknown as T[]),
 ];
 
-const readOrders = (orm: Orm): Promise<OrderFact[]> =>
-  rows(
+async function readOrders(orm: Orm): Promise<OrderFact[]> {
+  const orders = await rows<Omit<OrderFact, 'traceId'> & { readonly traceparent: string }>(
     orm,
     sql`
-      select o.id as "orderId", o.state, split_part(o.traceparent, '-', 2) as "traceId",
+      select o.id as "orderId", o.state, o.traceparent,
         sum(l.quantity)::int as ordered, sum(l.picked)::int as picked, sum(l.short)::int as short
       from orders.orders o join orders.lines l on l.order_id = o.id
       group by o.id order by o.id`,
   );
+  return orders.map(({ traceparent, ...order }) => ({
+    ...order,
+    traceId: parseTraceparent(traceparent)?.traceId ?? '',
+  }));
+}
 
 /** Straight from the events, so that a mistake in the service's own fold is found. */
 const readInvoices = (orm: Orm): Promise<InvoiceFact[]> =>

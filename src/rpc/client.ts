@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_RPC_STATUS_CODE,
@@ -7,7 +7,7 @@ import {
   ATTR_SERVER_PORT,
 } from '@opentelemetry/semantic-conventions/incubating';
 import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
-import { traceparentOf } from '../telemetry/propagation.ts';
+import { putInto } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, CallOptions, UnaryDefinition, UnaryMethod } from './api.ts';
 import { fromStatus } from './errors.ts';
@@ -62,7 +62,7 @@ async function call(
     },
   });
   const metadata = new Metadata();
-  metadata.set('traceparent', traceparentOf(trace.setSpan(context.active(), span)));
+  putInto(metadata, span);
   try {
     const response = await new Promise<unknown>((resolve, reject) => {
       const pending = client.makeUnaryRequest(

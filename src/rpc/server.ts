@@ -16,7 +16,7 @@ import { HealthImplementation, service as healthService } from 'grpc-health-chec
 import { type Code, MallError } from '../contract/errors.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { ATTR_REASON, aboutRequest, calling, orderAttributes } from '../telemetry/attributes.ts';
-import { contextOf } from '../telemetry/propagation.ts';
+import { contextOf, traceparentOfMetadata } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
 import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
 import { type ConnectionLimits, unaryConnectionLimits } from './connection-limits.ts';
@@ -85,7 +85,7 @@ function serve(
     const span = tracer.startSpan(
       name,
       { kind: SpanKind.SERVER, attributes: { ...attributes, ...orderAttributes(call.request) } },
-      contextOf(call.metadata.get('traceparent')[0]?.toString()),
+      contextOf(traceparentOfMetadata(call.metadata)),
     );
     const signal = hangUpSignal(call);
     void context.with(trace.setSpan(context.active(), span), async () => {

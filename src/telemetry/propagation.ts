@@ -4,6 +4,7 @@ import {
   createContextKey,
   isSpanContextValid,
   ROOT_CONTEXT,
+  type Span,
   type SpanContext,
   TraceFlags,
   trace,
@@ -24,6 +25,29 @@ export function parseTraceparent(traceparent: string | undefined): SpanContext |
     isRemote: true,
   };
   return isSpanContextValid(spanContext) ? spanContext : undefined;
+}
+
+/*
+ * How trace context crosses a border: as this one header of HTTP, key of gRPC metadata and header of the broker, as the field of that name in a frame of a
+ * stream and in an outbox row. Nothing else does: `baggage` and `tracestate` of others are neither read nor passed on.
+ */
+const traceHeader = 'traceparent';
+
+/** What the headers of an HTTP request say; where one is repeated, the first counts. */
+export function traceparentOfHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): string | undefined {
+  const value = headers[traceHeader];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** What the metadata of a gRPC call say. */
+export const traceparentOfMetadata = (metadata: { get(key: string): Array<string | Buffer> }): string | undefined =>
+  metadata.get(traceHeader)[0]?.toString();
+
+/** Sends `span` along as the parent of what the call leads to. */
+export function putInto(metadata: { set(key: string, value: string): void }, span: Span): void {
+  metadata.set(traceHeader, formatTraceparent(span.spanContext()));
 }
 
 /** A context whose parent is the sender's span; the root context when there is none. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import {
   BotFrame,
   type DeepPartial,
@@ -41,7 +41,8 @@ export class RawBot {
   readonly #taken = new Set<HubFrame>();
   seq = 0;
 
-  constructor(address: string, hello: RawHello) {
+  /** `metadata` of the call: a client may send anything. */
+  constructor(address: string, hello: RawHello, metadata = new Metadata()) {
     this.hello = Hello.fromPartial({
       botId: `bot-${randomUUID().slice(0, 8)}`,
       instanceId: randomUUID(),
@@ -51,7 +52,7 @@ export class RawBot {
     });
     this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
     const { path, responseDeserialize } = HubService.session;
-    this.#call = this.#client.makeBidiStreamRequest(path, encodeFrame, responseDeserialize);
+    this.#call = this.#client.makeBidiStreamRequest(path, encodeFrame, responseDeserialize, metadata);
     this.status = new Promise((resolve) => {
       this.#call.on('status', (status) => {
         this.#client.close();

@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Metadata } from '@grpc/grpc-js';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import type { Received } from '../../src/contract/message.ts';
 import { Outcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { parseTraceparent } from '../../src/telemetry/propagation.ts';
 import { type Fleet, startFleet } from './fleet.ts';
-import { picked, reached, short } from './raw-bot.ts';
+import { picked, RawBot, reached, short } from './raw-bot.ts';
 
 let fleet: Fleet;
 beforeEach(async () => {
@@ -175,7 +176,10 @@ it('stores a body that cannot be decoded as poison under the message id', async 
 });
 
 it('hangs offer, bot and events under the span that took the task in', async () => {
-  const bot = fleet.bot({ botId: 'traced' });
+  const metadata = new Metadata();
+  for (const key of ['traceparent', 'tracestate', 'baggage']) metadata.set(key, 'is_admin=true');
+  const bot = new RawBot(fleet.hub.address!, { botId: 'traced' }, metadata);
+  onTestFinished(() => bot.cut());
   await bot.welcomed();
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
   const { orderId } = await fleet.request({}, { traceparent });
@@ -210,6 +214,8 @@ it('hangs offer, bot and events under the span that took the task in', async () 
   expect(parentOf('send bots.events:bots.task_succeeded')).toBe(idOf('result shop'));
   for (const span of spans.filter(({ name }) => name !== taken))
     expect(span.attributes).toMatchObject({ 'mallbots.bot_id': 'traced', 'mallbots.fence': 1 });
+  // Nothing of the stream's metadata comes into the traces: context is each message's own.
+  expect(spans.filter((span) => span.spanContext().traceState !== undefined)).toEqual([]);
   expect(new Set(spans.map((span) => span.spanContext().traceId))).toEqual(
     new Set(['0af7651916cd43dd8448eb211c80319c']),
   );

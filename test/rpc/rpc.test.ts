@@ -1,7 +1,15 @@
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { SpanKind } from '@opentelemetry/api';
 import { service as healthService } from 'grpc-health-check';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { invalid, MallError, notFound } from '../../src/contract/errors.ts';
 import { DepotService, ShoppingList as List, ListState, type ShoppingList } from '../../src/gen/depot/v1/depot.ts';
 import { Invoice, PaymentsService, PayRequest } from '../../src/gen/payments/v1/payments.ts';
@@ -81,6 +89,56 @@ describe('a service over gRPC', () => {
     expect(server?.parentSpanContext?.spanId).toBe(client?.spanContext().spanId);
     expect(server?.spanContext().traceId).toBe(client?.spanContext().traceId);
     expect(server?.attributes).toMatchObject({ 'mallbots.order_id': 'o1', 'rpc.status_code': 'OK' });
+  });
+
+  test('takes no baggage and no tracestate from outside, and passes none on', async () => {
+    const onward: Metadata[] = [];
+    const upstream = new Server();
+    const { getList } = DepotService;
+    upstream.addService(
+      { getList },
+      {
+        getList: (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
+          onward.push(call.metadata);
+          respond(null, list('o1'));
+        },
+      },
+    );
+    const port = await new Promise<number>((resolve, reject) =>
+      upstream.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    onTestFinished(() => upstream.forceShutdown());
+    const telemetry = recordingTelemetry('staff');
+    const behind = connectClient(DepotService, `127.0.0.1:${port}`, telemetry);
+    onTestFinished(() => behind.close());
+    const { server } = await serve({ getList: (request) => behind.api.getList(request) });
+
+    const outside = new Client(server.address, credentials.createInsecure());
+    onTestFinished(() => outside.close());
+    const metadata = new Metadata();
+    metadata.set('traceparent', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`);
+    metadata.set('tracestate', 'vendor=1');
+    metadata.set('baggage', 'is_admin=true');
+    const { path, requestSerialize, responseDeserialize } = getList;
+    await new Promise((resolve, reject) =>
+      outside.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { orderId: 'o1' },
+        metadata,
+        (error, answer) => (error ? reject(error) : resolve(answer)),
+      ),
+    );
+
+    const keys = Object.keys(onward[0]!.getMap());
+    expect(keys).toContain('traceparent');
+    expect(keys).not.toContain('baggage');
+    expect(keys).not.toContain('tracestate');
+    const [call] = telemetry.spans();
+    expect(call?.spanContext()).toMatchObject({ traceId: 'a'.repeat(32), traceState: undefined });
   });
 
   test('is named, and its end told, by the conventions', async () => {

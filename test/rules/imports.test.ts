@@ -62,6 +62,18 @@ describe('a planted breach is found', () => {
     ['a part of drizzle outside a store', 'src/hub/planted.ts', "import type { PgTable } from 'drizzle-orm/pg-core';"],
     ['the environment read in a role', 'src/hub/planted.ts', 'export const port = process.env.PORT;'],
     ['the environment taken apart', 'src/hub/planted.ts', 'const { env } = process;'],
+    [
+      'trace context taken apart',
+      'src/hub/planted.ts',
+      'export const id = (traceparent: string) => traceparent.slice(3, 35);',
+    ],
+    ['trace context taken apart by SQL', 'src/audit/planted.ts', 'sql`select split_part(o.traceparent, 1)`;'],
+    [
+      'trace context read past its module',
+      'src/rpc/planted.ts',
+      "export const of = (call) => call.metadata.get('traceparent');",
+    ],
+    ['baggage from outside', 'src/gateways/staff/planted.ts', "export const of = (headers) => headers['baggage'];"],
     ['an import whose name is computed', 'src/hub/planted.ts', 'await import(name);'],
     ['a decision that reads the clock', 'src/services/orders/decide.ts', 'export const decide = () => Date.now();'],
     ['a decision that makes a date of now', 'src/hub/task.ts', 'export const now = () => new Date();'],

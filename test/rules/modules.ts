@@ -8,10 +8,11 @@ export interface Module extends Scan {
   /** From the root, with `/`: `src/hub/task.ts`. */
   readonly path: string;
   readonly lines: number;
+  readonly source: string;
 }
 
 export function parseModule(path: string, source: string): Module {
-  return { path, lines: source.trimEnd().split('\n').length, ...scan(source) };
+  return { path, source, lines: source.trimEnd().split('\n').length, ...scan(source) };
 }
 
 /** Every TypeScript and JavaScript file below the folders, gone through recursively. */

@@ -59,6 +59,13 @@ const pureGround = /^src\/(?:gen|contract)\//;
 const impure =
   /\bDate\.now\b|\bnew Date\s*\(\s*\)|(?<!new )\bDate\s*\(|\bMath\.random\b|\brandomUUID\b|\bperformance\.now\b|\bnewId\b|\bprocess\.|\bsetTimeout\b|\bfetch\s*\(/;
 
+/** How trace context is written, and what else may come with it from outside: one module on each side of the wire knows. */
+const readsTraceContext =
+  /\[0-9a-f\]\{32\}\)?-|`00-\$|\btraceparent\??\.(?:split|slice|substring|match|at|charAt)\b|split_part\s*\(\s*[\w."]*traceparent|W3C(?:TraceContext|Baggage)Propagator|\bpropagation\s*\.\s*(?:extract|inject)\b/;
+const namesTraceHeader =
+  /\.(?:get|set|header)\s*\(\s*['"]traceparent['"]|\[\s*['"]traceparent['"]\s*\]|['"](?:baggage|tracestate)['"]/;
+const knowsTraceContext = new Set(['src/telemetry/propagation.ts', 'bots/sdk/spans.ts']);
+
 const readsEnvironment = /\bprocess\s*\.\s*env\b|\bprocess\s*\[|\{[^}]*\benv\b[^}]*\}\s*=\s*process\b/;
 const mayReadEnvironment = new Set(['src/config.ts', 'src/cli/mallbots.js']);
 
@@ -69,6 +76,7 @@ export function breaches(modules: readonly Module[]): string[] {
     [
       ...module.imports.flatMap(({ specifier }) => [...importBreaches(module, specifier, byPath)]),
       ...environmentBreaches(module),
+      ...traceBreaches(module),
       ...purityBreaches(module, byPath),
     ].map((what) => `${module.path}: ${what}`),
   );
@@ -112,6 +120,12 @@ function allowed(from: string, to: string): boolean {
   // What `*` stood for in the folder: one service is not another.
   const own = layer.endsWith('*') ? from.split('/').slice(0, layer.split('/').length).join('/') : layer;
   return [own, ...layers[layer]!].some((folder) => inLayer(folder, to));
+}
+
+function* traceBreaches({ path, source }: Module) {
+  if (knowsTraceContext.has(path)) return;
+  const found = readsTraceContext.exec(source)?.[0] ?? namesTraceHeader.exec(source)?.[0];
+  if (found) yield `reads or writes trace context (${found}), which src/telemetry/propagation.ts does for everybody`;
 }
 
 function* environmentBreaches({ path, code }: Module) {

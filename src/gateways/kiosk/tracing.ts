@@ -13,7 +13,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MallError } from '../../contract/errors.ts';
 import { ATTR_ORDER_TRACE_UNKNOWN, ATTR_REASON, orderAttributes } from '../../telemetry/attributes.ts';
 import { linkBothWays } from '../../telemetry/linked-trace.ts';
-import { contextOf, parseTraceparent } from '../../telemetry/propagation.ts';
+import { contextOf, parseTraceparent, traceparentOfHeaders } from '../../telemetry/propagation.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -70,7 +70,7 @@ async function startSpan(
   const route = request.routeOptions.url ?? '';
   const params = (request.params ?? {}) as { orderId?: string };
   const { inOrdersTrace } = request.routeOptions.config;
-  const callers = header(request, 'traceparent');
+  const callers = traceparentOfHeaders(request.headers);
   const parented = parseTraceparent(callers) !== undefined;
   const orders = params.orderId === undefined ? undefined : await orderTraceparent?.(params.orderId);
   const orderSpan = inOrdersTrace ? undefined : parseTraceparent(orders);
@@ -109,9 +109,4 @@ async function startSpan(
     span.end();
   });
   return span;
-}
-
-function header(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }
