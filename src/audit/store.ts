@@ -1,9 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { messagingSchemas } from '../database/migrations.ts';
 import type { Database, Orm } from '../database/port.ts';
-import type { BayFact, CancellationFact, LineFact, ListFact, ProductFact, ReturnFact } from './books.ts';
 import { parseTraceparent } from '../telemetry/propagation.ts';
-import type { BayFact, LineFact, ProductFact, ReturnFact } from './books.ts';
+import type { BayFact, CancellationFact, LineFact, ListFact, ProductFact, ReturnFact } from './books.ts';
 import type { Facts, InvoiceFact, OrderFact, ParkedFact, SentFact, TakenFact, TaskFact } from './checks.ts';
 
 /** Each schema that sends has an outbox, each that subscribes an inbox; the hub takes nothing in. */
