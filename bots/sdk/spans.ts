@@ -75,7 +75,10 @@ export async function traced<T>(
   } catch (error) {
     if (error instanceof TaskAborted) span.addEvent('aborted', { why: error.why });
     else span.recordException(error instanceof Error ? error : String(error));
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    // A bot that stops because it was told to has done what it should.
+    if (!(error instanceof TaskAborted && error.why === 'cancelled')) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    }
     throw error;
   } finally {
     span.end();
