@@ -1,6 +1,9 @@
 /** Heartbeats that a hub may still name: a lease is a handful of them. */
 const remembered = 64;
 
+/** Node's timers end at once when they are to be longer; no lease is. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** When this bot said what its leases count from. By its monotonic clock, ms; what the wall clock says goes to the hub and back and is only compared. */
 export class LeaseClock {
   readonly #beats = new Map<number, number>();
@@ -46,7 +49,7 @@ export class LeaseWatch {
     if (endsAtMs <= this.#endsAtMs) return;
     this.#endsAtMs = endsAtMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onEnd, endsAtMs - performance.now());
+    this.#timer = setTimeout(this.#onEnd, Math.min(longestTimerMs, endsAtMs - performance.now()));
   }
 
   stop(): void {

@@ -285,4 +285,22 @@ describe('a task', () => {
     expect(failedTwice).toMatchObject({ task: { phase: { notBefore: new Date(now.getTime() + 2_000) } } });
     expect(decide(held('RUNNING'), { type: 'expired' })).toMatchObject({ task: { phase: { notBefore: now } } });
   });
+
+  it.each<[string, Task, TaskInput, boolean]>([
+    ['offered', queued, { type: 'offered', botId: 'bob' }, false],
+    ['declined', held('OFFERED'), { type: 'declined', ...by }, false],
+    ['leased', held('OFFERED'), { type: 'accepted', ...by }, true],
+    ['suspect', held('RUNNING'), { type: 'expired' }, false],
+    ['back in time', suspect(), { type: 'resumed', ...by }, false],
+    ['lost', suspect(), { type: 'expired' }, true],
+    ['to be cancelled', held('RUNNING'), cancel, true],
+    ['done', held('RUNNING'), succeeded, true],
+  ])(
+    'when %s has been what it is since then, or since before: offers that nobody takes and silence do not make it young',
+    (_, before, input, isNew) => {
+      const early = new Date(0);
+      const decision = decide({ ...before, since: early }, input, holding);
+      expect(decision).toMatchObject({ verdict: 'changed', task: { since: isNew ? now : early } });
+    },
+  );
 });
