@@ -131,7 +131,7 @@ const hostile: ReadonlyArray<readonly [what: string, change: (schema: Schema) =>
       messages.push(
         ...many(bounds.types - 10, (n) => ({
           name: `M${n}`,
-          fields: many(15, (f) => ({
+          fields: many(7, (f) => ({
             name: `field_with_a_name_${f}`,
             number: f + 1,
             type: 'string',
