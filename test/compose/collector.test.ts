@@ -18,7 +18,8 @@ describe.each(files)('%s', (file) => {
     expect(pipelines.length).toBeGreaterThan(0);
     for (const kind of ['receivers', 'processors', 'exporters'] as const) {
       const used = new Set(pipelines.flatMap((pipeline) => pipeline[kind]));
-      expect([...used].toSorted()).toEqual(Object.keys(config[kind]).toSorted());
+      const connectors = Object.keys(config.connectors ?? {}).filter(() => kind !== 'processors');
+      expect([...used].toSorted()).toEqual([...Object.keys(config[kind]), ...connectors].toSorted());
     }
     expect(config.service.extensions.toSorted()).toEqual(Object.keys(config.extensions).toSorted());
   });
@@ -34,9 +35,11 @@ describe.each(files)('%s', (file) => {
 
 describe('the way of a trace', () => {
   it('limits memory first and batches last', () => {
-    for (const { processors } of Object.values(collector.service.pipelines)) {
+    for (const { processors, exporters } of Object.values(collector.service.pipelines)) {
       expect(processors[0]).toBe('memory_limiter');
-      expect(processors.at(-1)).toBe('batch');
+      // What goes to a connector stays in the process.
+      if (exporters.some((name) => !Object.hasOwn(collector.connectors!, name)))
+        expect(processors.at(-1)).toBe('batch');
     }
   });
 
@@ -68,7 +71,7 @@ describe('the way of a trace', () => {
 describe('the way of a metric', () => {
   it('goes by itself, to a page that compose publishes', () => {
     const { receivers, exporters } = collector.service.pipelines.metrics!;
-    expect(receivers).toEqual(['otlp']);
+    expect(receivers).toEqual(['otlp', 'spanmetrics']);
     expect(exporters).toEqual(['prometheus']);
     const port = (collector.exporters.prometheus as { endpoint: string }).endpoint.split(':')[1];
     expect(compose.services.collector!.ports).toEqual([`127.0.0.1:${port}:${port}`]);

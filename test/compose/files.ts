@@ -50,6 +50,8 @@ export interface CollectorConfig {
   readonly receivers: Readonly<Record<string, unknown>>;
   readonly processors: Readonly<Record<string, unknown>>;
   readonly exporters: Readonly<Record<string, unknown>>;
+  /** Each is an exporter of one pipeline and a receiver of another. */
+  readonly connectors?: Readonly<Record<string, unknown>>;
   readonly service: {
     readonly extensions: readonly string[];
     readonly pipelines: Readonly<Record<string, Pipeline>>;
