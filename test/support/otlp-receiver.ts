@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { metricsOf, type ReceivedMetric, type ReceivedSpan, spansOf } from './otlp-decode.ts';
+import { jsonSpansOf } from './otlp-json-decode.ts';
 
 export interface OtlpReceiver extends AsyncDisposable {
   /** What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to. */
@@ -15,7 +16,7 @@ export interface OtlpReceiver extends AsyncDisposable {
   refuseNext(status: number): void;
 }
 
-/** A collector's OTLP/HTTP receiver for traces and metrics in protobuf: it keeps what it is sent. */
+/** A collector's OTLP/HTTP receiver for traces in protobuf and JSON, and metrics in protobuf: it keeps what it is sent. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const requests: Array<{ path: string | undefined; contentType: string | undefined }> = [];
   const spans: ReceivedSpan[] = [];
@@ -25,7 +26,9 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     requests.push({ path: request.url, contentType: request.headers['content-type'] });
     const refusal = refusals.shift();
     const body = await bodyOf(request);
-    if (refusal === undefined && request.url === '/v1/traces') spans.push(...spansOf(body));
+    const isJson = request.headers['content-type'] === 'application/json';
+    if (refusal === undefined && request.url === '/v1/traces')
+      spans.push(...(isJson ? jsonSpansOf(body) : spansOf(body)));
     if (refusal === undefined && request.url === '/v1/metrics')
       for (const [service, newest] of Map.groupBy(metricsOf(body), (metric) => metric.service))
         metrics.set(service, newest);

@@ -1,6 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { fail } from '../../src/telemetry/failure.ts';
 import { contextOf } from '../../src/telemetry/propagation.ts';
+import { recordedSpans } from '../../src/telemetry/recorded-span.ts';
 import { createTelemetry } from '../../src/telemetry/setup.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts';
 
@@ -13,13 +18,13 @@ beforeEach(async () => {
 });
 afterEach(() => collector[Symbol.asyncDispose]());
 
-const telemetryOf = (role: string, otlpEndpoint = collector.endpoint) =>
+const telemetryOf = (role: string, otlpEndpoint = collector.endpoint, traceFile = '') =>
   createTelemetry({
     metricsFile: '',
     metricIntervalMs: 60_000,
     role,
     otlpEndpoint,
-    traceFile: '',
+    traceFile,
     logLevel: 'silent',
     instanceId: `${role}-1`,
   });
@@ -54,6 +59,53 @@ describe('spans for a collector', () => {
         statusCode: SpanStatusCode.ERROR,
       },
     ]);
+  });
+
+  test('are the same in protobuf to a collector and in JSON in the file, which a collector takes as well', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'export-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const traceFile = join(directory, 'traces.jsonl');
+    const { tracer, shutdown } = telemetryOf('orders', collector.endpoint, traceFile);
+    const link = trace.getSpanContext(contextOf(`00-${'1'.repeat(32)}-2222222222222222-01`))!;
+    const attributes = {
+      'mallbots.order_id': 'o1',
+      'mallbots.fence': 3,
+      'mallbots.far': 2 ** 40,
+      cold: true,
+      metres: 1.5,
+      name: 'Ä "q"\n',
+    };
+    for (const kind of [SpanKind.INTERNAL, SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER]) {
+      const span = tracer.startSpan(
+        `kind ${kind}`,
+        { kind, attributes, links: [{ context: link }] },
+        contextOf(kind === 1 ? '' : traceparent),
+      );
+      if (kind === SpanKind.CLIENT) fail(span, new Error('no'));
+      span.end();
+    }
+    await shutdown();
+    const inProtobuf = [...collector.spans()];
+    const lines = readFileSync(traceFile, 'utf8').trimEnd().split('\n');
+    for (const body of lines) {
+      const headers = { 'content-type': 'application/json' };
+      await fetch(`${collector.endpoint}/v1/traces`, { method: 'POST', headers, body });
+    }
+
+    expect(inProtobuf).toHaveLength(5);
+    expect(collector.spans().slice(5)).toEqual(inProtobuf);
+    // And as the program itself reads them.
+    const read = lines.flatMap((line) => recordedSpans(JSON.parse(line)));
+    expect(read.map(({ kind, failed }) => [kind, failed])).toEqual([
+      ...[
+        ['internal', false],
+        ['server', false],
+        ['client', true],
+        ['producer', false],
+        ['consumer', false],
+      ],
+    ]);
+    expect(read[0]).toMatchObject({ service: 'orders', attributes, parentSpanId: traceparent.slice(36, 52) });
   });
 
   test('are exported while the role runs, without waiting for its end', async () => {
