@@ -93,7 +93,7 @@ const deprecated = new Set(
     ),
   ),
 );
-const standard = new Set(
+const standard = new Set<string>(
   Object.entries(conventions).flatMap(([name, value]) =>
     name.startsWith('ATTR_') && typeof value === 'string' && !deprecated.has(name) ? [value] : [],
   ),
