@@ -9,6 +9,8 @@ import { until } from './cast.ts';
 
 /** Shoppers at once: enough that every bot always has something to do. */
 const shoppersPerBot = 1.5;
+/** Of the shoppers, those who change their minds: some orders are always being cancelled, and most are not. */
+const cancelShare = 0.15;
 /** More than a run takes; the seeded mall has stock for them. */
 const mostOrders = 2_000;
 
@@ -32,7 +34,7 @@ export class Crowd {
   constructor(doors: OpenDoors, options: { config: Config; bots: number; seed: number; signal: AbortSignal }) {
     const { config, bots, seed, signal } = options;
     this.#doors = doors;
-    this.#plans = planShoppers(seed, doors.mall, mostOrders).entries();
+    this.#plans = planShoppers(seed, doors.mall, mostOrders, cancelShare).entries();
     this.#size = Math.ceil(bots * shoppersPerBot);
     this.#signal = signal;
     this.#telemetry = createTelemetry({ ...config, logLevel: 'silent', role: 'desk', instanceId: newId() });

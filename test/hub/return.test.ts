@@ -9,7 +9,7 @@ import type { Database } from '../../src/database/port.ts';
 import { startKiosk } from '../../src/gateways/kiosk/kiosk.ts';
 import { DepotService, ReturnState } from '../../src/gen/depot/v1/depot.ts';
 import { FleetAdminService, ListTasksRequest } from '../../src/gen/fleet/v1/fleet.ts';
-import { OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
+import { CancelledBy, OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
 import { PaymentsService } from '../../src/gen/payments/v1/payments.ts';
 import { StoresService } from '../../src/gen/stores/v1/stores.ts';
 import { startHub } from '../../src/hub/hub.ts';
@@ -91,7 +91,7 @@ async function startMall() {
 type Found = 'all of it' | 'three, and there it stays';
 
 /** A robot that does lists and brings goods back, without legs. */
-function robot(botId: string, hub: string, found: Found, told: string[]): Bot {
+function robot(botId: string, hub: string, found: Found, told: string[], carries: 'back' | 'away' = 'back'): Bot {
   const bot = connectBot({
     ...{ hub, botId, reconnect: { firstMs: 20, maxMs: 100, factor: 2 } },
     kinds: [
@@ -112,7 +112,9 @@ function robot(botId: string, hub: string, found: Found, told: string[]): Bot {
         }
         return { lines: [{ lineId, picked, short: 0 }], walkedMetres: 10 };
       }),
-      returnKind.serve(async ({ payload, progress }) => {
+      returnKind.serve(async ({ payload, progress, signal }) => {
+        if (payload.collect) told.push(`collected from ${payload.collect.bay}`);
+        if (carries === 'away') await new Promise((_, reject) => signal.addEventListener('abort', reject));
         for (const { storeId, storeName, items } of payload.stops) {
           for (const { lineId, productId, name, quantity } of items) {
             await progress({ step: { $case: 'itemReturned', value: { lineId, productId, storeId, quantity } } });
@@ -178,3 +180,41 @@ it.each([
   },
   240_000,
 );
+
+it('goods in a bay whose order is cancelled are brought back by any bot, and by nobody else once that has them', async () => {
+  const { orderId } = await mall.place();
+  const bringer = robot('bringer', mall.hub, 'all of it', []);
+  await vi.waitFor(async () => {
+    expect(await mall.orders.getOrder({ orderId })).toMatchObject({ state: OrderState.READY, bay: 'B1' });
+  }, patience);
+  await bringer.kill();
+
+  const told: string[] = [];
+  const carrier = robot('carrier', mall.hub, 'all of it', told, 'away');
+  const requestedBy = CancelledBy.SHOPPER;
+  await mall.orders.cancelOrder({ orderId, idempotencyKey: 'cancellation', requestedBy, reason: '' });
+  await vi.waitFor(() => expect(told).toEqual(['collected from B1']), patience);
+  await carrier.kill();
+  const others: string[] = [];
+  robot('other', mall.hub, 'all of it', others);
+  await vi.waitFor(async () => {
+    const tasks = await mall.tasks(orderId);
+    expect(tasks.find(({ kind }) => kind === 'return')).toMatchObject({
+      state: 'QUEUED',
+      attempt: 2,
+      onlyBotId: 'carrier',
+    });
+  }, patience);
+  expect((await mall.orders.getOrder({ orderId })).state).toBe(OrderState.CANCELLING);
+
+  robot('carrier', mall.hub, 'all of it', told);
+  await vi.waitFor(async () => {
+    expect(await mall.orders.getOrder({ orderId })).toMatchObject({ state: OrderState.CANCELLED });
+  }, patience);
+  expect((await mall.list(orderId)).returns).toMatchObject([
+    { botId: 'carrier', fromDepot: true, state: ReturnState.DONE, items: [{ quantity: 4, returned: 4 }] },
+  ]);
+  expect(await mall.stock()).toBe(10);
+  expect(others).toEqual([]);
+  await vi.waitFor(async () => expect(check(await readFacts(mall.database))).toEqual([]), patience);
+}, 240_000);
