@@ -23,6 +23,7 @@ import {
   rememberProduct,
   rememberStore,
   saveLines,
+  taskOfList,
   updateList,
 } from './store.ts';
 
@@ -102,14 +103,14 @@ export const depotHandlers: Handlers<'depot'> = {
   'bots.task_failed': async ({ body }, tx) => {
     const task = required('task', body.task);
     const { reason } = body;
-    if (!isShopping(task)) return endReturn(tx, task, { type: 'fail', reason });
+    if (!(await isOfList(tx.orm, task))) return endReturn(tx, task, { type: 'fail', reason });
     return report(tx, task, { type: 'fail', reason });
   },
 
   'bots.task_cancelled': async ({ body }, tx) => {
     const task = required('task', body.task);
     const { reason } = body;
-    if (!isShopping(task)) return endReturn(tx, task, { type: 'fail', reason: `cancelled: ${reason}` });
+    if (!(await isOfList(tx.orm, task))) return endReturn(tx, task, { type: 'fail', reason: `cancelled: ${reason}` });
     return report(tx, task, { type: 'cancel', reason });
   },
 
@@ -127,6 +128,11 @@ export const depotHandlers: Handlers<'depot'> = {
     return [listCompleted(list, own?.bay ?? ''), ...given.map(({ orderId, bay }) => bayAssigned(orderId, bay))];
   },
 };
+
+/** A task that the hub could make nothing of, or that was cancelled before the hub had heard of it, has no kind: its id says what it is. */
+async function isOfList(orm: Orm, task: TaskRef): Promise<boolean> {
+  return task.kind === '' ? (await taskOfList(orm, task.orderId)) === task.taskId : isShopping(task);
+}
 
 /** What may end a return gives out bays, whose lock comes before any other. */
 async function endReturn(tx: Transaction, task: TaskRef, command: ReturnCommand): Promise<readonly Draft[]> {

@@ -184,6 +184,12 @@ export async function lockList(orm: Orm, orderId: string): Promise<List | undefi
   return row && toList(row, await linesOf(orm, orderId));
 }
 
+/** Locks nothing: it never changes. */
+export async function taskOfList(orm: Orm, orderId: string): Promise<string | undefined> {
+  const [row] = await orm.select({ taskId: lists.taskId }).from(lists).where(eq(lists.orderId, orderId));
+  return row?.taskId ?? undefined;
+}
+
 async function linesOf(orm: Orm, orderId: string): Promise<ListLine[]> {
   const rows = await orm.select().from(lines).where(eq(lines.orderId, orderId)).orderBy(asc(lines.place));
   return rows.map(({ orderId: _, place: __, ...line }) => line);

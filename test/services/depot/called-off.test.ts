@@ -30,6 +30,14 @@ describe('an order that is cancelled while its list', () => {
     expect(await order.back(1).ended()).toMatchObject({ lines: [] });
   });
 
+  it('is not known to the hub yet, which heard of the wish first', async () => {
+    const order = await floor.place();
+    await order.calledOff();
+    await order.cancelledUnheard();
+    expect((await order.answer()).returnTaskIds).toEqual([]);
+    expect(await order.list()).toMatchObject({ state: ListState.CANCELLED });
+  });
+
   it('is with a bot: what it has picked comes back, and the order hears of that', async () => {
     const order = await floor.place();
     await order.started(1);

@@ -121,6 +121,12 @@ it.each([
   expect(await order.list()).toMatchObject({ state: ListState.STUCK, returns: [{ state: ReturnState.UNDER_WAY }] });
 });
 
+it('a list whose task the hub cannot read is stuck', async () => {
+  const order = await floor.place();
+  await order.failedUnread();
+  expect((await floor.service.untilSaid('depot.list_stuck', order.orderId)).body.reason).toBe(StuckReason.TASK_FAILED);
+});
+
 it('tasks of a kind that Depot never asked for are nobody’s list and nobody’s return', async () => {
   const order = await lostWithGoods();
   const dance = order.back(7, 'dance');

@@ -94,6 +94,11 @@ export async function openShopFloor(bayCount?: number) {
       },
       cancelled: (fence = 1) => report('bots.task_cancelled', fence, { reason: 'wish', cancelledFence: fence }),
       failed: (fence = 1) => report('bots.task_failed', fence, { reason: 'POISON' }),
+      /** What the hub says of a task that it cannot read, or that it is told to end before it is told to begin. */
+      failedUnread: () =>
+        tell('bots.task_failed', { taskId, kind: '', fence: 1, botId: '' }, { reason: 'unknown schema' }),
+      cancelledUnheard: () =>
+        tell('bots.task_cancelled', { taskId, kind: '', fence: 1, botId: '' }, { reason: 'wish', cancelledFence: 0 }),
       /** Back with all that was ordered. */
       succeeded: (fence = 1, id?: string) =>
         report(
