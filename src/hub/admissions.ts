@@ -140,13 +140,13 @@ export class Admissions {
 
   #judge(applicant: Applicant, known: (BotRow & { now: Date }) | undefined): (Claim & Admission) | MallError {
     const { introduction, resumeDigest, sessionId } = applicant;
-    const { botId, instanceId, bootCount, position, resumeToken, supports } = introduction;
+    const { botId, instanceId, bootCount, position, resumeToken, supports, anyKind } = introduction;
     const { hubId } = this.#ports;
     try {
       const hasNewestToken = isTokenOf(known?.resumeDigest ?? null, resumeToken);
       const admission = admitBot(known, introduction, hasNewestToken);
       return {
-        ...{ botId, instanceId, bootCount, resumeDigest, hubId, position, kinds: supports, ...admission },
+        ...{ botId, instanceId, bootCount, resumeDigest, hubId, position, kinds: supports, anyKind, ...admission },
         sessionId: admission.continues ? known!.sessionId : sessionId,
         knownEpoch: known?.epoch ?? 0,
       };

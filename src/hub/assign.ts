@@ -8,7 +8,7 @@ export interface Candidate {
   readonly load: number;
   /** Tasks that it may still be given, by kind. */
   readonly free: ReadonlyMap<string, number>;
-  /** Digests of the revisions that it has applied. */
+  /** Of the revisions that payloads may be written in which it can read. */
   readonly digests: ReadonlySet<string>;
   /** Tasks that it shall not be asked again for just now. */
   readonly shunned: ReadonlySet<string>;
@@ -43,7 +43,7 @@ export type Assign = <T extends Assignable>(
   candidates: readonly Candidate[],
 ) => readonly Pair<T>[];
 
-/** What no assignment may pass over: the bot may have the task, serves its kind, holds its digest, has room, and has not just declined it. */
+/** What no assignment may pass over: the bot may have the task, can read it, has room, and has not just declined it. */
 export const canTake = (
   { botId, free, digests, shunned }: Candidate,
   { taskId, schema, onlyBotId }: Assignable,

@@ -16,6 +16,8 @@ import { identify } from './identity.ts';
 import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
 import { type Call, Outbound } from './outbound.ts';
+import type { Catalogue } from './protocol/catalogue.ts';
+import type { Delivery } from './protocol/delivery.ts';
 import { nackOf, type Refusal } from './refusal.ts';
 import { digestOf, drawResumeToken } from './resume-token.ts';
 import type { HubBody, Roster, Seat } from './roster.ts';
@@ -28,6 +30,8 @@ export interface SessionPorts {
   readonly hubId: string;
   readonly admissions: Admissions;
   readonly roster: Roster<BotSession>;
+  readonly catalogue: Pick<Catalogue, 'view'>;
+  readonly delivery: Pick<Delivery, 'tell'>;
   readonly times: HubTimes;
   readonly limits: HubLimits;
   readonly counts: Counts;
@@ -228,7 +232,7 @@ export class BotSession implements Seat {
     const { stream, introduction, admitted, askedAtMs } = arrival;
     const { sessionId, epoch, kept } = admitted;
     this.#arrival = arrival;
-    this.#bot = new LiveBot(introduction, { sessionId, epoch }, performance.now());
+    this.#bot = new LiveBot(introduction, { sessionId, epoch }, this.#ports.catalogue.view, performance.now());
     for (const task of kept) {
       // What is being cancelled was not renewed: the table is asked how long it has.
       const leaseMs = task.phase.state === 'CANCELLING' ? 0 : this.#ports.times.leaseMs;
@@ -240,7 +244,7 @@ export class BotSession implements Seat {
   }
 
   #open({ stream, introduction, admitted, resumeToken }: Arrival): void {
-    const { hubId, times, limits, roster, onSuperseding, onWilling } = this.#ports;
+    const { hubId, times, limits, roster, delivery, onSuperseding, onWilling } = this.#ports;
     const { kept, supersededOn } = admitted;
     const resumed = this.#stream !== stream;
     this.#arrival = undefined;
@@ -255,6 +259,7 @@ export class BotSession implements Seat {
     if (supersededOn !== undefined && supersededOn !== hubId) onSuperseding(this.bot);
     this.#logger.debug({ kept: kept.length, held: introduction.held.length, resumed }, 'session opened');
     for (const recall of kept.map(recallOf)) if (recall) sendRecall(this, recall);
+    delivery.tell(this);
     roster.add(this);
     onWilling();
   }
@@ -277,8 +282,9 @@ export class BotSession implements Seat {
   }
 }
 
-/** The verdicts of a welcome say all that is to be said about a task that the bot has no more. */
+/** The verdicts of a welcome say all that is to be said about a task that the bot has no more; of the protocol, the bot is told anew what it lacks. */
 function stillMatters(body: HubBody, kept: readonly Task[]): boolean {
+  if (body.$case === 'protocolOffer') return false;
   if (body.$case !== 'lease' && body.$case !== 'cancel') return true;
   const { taskId, fence } = body.value;
   return kept.some((task) => task.taskId === taskId && task.fence === fence);

@@ -31,6 +31,7 @@ export interface Claim {
   readonly hubId: string;
   readonly position: Position | undefined;
   readonly kinds: Introduction['supports'];
+  readonly anyKind: boolean;
   /** The epoch that `lockBots` saw; 0 when it saw nothing. */
   readonly knownEpoch: number;
 }
@@ -49,16 +50,17 @@ export async function claimBots(orm: Orm, claims: readonly Claim[], leaseMs: num
     }));
   const claimed = await orm.execute<{ bot_id: string; epoch: string }>(sql`
     insert into ${bots} as b (bot_id, instance_id, boot_count, epoch, session_id, resume_digest, hub_id, connected,
-      session_expires_at, last_seen_at, x, y, kinds)
+      session_expires_at, last_seen_at, x, y, kinds, any_kind)
     select c."botId", c."instanceId", c."bootCount", c."knownEpoch" + 1, c."sessionId", decode(c."resumeDigest", 'hex'),
-      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y, c.kinds
+      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y, c.kinds, c."anyKind"
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c("botId" text, "instanceId" text, "bootCount" bigint,
-      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8, kinds jsonb)
+      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8, kinds jsonb, "anyKind" boolean)
     on conflict (bot_id) do update set
       instance_id = excluded.instance_id, boot_count = excluded.boot_count, epoch = excluded.epoch,
       session_id = excluded.session_id, resume_digest = excluded.resume_digest, hub_id = excluded.hub_id,
       connected = true, session_expires_at = excluded.session_expires_at, last_seen_at = excluded.last_seen_at,
-      x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y), kinds = excluded.kinds
+      x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y), kinds = excluded.kinds,
+      any_kind = excluded.any_kind
     where b.epoch = excluded.epoch - 1
     returning bot_id, epoch`);
   return new Map(claimed.map(({ bot_id, epoch }) => [bot_id, Number(epoch)]));

@@ -10,6 +10,7 @@ const channel = 'mallbots_hub';
 
 const note = z.discriminatedUnion('type', [
   z.object({ from: z.string(), type: z.literal('queued') }),
+  z.object({ from: z.string(), type: z.literal('protocol') }),
   z.object({ from: z.string(), type: z.literal('superseded'), botId: z.string(), epoch: z.number() }),
   z.object({
     from: z.string(),
@@ -28,6 +29,8 @@ export interface ControlPorts {
   readonly hubId: string;
   /** Another hub has put tasks into the queue. */
   readonly onQueued: () => void;
+  /** Another hub has changed the protocol. */
+  readonly onProtocol: () => void;
   /** The bot has a session of this epoch on another hub. */
   readonly onSuperseded: (botId: string, epoch: number) => void;
   /** A bot that is not on the hub which says so is to stop. */
@@ -37,6 +40,7 @@ export interface ControlPorts {
 export interface Control {
   /** Tells the other hubs that tasks are waiting; those of a moment share one notification. */
   tellQueued(): void;
+  tellProtocol(): void;
   tellSuperseded(botId: string, epoch: number): void;
   tellRecalled(recall: Recall): void;
   close(): Promise<void>;
@@ -44,13 +48,14 @@ export interface Control {
 
 /**
  * What hubs tell each other. Over PostgreSQL and not over the broker, because all of it is about rows that were committed there a moment
- * before, and because a note may be lost: dispatch polls, and the next renewal of a superseded session or of a cancelled task's lease finds out.
+ * before, and because a note may be lost: dispatch and the protocol's catalogue poll, and the next renewal of a superseded session or of a cancelled task's lease finds out.
  */
 export async function startControl({
   database,
   logger,
   hubId,
   onQueued,
+  onProtocol,
   onSuperseded,
   onRecalled,
 }: ControlPorts): Promise<Control> {
@@ -66,6 +71,7 @@ export async function startControl({
     const heard = note.safeParse(parseJson(payload));
     if (!heard.success || heard.data.from === hubId) return;
     if (heard.data.type === 'queued') onQueued();
+    else if (heard.data.type === 'protocol') onProtocol();
     else if (heard.data.type === 'superseded') onSuperseded(heard.data.botId, heard.data.epoch);
     else onRecalled(heard.data);
   };
@@ -77,6 +83,7 @@ export async function startControl({
         tell({ from: hubId, type: 'queued' });
       }, notifyDebounceMs);
     },
+    tellProtocol: () => tell({ from: hubId, type: 'protocol' }),
     tellSuperseded: (botId, epoch) => tell({ from: hubId, type: 'superseded', botId, epoch }),
     tellRecalled: (recall) => tell({ from: hubId, type: 'recalled', ...recall }),
     async close() {

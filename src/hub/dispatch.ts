@@ -1,6 +1,6 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { WhileCutOff } from '../gen/fleet/v1/fleet.ts';
+import { type SchemaRef, WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { type Assign, type Candidate, canTake, type Pair, roomOf } from './assign.ts';
@@ -12,7 +12,7 @@ import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retr
 import type { LiveBot } from './live-bot.ts';
 import type { Roster, Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
-import type { Task } from './task-phase.ts';
+import { languageOf, type Task } from './task-phase.ts';
 
 export interface DispatchPorts {
   readonly roster: Roster;
@@ -25,9 +25,10 @@ export interface DispatchPorts {
   readonly logger: Logger;
 }
 
-/** A task, and the stream of this hub that it is to be offered on. */
+/** A task, the stream of this hub that it is to be offered on, and the revision that it is to be done in. */
 export interface Choice extends StreamKey {
   readonly task: Task;
+  readonly schema: SchemaRef;
 }
 
 /** Who gets which of the tasks given. */
@@ -94,7 +95,8 @@ export class Dispatch {
         // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
-        if (!bot || !candidate || !canTake(candidate, task) || !left.delete(task)) {
+        const schema = bot?.spoken(task.schema.kind);
+        if (!bot || !candidate || !schema || !canTake(candidate, task) || !left.delete(task)) {
           const about = taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' });
           context.with(contextOf(task.traceparent), () =>
             logger.error(about, 'a bot was chosen that cannot take the task'),
@@ -103,7 +105,7 @@ export class Dispatch {
         }
         bot.reserve(task);
         reserved.push({ taskId: task.taskId, bot });
-        return [{ task, botId, epoch: bot.epoch }];
+        return [{ task, botId, epoch: bot.epoch, schema }];
       });
     };
     try {
@@ -166,7 +168,8 @@ export class Dispatch {
     if (task.phase.state !== 'OFFERED') return;
     const { roster, ledger, policyOf, times, metrics, tracer, logger } = this.#ports;
     const { botId, heldUntil } = task.phase;
-    const { taskId, orderId, fence, attempt, schema, priority, deadline, createdAt } = task;
+    const { taskId, orderId, fence, attempt, priority, deadline, createdAt } = task;
+    const schema = languageOf(task);
     const seat: Seat | undefined = roster.find(botId);
     const parent = contextOf(task.traceparent);
     const attributes = taskAttributes(task, { botId, sessionId: seat?.bot.sessionId ?? '' });

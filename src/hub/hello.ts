@@ -4,7 +4,7 @@ import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet
 
 /** Also part of span attributes, log lines and file names. */
 export const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-export const kindPattern = /^[a-z][a-z0-9_.]{0,63}$/;
+export const kindPattern = /^[a-z][a-z0-9_.-]{0,63}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */
 const maxKinds = 64;
@@ -29,6 +29,8 @@ export interface Introduction {
   readonly kinds: ReadonlySet<string>;
   /** The same, each with the digests that the bot has applied. */
   readonly supports: ReadonlyArray<Pick<KindSupport, 'kind' | 'digests'>>;
+  /** It serves whatever kind it applies a revision of. */
+  readonly anyKind: boolean;
   /** Tasks that the bot may hold at once, by kind; only kinds that it serves. */
   readonly credits: ReadonlyMap<string, number>;
   readonly digests: ReadonlySet<string>;
@@ -62,6 +64,7 @@ export function readHello(hello: Hello): Introduction {
   requireCount('hello.held_tasks', heldTasks, maxHeldTasks);
   kinds.forEach(requireKind);
   const served = new Set(kinds.map(({ kind }) => kind));
+  const speaker = { kinds: served, anyKind: hello.anyKind };
   heldTasks.forEach(({ taskId, fence }, index) => {
     requireId(`hello.held_tasks[${index}].task_id`, taskId, 'repeat the id from the offer');
     if (fence < 1)
@@ -74,9 +77,10 @@ export function readHello(hello: Hello): Introduction {
     resumeToken,
     lastHubSeq,
     kinds: served,
+    anyKind: hello.anyKind,
     supports: kinds.map(({ kind, digests }) => ({ kind, digests })),
     credits: new Map(
-      credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, served)]),
+      credits.map((credit, index) => [credit.kind, readCredit(`hello.credits[${index}]`, credit, speaker)]),
     ),
     digests: new Set(kinds.flatMap(({ digests }) => digests)),
     held: heldTasks.map(({ taskId, fence, finished }) => ({ taskId, fence, finished })),
@@ -85,8 +89,14 @@ export function readHello(hello: Hello): Introduction {
 }
 
 /** @throws MallError INVALID_ARGUMENT naming the field */
-export function readCredit(field: string, { kind, amount }: Credit, kinds: ReadonlySet<string>): number {
-  if (!kinds.has(kind)) throw invalid(`${field}.kind`, kind, 'KIND_NOT_SERVED', 'give a kind that hello.kinds lists');
+export function readCredit(
+  field: string,
+  { kind, amount }: Credit,
+  { kinds, anyKind }: Pick<Introduction, 'kinds' | 'anyKind'>,
+): number {
+  if (!kinds.has(kind) && !(anyKind && kindPattern.test(kind))) {
+    throw invalid(`${field}.kind`, kind, 'KIND_NOT_SERVED', 'give a kind that hello.kinds lists');
+  }
   if (amount > maxHeldTasks) throw invalid(`${field}.amount`, amount, 'OUT_OF_RANGE', `give at most ${maxHeldTasks}`);
   return amount;
 }

@@ -32,8 +32,7 @@ import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
-import { seedBuiltIn } from './protocol/built-in.ts';
-import { protocolService } from './protocol/service.ts';
+import { startProtocol } from './protocol/protocol.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
 import { Roster } from './roster.ts';
@@ -67,7 +66,6 @@ export async function startHub(
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ [ATTR_HUB_ID]: hubId });
   await database.migrate(schema, migrationsOf(schema));
-  await seedBuiltIn(database);
   await broker.declare(mallTopology);
 
   const tables = { outbox: outboxTable, inbox };
@@ -86,14 +84,18 @@ export async function startHub(
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
+  const onChanged = () => control.tellProtocol();
+  const protocol = await startProtocol({ database, roster, telemetry, logger, onWilling, onChanged });
+  const { catalogue, delivery } = protocol;
   const leases = new Leases({ database, roster, ledger, times, policyOf, metrics, logger });
   const publish = publisher({ broker, metrics, tracer });
-  const reports = new Reports({ ledger, leases, publish, times, tracer, logger, onWilling });
+  const reports = new Reports({ ledger, leases, publish, catalogue, delivery, times, tracer, logger, onWilling });
   const control = await startControl({
     database,
     logger,
     hubId,
     onQueued: () => dispatch.tasksQueued(),
+    onProtocol: () => catalogue.wake(),
     onSuperseded,
     onRecalled: (recall) => {
       const seat = roster.find(recall.botId);
@@ -105,6 +107,8 @@ export async function startHub(
     hubId,
     admissions,
     roster,
+    catalogue,
+    delivery,
     reports,
     times,
     limits,
@@ -150,7 +154,6 @@ export async function startHub(
     ...intake.status,
     counts: counts.all,
   });
-  const protocol = protocolService({ database, telemetry, onChanged: () => {} });
   const server: RpcServer = await startServer(
     config.listen.hub,
     [
@@ -163,7 +166,7 @@ export async function startHub(
           telemetry,
         ),
       },
-      protocol,
+      protocol.service,
     ],
     {
       options: {
@@ -177,7 +180,7 @@ export async function startHub(
   );
   leases.start();
   dispatch.start();
-  const ingest = await startIngest({ broker, ledger, dispatch, cancelTask, tracer, logger });
+  const ingest = await startIngest({ broker, ledger, dispatch, cancelTask, catalogue, tracer, logger });
 
   /** Asks the bots to go and ends the streams of those that stay. */
   async function sendAway(): Promise<void> {
@@ -197,10 +200,11 @@ export async function startHub(
     address: server.address,
     async drain() {
       server.stopServing();
-      protocol.close();
+      protocol.service.close();
       // Nobody takes tasks any more; what the bots still report is.
       await Promise.all([ingest.drain(), dispatch.stop(), sendAway()]);
       await Promise.all([leases.stop(), server.drain(), control.close()]);
+      await protocol.stop();
       await relay.stop();
     },
   };

@@ -11,6 +11,7 @@ import type { CancelTask } from './cancel.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Changed, Ledger } from './ledger.ts';
 import { ingestPrefetch, maxIngestFlushes, retryBackoff } from './limits.ts';
+import type { Catalogue } from './protocol/catalogue.ts';
 import { readCancel, readTask } from './read-request.ts';
 
 export interface IngestPorts {
@@ -18,6 +19,7 @@ export interface IngestPorts {
   readonly ledger: Ledger;
   readonly dispatch: Dispatch;
   readonly cancelTask: CancelTask;
+  readonly catalogue: Pick<Catalogue, 'view' | 'refresh'>;
   readonly tracer: Tracer;
   readonly logger: Logger;
 }
@@ -31,6 +33,7 @@ export async function startIngest({
   ledger,
   dispatch,
   cancelTask,
+  catalogue,
   tracer,
   logger,
 }: IngestPorts): Promise<Subscription> {
@@ -50,7 +53,15 @@ export async function startIngest({
     const active = trace.setSpan(parent, span);
     await context.with(active, async () => {
       const cancel = readCancel(message, traceparentOf(active), new Date());
-      const asked = cancel ?? readTask(message, traceparentOf(active), new Date());
+      const read = () => cancel ?? readTask(message, traceparentOf(active), new Date(), catalogue.view);
+      let asked = read();
+      // A revision that was published a moment ago may come here with its first task.
+      if (
+        !cancel &&
+        asked.task.phase.state === 'POISON' &&
+        (await untilDone(delivery, span, () => catalogue.refresh()))
+      )
+        asked = read();
       const { taskId, phase } = asked.task;
       span.setAttribute(ATTR_TASK_ID, taskId);
       if (phase.state === 'POISON') {

@@ -77,7 +77,9 @@ export class Ledger {
       const queued = added.map(({ task }) => task).filter(isOfferable);
       // The statement that inserts the task puts the database's clock in the place of `now`.
       const choices = choose(queued);
-      const offers = choices.map(({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed);
+      const offers = choices.map(
+        ({ task, botId, schema }) => this.#judge(task, { type: 'offered', botId, schema }, now) as Changed,
+      );
       const offered = new Map(offers.map(({ task }) => [task.taskId, task]));
       const tasks = added.map(({ task }) => offered.get(task.taskId) ?? task);
       const [written, withdrawn] = await Promise.all([
@@ -109,7 +111,9 @@ export class Ledger {
     return this.#ports.database.transaction(async (tx) => {
       const { now, tasks } = await lockQueued(tx.orm, takers, limit);
       const choices = choose(tasks);
-      const offered = choices.map(({ task, botId }) => this.#judge(task, { type: 'offered', botId }, now) as Changed);
+      const offered = choices.map(
+        ({ task, botId, schema }) => this.#judge(task, { type: 'offered', botId, schema }, now) as Changed,
+      );
       const [, withdrawn] = await Promise.all([save(tx.orm, offered), this.#outdated(tx, choices)]);
       await write(tx.orm, [...withdrawn.values()]);
       const standing = choices.filter(({ task }) => !withdrawn.has(task.taskId));

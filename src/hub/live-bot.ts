@@ -1,7 +1,9 @@
-import type { HeldTask as Claimed, Position } from '../gen/fleet/v1/fleet.ts';
+import type { HeldTask as Claimed, Position, ProtocolOffer, SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { type Candidate, roomOf } from './assign.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
+import type { BotStatus } from './protocol/revision-states.ts';
+import type { ProtocolView } from './protocol/view.ts';
 import type { Task } from './task-phase.ts';
 import type { Renewal } from './task-store.ts';
 
@@ -25,7 +27,13 @@ export class LiveBot {
   readonly sessionId: string;
   readonly epoch: number;
   readonly kinds: ReadonlySet<string>;
-  readonly digests: ReadonlySet<string>;
+  readonly anyKind: boolean;
+  readonly #applied: Set<string>;
+  /** What of the protocol it was told on this stream. */
+  readonly #told = new Set<string>();
+  #view: ProtocolView;
+  /** By kind, the revision that it is offered tasks in; undefined until it is asked for. */
+  #spoken: ReadonlyMap<string, SchemaRef> | undefined;
   readonly #credits: Map<string, number>;
   readonly #held = new Map<string, Held>();
   readonly #shunned = new Map<string, number>();
@@ -43,12 +51,19 @@ export class LiveBot {
   #sentAt: Date | undefined;
   heardAtMs: number;
 
-  constructor(introduction: Introduction, session: { sessionId: string; epoch: number }, nowMs: number) {
+  constructor(
+    introduction: Introduction,
+    session: { readonly sessionId: string; readonly epoch: number },
+    view: ProtocolView,
+    nowMs: number,
+  ) {
     this.botId = introduction.botId;
     this.sessionId = session.sessionId;
     this.epoch = session.epoch;
     this.kinds = introduction.kinds;
-    this.digests = introduction.digests;
+    this.anyKind = introduction.anyKind;
+    this.#applied = new Set(introduction.digests);
+    this.#view = view;
     this.#credits = new Map(introduction.credits);
     this.#position = introduction.position;
     this.heardAtMs = nowMs;
@@ -60,6 +75,37 @@ export class LiveBot {
 
   find(taskId: string): Held | undefined {
     return this.#held.get(taskId);
+  }
+
+  /** Digests of the revisions that it has applied. */
+  get applied(): ReadonlySet<string> {
+    return this.#applied;
+  }
+
+  /** The protocol as it is from now on. */
+  follow(view: ProtocolView): void {
+    this.#candidate = undefined;
+    this.#spoken = undefined;
+    this.#view = view;
+  }
+
+  /** What the bot is to be told of the protocol that it was not told yet. */
+  news(): ProtocolOffer | undefined {
+    return this.#view.news(this, this.#told);
+  }
+
+  /** The revision that it is offered tasks of a kind in. */
+  spoken(kind: string): SchemaRef | undefined {
+    this.#spoken ??= this.#view.spokenBy(this);
+    return this.#spoken.get(kind);
+  }
+
+  /** What it says of a revision. */
+  answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
+    this.#candidate = undefined;
+    this.#spoken = undefined;
+    if (status === 'APPLIED') this.#applied.add(digest);
+    else if (status === 'REJECTED') this.#applied.delete(digest);
   }
 
   /** Newest position and charge; what the frame leaves out stays. */
@@ -172,12 +218,13 @@ export class LiveBot {
     const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
     const free = new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))]));
     if (roomOf({ free }) === 0) return null;
+    this.#spoken ??= this.#view.spokenBy(this);
     return {
       botId: this.botId,
       position: this.#position,
       load: kinds.length,
       free,
-      digests: this.digests,
+      digests: this.#view.readableOf(this.#spoken.keys()),
       shunned: new Set(this.#shunned.keys()),
     };
   }

@@ -1,10 +1,11 @@
 import { MallError, quoted } from '../contract/errors.ts';
 import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
-import { isKnown, translatorOf } from './kinds/kind.ts';
+import { translatorOf } from './kinds/kind.ts';
+import type { ProtocolView } from './protocol/view.ts';
 import type { Refusal } from './refusal.ts';
 import type { Report } from './task.ts';
-import type { Task } from './task-phase.ts';
+import { languageOf, type Task } from './task-phase.ts';
 
 /** Characters of a reason that are kept. */
 export const maxReasonChars = 500;
@@ -51,14 +52,15 @@ export function decoded<T>(decode: () => T): Reading<T> {
   }
 }
 
-export function unknownSchema(digest: string | undefined, { schema }: Task): Refusal {
+export function unknownSchema(digest: string | undefined, task: Task): Refusal {
+  const schema = languageOf(task);
   const message = `schema.digest is ${quoted(digest ?? '')}; the task is pinned to ${schema.kind} ${schema.digest}`;
   return { reason: 'UNKNOWN_SCHEMA', message };
 }
 
 /** A result as what the task's machine understands. */
-export function readOutcome(result: Result): Reading<Report> {
-  const { outcome, schema, payload, retryable } = result;
+export function readOutcome(result: Result, protocol: Pick<ProtocolView, 'find'>): Reading<Report> {
+  const { outcome, payload, retryable } = result;
   const at = result.occurredAt ?? new Date();
   switch (outcome) {
     case Outcome.FAILED:
@@ -66,8 +68,9 @@ export function readOutcome(result: Result): Reading<Report> {
     case Outcome.CANCELLED:
       return { value: { type: 'stopped' } };
     case Outcome.SUCCEEDED: {
-      if (!schema || !isKnown(schema))
-        return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(schema?.digest ?? '')}; repeat the offer's`);
+      const digest = result.schema?.digest ?? '';
+      const schema = protocol.find(digest)?.schema;
+      if (!schema) return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(digest)}; repeat the offer's`);
       const reading = decoded(() => translatorOf(schema.kind).result(payload));
       if (reading.refusal) return reading;
       const original = { schema, payload };

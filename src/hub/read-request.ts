@@ -4,18 +4,23 @@ import { type Message, open } from '../contract/message.ts';
 import { type TaskCancelRequested, TaskRequested } from '../gen/events/depot/v1/events.ts';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { botIdPattern } from './hello.ts';
-import { isKnown } from './kinds/kind.ts';
 import type { Changed } from './ledger.ts';
 import { defaultMaxAttempts, mostAttempts, mostPriority } from './limits.ts';
+import type { ProtocolView } from './protocol/view.ts';
 import { isInstant, storedReason } from './read-report.ts';
 import { cancelled, poison } from './task-ends.ts';
 import type { Task } from './task-phase.ts';
 
 const unknownSchema: SchemaRef = { kind: '', revision: 0, digest: '' };
 
-/** The task that a message asks for; POISON when no bot could ever do it. */
-export function readTask(message: Message, traceparent: string, now: Date): Changed {
-  const asked = readBody(message);
+/** The task that a message asks for; POISON when no bot could ever do it, going by the revisions that there are. */
+export function readTask(
+  message: Message,
+  traceparent: string,
+  now: Date,
+  protocol: Pick<ProtocolView, 'flawOf'>,
+): Changed {
+  const asked = readBody(message, protocol);
   const task = taskOf(message, asked.body, traceparent, now);
   return asked.flaw ? poison(task, '', asked.flaw, now) : { verdict: 'changed', task, events: [] };
 }
@@ -57,13 +62,17 @@ function taskOf(message: Message, body: TaskRequested | undefined, traceparent: 
     attempt: 1,
     fence: 0,
     lost: undefined,
+    pinned: undefined,
     since: now,
     phase: { state: 'QUEUED', notBefore: now },
   };
 }
 
 /** The body as far as its fields can be used, and what is wrong with it. */
-function readBody(message: Message): { body: TaskRequested | undefined; flaw: string | undefined } {
+function readBody(
+  message: Message,
+  protocol: Pick<ProtocolView, 'flawOf'>,
+): { body: TaskRequested | undefined; flaw: string | undefined } {
   const refuse = (flaw: string, body?: TaskRequested) => ({ body, flaw });
   if (message.name !== 'depot.task_requested') return refuse(`${message.name} is no task`);
   let body: TaskRequested;
@@ -75,10 +84,11 @@ function readBody(message: Message): { body: TaskRequested | undefined; flaw: st
   const { taskId, orderId, schema, position, priority, deadline, onlyBotId } = body;
   if (!isId(taskId)) return refuse(`task_id is ${quoted(taskId)}; give a UUID`);
   if (!isId(orderId)) return refuse(`order_id is ${quoted(orderId)}; give a UUID`);
-  if (!schema || !isKnown(schema)) {
+  const unspoken = protocol.flawOf(schema ?? unknownSchema);
+  if (!schema || unspoken) {
     const asked = `kind ${quoted(schema?.kind ?? '')} with digest ${quoted(schema?.digest ?? '')}`;
     // Not stored: text that nobody has checked.
-    return refuse(`schema is ${asked}, which this hub does not know`, { ...body, schema: unknownSchema });
+    return refuse(`schema is ${asked}, ${unspoken}`, { ...body, schema: unknownSchema });
   }
   if (position && !(Number.isFinite(position.x) && Number.isFinite(position.y))) {
     return refuse(`position is ${quoted(position)}; give metres`, { ...body, position: undefined });

@@ -11,6 +11,8 @@ import type { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
 import type { HubTimes } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
+import type { Catalogue } from './protocol/catalogue.ts';
+import type { Delivery } from './protocol/delivery.ts';
 import type { Publish } from './publish.ts';
 import { decoded, flawOf, readOutcome, unknownSchema } from './read-report.ts';
 import type { Refusal } from './refusal.ts';
@@ -18,12 +20,15 @@ import type { Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
 import type { Decision } from './task-ends.ts';
 import { about, refOf } from './task-events.ts';
+import { languageOf } from './task-phase.ts';
 import { durationOf } from './welcome.ts';
 
 export interface ReportPorts {
   readonly ledger: Ledger;
   readonly leases: Leases;
   readonly publish: Publish;
+  readonly catalogue: Pick<Catalogue, 'view'>;
+  readonly delivery: Pick<Delivery, 'heard'>;
   readonly times: HubTimes;
   readonly tracer: Tracer;
   readonly logger: Logger;
@@ -62,7 +67,7 @@ export class Reports {
       case 'cancelReply':
         return this.#cancelReply(seat, frame, body.value);
       case 'protocolStatus':
-        return refuse('WRONG_STATE', 'body is a protocol_status, but this hub sent no protocol_offer');
+        return Promise.resolve(this.#ports.delivery.heard(seat, body.value));
       case 'hello':
       case 'goodbye':
       case 'heartbeat':
@@ -117,14 +122,15 @@ export class Reports {
     const held = leases.fresh(bot, taskId, fence) ?? (await leases.verify(bot, taskId, fence));
     if ('reason' in held) return held;
     const { task } = held;
-    if (schema?.digest !== task.schema.digest) return unknownSchema(schema?.digest, task);
+    const language = languageOf(task);
+    if (schema?.digest !== language.digest) return unknownSchema(schema?.digest, task);
     const reported = {
       task: refOf(task, bot.botId, progress.occurredAt ?? new Date()),
-      original: { schema: task.schema, payload },
+      original: { schema: language, payload },
       correlationId: task.correlationId,
     };
     const step = decoded(() =>
-      started && payload.length === 0 ? undefined : translatorOf(task.schema.kind).progress(payload, reported),
+      started && payload.length === 0 ? undefined : translatorOf(language.kind).progress(payload, reported),
     );
     if (step.refusal) return step.refusal;
     const more = {
@@ -160,7 +166,7 @@ export class Reports {
     const { taskId, fence } = result;
     const flaw = flawOf(frame.seq, result);
     if (flaw) return flaw;
-    const report = readOutcome(result);
+    const report = readOutcome(result, this.#ports.catalogue.view);
     if (report.refusal) return report.refusal;
     const input = { ...report.value, botId: bot.botId, fence };
     const decision = await this.#step('result', bot, frame, result, (traceparent) =>

@@ -39,7 +39,7 @@ export function takeSignal(bot: LiveBot, signal: Signal): SignalEffect {
         return {};
       }
       case 'credit':
-        bot.setCredit(signal.value.kind, readCredit('credit', signal.value, bot.kinds));
+        bot.setCredit(signal.value.kind, readCredit('credit', signal.value, bot));
         return { isWilling: true };
       case 'nack':
         return {};

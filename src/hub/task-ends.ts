@@ -38,9 +38,10 @@ export function nextAttempt(
   lost?: Task['lost'],
 ): Decision {
   const phase = { state: 'QUEUED', notBefore } as const;
-  return change({ ...task, attempt: task.attempt + 1, fence: task.fence + 1, lost, phase }, (next) => [
-    taskLost(next, botId, task.fence, reason, at),
-  ]);
+  return change(
+    { ...task, attempt: task.attempt + 1, fence: task.fence + 1, lost, pinned: undefined, phase },
+    (next) => [taskLost(next, botId, task.fence, reason, at)],
+  );
 }
 
 /** The task is over without a result and will not be tried again. The fence grows, so that a bot that still works on it is not heard. */
@@ -56,4 +57,4 @@ export function poison(
 
 /** Nobody took the offer: not an attempt. */
 export const requeue = (task: Task, now: Date): Decision =>
-  change({ ...task, phase: { state: 'QUEUED', notBefore: now } });
+  change({ ...task, pinned: undefined, phase: { state: 'QUEUED', notBefore: now } });

@@ -47,11 +47,19 @@ export interface Task extends TaskSpec {
   /** Grows at each assignment and at each loss. */
   readonly fence: number;
   /** Whose attempt was lost before this one, and may be taken up again while nobody else has begun. */
-  readonly lost: { readonly botId: string; readonly fence: number } | undefined;
+  readonly lost: { readonly botId: string; readonly fence: number; readonly pinned: SchemaRef | undefined } | undefined;
+  /**
+   * The revision that the task is done and reported in, from its offer on; undefined while it waits. `schema` is the one that its payload is written
+   * in, and both can read each other.
+   */
+  readonly pinned: SchemaRef | undefined;
   /** When `stageOf` its phase became what it is. */
   readonly since: Date;
   readonly phase: Phase;
 }
+
+/** What is said of the task is said in this. Tasks that were offered before there were pins are pinned to what their payload is written in. */
+export const languageOf = ({ pinned, schema }: Pick<Task, 'pinned' | 'schema'>): SchemaRef => pinned ?? schema;
 
 /**
  * What a task is about, for who asks how long it has been so: an offer that nobody takes is still waiting, and a bot that starts, or is missed for a

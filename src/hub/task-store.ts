@@ -1,5 +1,6 @@
 import { and, asc, eq, getTableColumns, inArray, isNull, lte, or, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { StreamKey } from './bot-store.ts';
 import { rankOf } from './rank.ts';
 import { bots, isHeld, outbox, tasks } from './store.ts';
@@ -78,10 +79,10 @@ export async function findTask(orm: Orm, taskId: string): Promise<Task | undefin
 }
 
 /** What changes in the life of a task. */
-const changing =
-  'taskId state attempt fence since onlyBotId botId heldUntil notBefore finishedAt reason running lostBotId lostFence'.split(
-    ' ',
-  );
+const changing = (
+  'taskId state attempt fence since onlyBotId botId heldUntil notBefore finishedAt reason running ' +
+  'lostBotId lostFence lostRevision lostDigest pinnedRevision pinnedDigest'
+).split(' ');
 
 /** Writes what can change of all of them in one statement; they are locked by this transaction. */
 export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
@@ -90,11 +91,13 @@ export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<voi
     update ${tasks} set
       state = c.state, attempt = c.attempt, fence = c.fence, since = c.since, only_bot_id = c."onlyBotId",
       bot_id = c."botId", held_until = c."heldUntil", not_before = c."notBefore", finished_at = c."finishedAt",
-      reason = c.reason, running = c.running, lost_bot_id = c."lostBotId", lost_fence = c."lostFence"
+      reason = c.reason, running = c.running, lost_bot_id = c."lostBotId", lost_fence = c."lostFence",
+      lost_revision = c."lostRevision", lost_digest = c."lostDigest", pinned_revision = c."pinnedRevision",
+      pinned_digest = c."pinnedDigest"
     from jsonb_to_recordset(${rows}::text::jsonb) as c(
       "taskId" text, state text, attempt int, fence bigint, since timestamptz, "onlyBotId" text, "botId" text,
       "heldUntil" timestamptz, "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
-      "lostBotId" text, "lostFence" bigint)
+      "lostBotId" text, "lostFence" bigint, "lostRevision" int, "lostDigest" text, "pinnedRevision" int, "pinnedDigest" text)
     where ${tasks.taskId} = c."taskId"`);
 }
 
@@ -165,7 +168,7 @@ export function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
   return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
 }
 
-function toRow({ schema, position, phase, lost, ...task }: Task): typeof tasks.$inferInsert {
+function toRow({ schema, pinned, position, phase, lost, ...task }: Task): typeof tasks.$inferInsert {
   return {
     ...task,
     kind: schema.kind,
@@ -181,6 +184,10 @@ function toRow({ schema, position, phase, lost, ...task }: Task): typeof tasks.$
     running: 'running' in phase ? phase.running : null,
     lostBotId: lost?.botId ?? null,
     lostFence: lost?.fence ?? null,
+    lostRevision: lost?.pinned?.revision ?? null,
+    lostDigest: lost?.pinned?.digest ?? null,
+    pinnedRevision: pinned?.revision ?? null,
+    pinnedDigest: pinned?.digest ?? null,
     notBefore: 'notBefore' in phase ? phase.notBefore : null,
     finishedAt: 'finishedAt' in phase ? phase.finishedAt : null,
     reason: 'reason' in phase ? phase.reason : null,
@@ -206,10 +213,17 @@ export function toTask(row: Row): Task {
     since: row.since,
     attempt: row.attempt,
     fence: row.fence,
-    lost: row.lostBotId === null ? undefined : { botId: row.lostBotId, fence: row.lostFence! },
+    lost:
+      row.lostBotId === null
+        ? undefined
+        : { botId: row.lostBotId, fence: row.lostFence!, pinned: schemaOf(kind, row.lostRevision, row.lostDigest) },
+    pinned: schemaOf(kind, row.pinnedRevision, row.pinnedDigest),
     phase: toPhase(row),
   };
 }
+
+const schemaOf = (kind: string, revision: number | null, digest: string | null): SchemaRef | undefined =>
+  revision === null || digest === null ? undefined : { kind, revision, digest };
 
 /** `saveTasks` and `insertTasks` write exactly the columns that a state has. */
 function toPhase(row: Row): Phase {

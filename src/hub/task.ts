@@ -1,10 +1,22 @@
 import type { Draft } from '../contract/message.ts';
 import type { TaskRef } from '../gen/events/bots/v1/events.ts';
+import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { KindPolicy } from './kinds/policy.ts';
 import type { HubTimes } from './limits.ts';
 import { cancelled, change, type Decision, nextAttempt, poison, refuse, requeue } from './task-ends.ts';
 import { refOf, taskFailed } from './task-events.ts';
-import { type Held, hasBegun, isDue, isHeld, isHeldBy, isOverdue, later, stageOf, type Task } from './task-phase.ts';
+import {
+  type Held,
+  hasBegun,
+  isDue,
+  isHeld,
+  isHeldBy,
+  isOverdue,
+  languageOf,
+  later,
+  stageOf,
+  type Task,
+} from './task-phase.ts';
 
 /** What a bot says about a task under a fence. */
 export type Report =
@@ -27,7 +39,8 @@ export type Report =
 
 export type TaskInput =
   | (Report & { readonly botId: string; readonly fence: number })
-  | { readonly type: 'offered'; readonly botId: string }
+  /** `schema`: the revision that the bot is offered it in. */
+  | { readonly type: 'offered'; readonly botId: string; readonly schema: SchemaRef }
   /** The database's clock has passed `heldUntil`, */
   | { readonly type: 'expired' }
   /** or the deadline. */
@@ -69,7 +82,7 @@ export type TaskPolicy = Pick<HubTimes, 'leaseMs' | 'offerMs' | 'retryPauseMs'> 
  * lost: QUEUED with attempt+1 and fence+1, and bots.task_lost; at the last attempt, or past the deadline, POISON with fence+1, and
  * bots.task_failed. A failure is lost when it is retryable, attempts are left and the deadline has not passed, else FAILED. CANCELLED comes with
  * fence+1 and bots.task_cancelled. Taken up: by the bot that lost it, where the kind lets the first one win: LEASED with fence+1, under which
- * all is reported again; also while another has it only as an offer. A report under another fence, or of another bot, is refused whatever the state.
+ * all is reported again, in the revision that the bot had it in; also while another has it only as an offer. A report under another fence, or of another bot, is refused whatever the state.
  *
  * The first lease binds a task to its bot where the kind says so: whoever loses it is the only one to be offered it again.
  *
@@ -87,7 +100,7 @@ function decide(task: Task, input: TaskInput, now: Date, policy: TaskPolicy): De
   const same: Decision = { verdict: 'unchanged', task };
   switch (input.type) {
     case 'offered':
-      return offered(task, input.botId, now, policy);
+      return offered(task, input.botId, input.schema, now, policy);
     case 'expired':
       return isDue(task, now) ? expired(task, now, policy) : same;
     case 'overdue':
@@ -153,7 +166,7 @@ function takenUp(task: Task, input: Said, now: Date, policy: TaskPolicy): Decisi
   const isFree = (phase.state === 'QUEUED' || phase.state === 'OFFERED') && !isOverdue(task, now);
   if (!isLosers || !isFree) return undefined;
   const leased = { state: 'LEASED', botId, heldUntil: later(now, policy.leaseMs) } as const;
-  return change({ ...task, fence: task.fence + 1, lost: undefined, phase: leased });
+  return change({ ...task, fence: task.fence + 1, lost: undefined, pinned: lost.pinned, phase: leased });
 }
 
 function reported(task: Task, input: Said, now: Date, policy: TaskPolicy): Decision {
@@ -178,8 +191,8 @@ function reported(task: Task, input: Said, now: Date, policy: TaskPolicy): Decis
     case 'succeeded':
       if (phase.state === 'SUCCEEDED' || phase.state === 'FAILED') return same;
       if (!isHeld(phase)) return wrongState(task, 'finished');
-      if (input.digest !== task.schema.digest) {
-        const pinned = `${task.schema.kind} ${task.schema.digest}`;
+      if (input.digest !== languageOf(task).digest) {
+        const pinned = `${task.schema.kind} ${languageOf(task).digest}`;
         return refuse('UNKNOWN_SCHEMA', `schema.digest is "${input.digest}"; the task is pinned to ${pinned}`);
       }
       return change({ ...task, phase: { state: 'SUCCEEDED', botId, finishedAt: now } }, (done) => [
@@ -200,12 +213,12 @@ function reported(task: Task, input: Said, now: Date, policy: TaskPolicy): Decis
   }
 }
 
-function offered(task: Task, botId: string, now: Date, policy: TaskPolicy): Decision {
+function offered(task: Task, botId: string, pinned: SchemaRef, now: Date, policy: TaskPolicy): Decision {
   if (task.phase.state !== 'QUEUED' || isOverdue(task, now)) return wrongState(task, 'offered');
   if (task.onlyBotId !== '' && task.onlyBotId !== botId)
     return wrongState(task, `offered to anybody but "${task.onlyBotId}"`);
   const phase = { state: 'OFFERED', botId, heldUntil: later(now, policy.offerMs) } as const;
-  return change({ ...task, fence: task.fence + 1, phase });
+  return change({ ...task, fence: task.fence + 1, pinned, phase });
 }
 
 function failed(
@@ -233,7 +246,7 @@ function expired(task: Task, now: Date, { onLeaseLoss, wins, leaseMs }: TaskPoli
     const heldUntil = later(now, leaseMs * onLeaseLoss.holdLeases);
     return change({ ...task, phase: { state: 'SUSPECT', botId: phase.botId, heldUntil, running: hasBegun(phase) } });
   }
-  const lost = wins === 'first' && isHeld(phase) ? { botId: phase.botId, fence } : undefined;
+  const lost = wins === 'first' && isHeld(phase) ? { botId: phase.botId, fence, pinned: task.pinned } : undefined;
   return lose(task, 'the lease ran out', now, lost);
 }
 

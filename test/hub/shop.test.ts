@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
-import { kinds } from '../../src/gen/kinds.ts';
-import { isKnown, translatorOf } from '../../src/hub/kinds/kind.ts';
+import { translatorOf } from '../../src/hub/kinds/kind.ts';
 import { passOn } from '../../src/hub/kinds/pass-on.ts';
 import { bringBack } from '../../src/hub/kinds/return.ts';
 import { shop } from '../../src/hub/kinds/shop.ts';
@@ -62,13 +61,6 @@ it('a translator serves every revision of its kind', () => {
   expect(translatorOf('shop')).toBe(shop);
   expect(translatorOf('return')).toBe(bringBack);
   expect(translatorOf('toString')).toBe(passOn);
-});
-
-it('a revision is known by kind and digest', () => {
-  expect(isKnown(kinds.shop)).toBe(true);
-  expect(isKnown({ kind: 'shop', digest: 'sha256:other' })).toBe(false);
-  expect(isKnown({ kind: 'return', digest: kinds.shop.digest })).toBe(false);
-  expect(isKnown({ kind: 'toString', digest: '' })).toBe(false);
 });
 
 it('what the mall has no words for goes on as it came', () => {

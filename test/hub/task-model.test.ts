@@ -115,6 +115,7 @@ class Fleet {
       attempt: 1,
       fence: 0,
       lost: undefined,
+      pinned: undefined,
       since: at(0),
       phase: { state: 'QUEUED', notBefore: at(0) },
     };
@@ -123,7 +124,7 @@ class Fleet {
   run(step: Step): void {
     switch (step.do) {
       case 'offer':
-        if (this.#input({ type: 'offered', botId: step.bot }) === 'changed')
+        if (this.#input({ type: 'offered', botId: step.bot, schema }) === 'changed')
           this.#believed.set(step.bot, this.task.fence);
         return;
       case 'say':

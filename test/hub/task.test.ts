@@ -29,6 +29,7 @@ const queued: Task = {
   attempt: 1,
   fence: 4,
   lost: undefined,
+  pinned: undefined,
   since: now,
   phase: { state: 'QUEUED', notBefore: now },
 };
@@ -55,6 +56,9 @@ const ended = {
   POISON: over({ state: 'POISON', botId: 'ann', finishedAt: now, reason: 'r' }),
 };
 const by = { botId: 'ann', fence: 4 } as const;
+/** The task that a decision leaves, which has to change it. */
+const leaving = (task: Task, input: TaskInput, by = policy): Task =>
+  (decide(task, input, by) as Extract<Decision, { verdict: 'changed' }>).task;
 const succeeded: TaskInput = {
   type: 'succeeded',
   ...by,
@@ -84,11 +88,11 @@ describe('a task', () => {
   const dropped: TaskInput = { type: 'dropped', botId: 'ann', reason: 'gone' };
   const lost = 'QUEUED 2 5, bots.task_lost 5';
   it.each<[string, Task, TaskInput, string]>([
-    ['queued, offered', queued, { type: 'offered', botId: 'bob' }, 'OFFERED 1 5'],
+    ['queued, offered', queued, { type: 'offered', botId: 'bob', schema }, 'OFFERED 1 5'],
     ['queued, declined twice', queued, { type: 'declined', ...by }, 'unchanged'],
     ['queued, accepted too late', queued, { type: 'accepted', ...by }, 'WRONG_STATE'],
     ['queued, expired', queued, { type: 'expired' }, 'unchanged'],
-    ['offered, offered', held('OFFERED'), { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    ['offered, offered', held('OFFERED'), { type: 'offered', botId: 'bob', schema }, 'WRONG_STATE'],
     ['offered, accepted', held('OFFERED'), { type: 'accepted', ...by }, 'LEASED 1 4'],
     ['offered, accepted by another', held('OFFERED'), { type: 'accepted', botId: 'bob', fence: 4 }, 'WRONG_STATE'],
     [
@@ -143,20 +147,25 @@ describe('a task', () => {
     ['succeeded, then said to have failed', ended.SUCCEEDED, failed(true), 'unchanged'],
     ['succeeded, expired', ended.SUCCEEDED, { type: 'expired' }, 'unchanged'],
     ['failed, reported again', ended.FAILED, failed(false), 'unchanged'],
-    ['failed, offered', ended.FAILED, { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    ['failed, offered', ended.FAILED, { type: 'offered', botId: 'bob', schema }, 'WRONG_STATE'],
     [
       'queued, pinned, offered to another',
       { ...queued, onlyBotId: 'ann' },
-      { type: 'offered', botId: 'bob' },
+      { type: 'offered', botId: 'bob', schema },
       'WRONG_STATE',
     ],
     [
       'queued, pinned, offered to that bot',
       { ...queued, onlyBotId: 'ann' },
-      { type: 'offered', botId: 'ann' },
+      { type: 'offered', botId: 'ann', schema },
       'OFFERED 1 5',
     ],
-    ['queued past its deadline, offered', { ...queued, ...past }, { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    [
+      'queued past its deadline, offered',
+      { ...queued, ...past },
+      { type: 'offered', botId: 'bob', schema },
+      'WRONG_STATE',
+    ],
     ['queued past its deadline', { ...queued, ...past }, { type: 'overdue' }, 'POISON 1 5, bots.task_failed 5'],
     ['queued before its deadline', { ...queued, deadline: later }, { type: 'overdue' }, 'unchanged'],
     ['running past its deadline', held('RUNNING', past), { type: 'overdue' }, 'unchanged'],
@@ -174,7 +183,7 @@ describe('a task', () => {
     ['suspect, back with a result', suspect(), succeeded, 'SUCCEEDED 1 4, bots.task_succeeded 4'],
     ['suspect, grace over', suspect(), { type: 'expired' }, lost],
     ['suspect, dropped', suspect(), dropped, lost],
-    ['suspect, offered', suspect(), { type: 'offered', botId: 'bob' }, 'WRONG_STATE'],
+    ['suspect, offered', suspect(), { type: 'offered', botId: 'bob', schema }, 'WRONG_STATE'],
     [
       'suspect, grace over in the last attempt',
       suspect(true, { attempt: 3 }),
@@ -253,8 +262,8 @@ describe('a task', () => {
     for (const end of [{ type: 'expired' } as const, dropped, failed(true)]) {
       const again = taken({ ...leased, phase: held('RUNNING').phase }, end);
       expect(again).toMatchObject({ onlyBotId: 'ann', attempt: 2, phase: { state: 'QUEUED' } });
-      expect(summary(decide(again, { type: 'offered', botId: 'bob' }, binding))).toBe('WRONG_STATE');
-      expect(summary(decide(again, { type: 'offered', botId: 'ann' }, binding))).toBe('OFFERED 2 6');
+      expect(summary(decide(again, { type: 'offered', botId: 'bob', schema }, binding))).toBe('WRONG_STATE');
+      expect(summary(decide(again, { type: 'offered', botId: 'ann', schema }, binding))).toBe('OFFERED 2 6');
     }
     expect(decide(held('OFFERED'), { type: 'accepted', ...by })).toMatchObject({ task: { onlyBotId: '' } });
   });
@@ -272,7 +281,7 @@ describe('a task', () => {
   });
 
   it('is held until its offer or its lease runs out', () => {
-    expect(decide(queued, { type: 'offered', botId: 'bob' })).toMatchObject({
+    expect(decide(queued, { type: 'offered', botId: 'bob', schema })).toMatchObject({
       task: { phase: { botId: 'bob', heldUntil: new Date(now.getTime() + policy.offerMs) } },
     });
     expect(decide(held('OFFERED'), { type: 'accepted', ...by })).toMatchObject({
@@ -287,7 +296,7 @@ describe('a task', () => {
   });
 
   it.each<[string, Task, TaskInput, boolean]>([
-    ['offered', queued, { type: 'offered', botId: 'bob' }, false],
+    ['offered', queued, { type: 'offered', botId: 'bob', schema }, false],
     ['declined', held('OFFERED'), { type: 'declined', ...by }, false],
     ['leased', held('OFFERED'), { type: 'accepted', ...by }, true],
     ['suspect', held('RUNNING'), { type: 'expired' }, false],
@@ -303,4 +312,28 @@ describe('a task', () => {
       expect(decision).toMatchObject({ verdict: 'changed', task: { since: isNew ? now : early } });
     },
   );
+
+  it('is pinned to the revision that it was offered in, until it waits again', () => {
+    const second = { kind: 'shop', revision: 2, digest: 'sha256:two' };
+    const offered = leaving(queued, { type: 'offered', botId: 'ann', schema: second });
+    expect(offered.pinned).toBe(second);
+    const leased = leaving(offered, { type: 'accepted', botId: 'ann', fence: 5 });
+    const done = { ...succeeded, fence: 5 };
+    expect(summary(decide(leased, done))).toBe('UNKNOWN_SCHEMA');
+    expect(leaving(leased, { ...done, digest: second.digest })).toMatchObject({ pinned: second, schema });
+    for (const back of [
+      leaving(offered, { type: 'dropped', botId: 'ann', reason: 'gone' }),
+      leaving(offered, { type: 'declined', botId: 'ann', fence: 5 }),
+      leaving(leased, { type: 'dropped', botId: 'ann', reason: 'gone' }),
+    ]) {
+      expect(back).toMatchObject({ phase: { state: 'QUEUED' }, pinned: undefined });
+    }
+  });
+
+  it('is in the revision again that its bot had it in, when that takes it up', () => {
+    const second = { kind: 'shop', revision: 2, digest: 'sha256:two' };
+    const lost = leaving(held('RUNNING', { pinned: second }), { type: 'expired' }, firstWins);
+    const other = leaving(lost, { type: 'offered', botId: 'bob', schema }, firstWins);
+    expect(leaving(other, { type: 'resumed', ...by }, firstWins)).toMatchObject({ pinned: second, fence: 7 });
+  });
 });

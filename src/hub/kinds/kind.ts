@@ -1,6 +1,6 @@
 import type { Draft } from '../../contract/message.ts';
 import type { Original, TaskRef } from '../../gen/events/bots/v1/events.ts';
-import { kinds } from '../../gen/kinds.ts';
+import type { kinds } from '../../gen/kinds.ts';
 import { passOn } from './pass-on.ts';
 import { bringBack } from './return.ts';
 import { shop } from './shop.ts';
@@ -30,7 +30,3 @@ const translators: Readonly<Record<keyof typeof kinds, KindTranslator>> = { retu
  */
 export const translatorOf = (kind: string): KindTranslator =>
   Object.hasOwn(translators, kind) ? translators[kind as keyof typeof translators] : passOn;
-
-/** Whether this hub knows exactly this revision. */
-export const isKnown = ({ kind, digest }: { readonly kind: string; readonly digest: string }): boolean =>
-  Object.hasOwn(kinds, kind) && kinds[kind as keyof typeof kinds].digest === digest;

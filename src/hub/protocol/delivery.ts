@@ -1,0 +1,87 @@
+import { setImmediate } from 'node:timers/promises';
+import { quoted } from '../../contract/errors.ts';
+import { type ProtocolStatus, RevisionStatus } from '../../gen/fleet/v1/fleet.ts';
+import { storedReason } from '../read-report.ts';
+import type { Refusal } from '../refusal.ts';
+import type { Roster, Seat } from '../roster.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { BotStatus } from './revision-states.ts';
+import type { StatusBook } from './status-book.ts';
+import type { ProtocolView } from './view.ts';
+
+/** Bots that are told in one turn of the event loop: some 5 ms, so that what the others report does not wait. */
+const maxTold = 64;
+
+const statuses: Readonly<Record<number, BotStatus>> = {
+  [RevisionStatus.RECEIVED]: 'RECEIVED',
+  [RevisionStatus.VALIDATED]: 'VALIDATED',
+  [RevisionStatus.APPLIED]: 'APPLIED',
+  [RevisionStatus.REJECTED]: 'REJECTED',
+};
+
+export interface DeliveryPorts {
+  readonly roster: Roster;
+  readonly catalogue: Pick<Catalogue, 'view'>;
+  readonly book: Pick<StatusBook, 'note'>;
+  /** A bot can be given other tasks than before. */
+  readonly onWilling: () => void;
+}
+
+/** Brings the protocol to the bots of this hub, and takes what they say of it. */
+export class Delivery {
+  readonly #ports: DeliveryPorts;
+  #telling: ProtocolView | undefined;
+
+  constructor(ports: DeliveryPorts) {
+    this.#ports = ports;
+  }
+
+  /** What the bot does not know yet; said right behind its welcome, so that a bot that was away for a week is up to date with its first offer. */
+  tell(seat: Seat): void {
+    const news = seat.bot.news();
+    if (news) seat.send({ $case: 'protocolOffer', value: news }, '');
+  }
+
+  /** All bots follow another view, at once as far as offers go, and are told of it by and by. */
+  async follow(view: ProtocolView): Promise<void> {
+    const { roster, onWilling } = this.#ports;
+    this.#telling = view;
+    const seats = [...roster.seats];
+    for (const { bot } of seats) bot.follow(view);
+    onWilling();
+    let told = 0;
+    for (const seat of seats) {
+      // A newer view has its own turn.
+      if (this.#telling !== view) return;
+      this.tell(seat);
+      told += 1;
+      if (told % maxTold === 0) await setImmediate();
+    }
+  }
+
+  /** What a bot says of a revision. Undefined when it is taken, a refusal otherwise. */
+  heard({ bot }: Seat, { schema, status, reason }: ProtocolStatus): Refusal | undefined {
+    const { catalogue, book, onWilling } = this.#ports;
+    const said = statuses[status];
+    if (!said) {
+      const message = `status is ${status}; say RECEIVED, VALIDATED, APPLIED or REJECTED`;
+      return { reason: 'FIELD_INVALID', message };
+    }
+    const digest = schema?.digest ?? '';
+    if (!catalogue.view.find(digest)) {
+      const message = `schema.digest is ${quoted(digest)}; repeat that of the protocol_offer`;
+      return { reason: 'UNKNOWN_SCHEMA', message };
+    }
+    bot.answered({ digest }, said);
+    const { botId, epoch } = bot;
+    book.note({
+      botId,
+      epoch,
+      digest,
+      status: said,
+      reason: said === 'REJECTED' ? storedReason(reason, 'no reason given') : '',
+    });
+    if (said === 'APPLIED') onWilling();
+    return undefined;
+  }
+}

@@ -1,0 +1,169 @@
+import type { ProtocolOffer, Revision, SchemaRef } from '../../gen/fleet/v1/fleet.ts';
+import { isBuiltIn } from './built-in.ts';
+import { isMember } from './membership.ts';
+import type { RevisionState } from './revision-states.ts';
+
+/** A revision as a hub has it in memory. */
+export interface LiveRevision {
+  readonly schema: SchemaRef;
+  readonly state: RevisionState;
+  /** As bots are sent it; the same object in every view, since what a digest names never changes. */
+  readonly offer: Revision;
+}
+
+/** The share of the fleet that tries a revision. */
+export interface Share {
+  readonly rolloutId: string;
+  readonly kind: string;
+  readonly digest: string;
+  readonly percent: number;
+}
+
+/** What a bot can do, as far as languages go. */
+export interface Speaker {
+  readonly botId: string;
+  readonly kinds: ReadonlySet<string>;
+  readonly anyKind: boolean;
+  /** Digests of the revisions that it has applied. */
+  readonly applied: ReadonlySet<string>;
+}
+
+interface KnownKind {
+  /** Newest first. */
+  readonly revisions: readonly LiveRevision[];
+  /** What payloads may be written in: revisions of one kind read each other. */
+  readonly readable: ReadonlySet<string>;
+  readonly share: Share | undefined;
+}
+
+const nothing: KnownKind = { revisions: [], readable: new Set(), share: undefined };
+
+/** The protocol as a hub believes it to be: never changed, but replaced as a whole, so that whoever reads it twice reads the same. */
+export class ProtocolView {
+  /** Of the kinds. */
+  readonly versions: ReadonlyMap<string, number>;
+  readonly #byDigest: ReadonlyMap<string, LiveRevision>;
+  readonly #kinds: ReadonlyMap<string, KnownKind>;
+  /** By the kinds in it: bots of the same kinds share a set. */
+  readonly #readable = new Map<string, ReadonlySet<string>>();
+
+  constructor(versions: ReadonlyMap<string, number>, revisions: readonly LiveRevision[], shares: readonly Share[]) {
+    this.versions = versions;
+    this.#byDigest = new Map(revisions.map((revision) => [revision.schema.digest, revision]));
+    const byKind = Map.groupBy(revisions, ({ schema }) => schema.kind);
+    this.#kinds = new Map(
+      [...byKind].map(([kind, of]) => [
+        kind,
+        {
+          revisions: of.toSorted((a, b) => b.schema.revision - a.schema.revision),
+          readable: new Set(of.filter(isReadable).map(({ schema }) => schema.digest)),
+          share: shares.find((share) => share.kind === kind),
+        },
+      ]),
+    );
+  }
+
+  get revisions(): Iterable<LiveRevision> {
+    return this.#byDigest.values();
+  }
+
+  find(digest: string): LiveRevision | undefined {
+    return this.#byDigest.get(digest);
+  }
+
+  shareOf(kind: string): Share | undefined {
+    return this.#kinds.get(kind)?.share;
+  }
+
+  /** Why a payload of this schema cannot be anybody's task; undefined when it can. */
+  flawOf({ kind, digest }: Pick<SchemaRef, 'kind' | 'digest'>): string | undefined {
+    const { revisions, readable } = this.#kinds.get(kind) ?? nothing;
+    if (readable.has(digest)) return undefined;
+    const found = revisions.find(({ schema }) => schema.digest === digest);
+    if (!found) return 'which this hub does not know';
+    const newest = revisions.find(({ state }) => state === 'ACTIVE');
+    return `which is ${found.state}; write in revision ${newest?.schema.revision ?? 'that is ACTIVE'}`;
+  }
+
+  /**
+   * The revision that a bot is offered tasks of a kind in, and reports in: the one that it tries, when it is in the share of a canary and has applied
+   * it; else the newest ACTIVE one that it has applied, else the newest DEPRECATED one. Undefined: no tasks of that kind.
+   */
+  spoken(kind: string, { botId, applied }: Pick<Speaker, 'botId' | 'applied'>): SchemaRef | undefined {
+    const { revisions, share } = this.#kinds.get(kind) ?? nothing;
+    const has = (state: RevisionState) =>
+      revisions.find((revision) => revision.state === state && applied.has(revision.schema.digest));
+    const tried = share && isMember(share.rolloutId, botId, share.percent) ? has('CANARY') : undefined;
+    return (tried ?? has('ACTIVE') ?? has('DEPRECATED'))?.schema;
+  }
+
+  /** The kinds that a bot is offered tasks of, each with the revision that they come in. */
+  spokenBy(speaker: Speaker): ReadonlyMap<string, SchemaRef> {
+    const spoken = new Map<string, SchemaRef>();
+    for (const kind of this.#kindsOf(speaker)) {
+      const schema = this.spoken(kind, speaker);
+      if (schema) spoken.set(kind, schema);
+    }
+    return spoken;
+  }
+
+  /** What payloads of these kinds may be written in. */
+  readableOf(kinds: Iterable<string>): ReadonlySet<string> {
+    const names = [...kinds].sort();
+    const key = names.join(' ');
+    let readable = this.#readable.get(key);
+    if (!readable) {
+      readable = new Set(names.flatMap((kind) => [...(this.#kinds.get(kind) ?? nothing).readable]));
+      this.#readable.set(key, readable);
+    }
+    return readable;
+  }
+
+  /** What a bot is to be told that it was not `told` yet, on this stream; undefined when there is nothing. Adds to `told`. */
+  news(speaker: Speaker, told: Set<string>): ProtocolOffer | undefined {
+    const add: Revision[] = [];
+    const remove: string[] = [];
+    const retired: ProtocolOffer['retired'] = [];
+    const isNew = (note: string) => !told.has(note) && told.add(note) !== undefined;
+    for (const kind of this.#kindsOf(speaker)) {
+      const { revisions } = this.#kinds.get(kind) ?? nothing;
+      for (const { schema, state, offer } of revisions) {
+        const holds = speaker.applied.has(schema.digest);
+        if (!holds && this.#isFor(schema, state, speaker.botId) && isNew(`add ${schema.digest}`)) add.push(offer);
+        const isGone = state === 'RETIRED' || state === 'ROLLED_BACK';
+        // What was rolled back may come again.
+        if (state === 'ROLLED_BACK') told.delete(`add ${schema.digest}`);
+        if (holds && isGone && isNew(`remove ${schema.digest}`)) remove.push(schema.digest);
+      }
+      const held = revisions.filter(({ schema }) => speaker.applied.has(schema.digest));
+      if (held.length > 0 && !this.spoken(kind, speaker) && isNew(`retired ${kind} ${held.length}`)) {
+        retired.push({ kind, message: this.#outdated(kind, held) });
+      }
+    }
+    return add.length + remove.length + retired.length > 0 ? { add, remove, retired } : undefined;
+  }
+
+  #kindsOf({ kinds, anyKind }: Pick<Speaker, 'kinds' | 'anyKind'>): Iterable<string> {
+    return anyKind ? new Set([...kinds, ...this.#kinds.keys()]) : kinds;
+  }
+
+  /** Whether it is delivered to the bot. */
+  #isFor({ kind }: SchemaRef, state: RevisionState, botId: string): boolean {
+    const share = this.shareOf(kind);
+    if (state === 'CANARY') return share !== undefined && isMember(share.rolloutId, botId, share.percent);
+    return state === 'ACTIVE';
+  }
+
+  #outdated(kind: string, held: readonly LiveRevision[]): string {
+    const has = held.map(({ schema, state }) => `revision ${schema.revision}, which is ${state}`).join(', ');
+    const inUse = this.#kinds
+      .get(kind)!
+      .revisions.filter(({ state }) => state === 'ACTIVE')
+      .map(({ schema }) => schema.revision);
+    return `of ${kind} the bot has applied ${has}; in use is ${inUse.map((number) => `revision ${number}`).join(', ') || 'none'}`;
+  }
+}
+
+/** Whoever wrote a payload knew the kind well enough: all that were checked are compatible. */
+const isReadable = ({ schema, state }: LiveRevision): boolean =>
+  state !== 'DRAFT' && (state !== 'RETIRED' || isBuiltIn(schema.digest));

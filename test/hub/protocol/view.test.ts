@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { kinds } from '../../../src/gen/kinds.ts';
+import { isMember } from '../../../src/hub/protocol/membership.ts';
+import type { RevisionState } from '../../../src/hub/protocol/revision-states.ts';
+import { ProtocolView } from '../../../src/hub/protocol/view.ts';
+
+/** Revisions of kind shop in these states, named r1, r2 ..., r1 being the built-in one where asked for. */
+function viewOf(states: readonly RevisionState[], { percent = 50, builtIn = false } = {}) {
+  const revisions = states.map((state, index) => {
+    const digest = builtIn && index === 0 ? kinds.shop.digest : `r${index + 1}`;
+    const schema = { kind: 'shop', revision: index + 1, digest };
+    const messages = { taskMessage: '', progressMessage: '', resultMessage: '' };
+    return { schema, state, offer: { schema, fileDescriptorSet: Buffer.alloc(0), ...messages } };
+  });
+  const canary = revisions.find(({ state }) => state === 'CANARY');
+  const shares = canary ? [{ rolloutId: 'rollout', kind: 'shop', digest: canary.schema.digest, percent }] : [];
+  return new ProtocolView(new Map([['shop', 1]]), revisions, shares);
+}
+const bot = (botId: string, ...applied: string[]) => ({
+  botId,
+  kinds: new Set(['shop']),
+  anyKind: false,
+  applied: new Set(applied),
+});
+const ids = Array.from({ length: 2_000 }, (_, index) => `bot-${index}`);
+const member = ids.find((id) => isMember('rollout', id, 50))!;
+const stranger = ids.find((id) => !isMember('rollout', id, 50))!;
+
+describe('the share of a rollout', () => {
+  it.each([1, 10, 50, 100])('of %s percent is that part of the bots', (percent) => {
+    const share = ids.filter((id) => isMember('r', id, percent)).length / ids.length;
+    expect(Math.abs(share - percent / 100)).toBeLessThan(0.03);
+  });
+
+  it('grows without losing anybody, and is another one in the next rollout', () => {
+    const tenth = ids.filter((id) => isMember('r', id, 10));
+    expect(tenth.every((id) => isMember('r', id, 25))).toBe(true);
+    const next = tenth.filter((id) => isMember('s', id, 10));
+    expect(next.length).toBeLessThan(tenth.length / 2);
+  });
+});
+
+describe('a bot is offered tasks', () => {
+  it.each<[string, string, RevisionState[], string[], string | undefined]>([
+    ['in the newest ACTIVE revision that it has applied', stranger, ['ACTIVE', 'ACTIVE', 'ACTIVE'], ['r1', 'r2'], 'r2'],
+    ['in a DEPRECATED one when it has nothing else', stranger, ['DEPRECATED', 'ACTIVE'], ['r1'], 'r1'],
+    ['not in a DEPRECATED one when it has another', stranger, ['ACTIVE', 'DEPRECATED'], ['r1', 'r2'], 'r1'],
+    ['in a canary that it is in the share of', member, ['ACTIVE', 'CANARY'], ['r1', 'r2'], 'r2'],
+    ['in the one before when it has not applied the canary', member, ['ACTIVE', 'CANARY'], ['r1'], 'r1'],
+    ['not in a canary of others, even if it has it', stranger, ['ACTIVE', 'CANARY'], ['r1', 'r2'], 'r1'],
+    ['not in one that was rolled back', member, ['ACTIVE', 'ROLLED_BACK'], ['r1', 'r2'], 'r1'],
+    [
+      'in none that is over',
+      member,
+      ['RETIRED', 'DRAINED', 'ROLLED_BACK', 'CHECKED'],
+      ['r1', 'r2', 'r3', 'r4'],
+      undefined,
+    ],
+  ])('%s', (_, botId, states, applied, expected) => {
+    expect(viewOf(states).spoken('shop', bot(botId, ...applied))?.digest).toBe(expected);
+  });
+});
+
+describe('a bot is told', () => {
+  const added = (view: ProtocolView, speaker: ReturnType<typeof bot>, told = new Set<string>()) =>
+    view.news(speaker, told)?.add.map(({ schema }) => schema!.digest);
+
+  it('what is ACTIVE and it lacks, once', () => {
+    const view = viewOf(['DEPRECATED', 'ACTIVE', 'CHECKED', 'ACTIVE']);
+    const told = new Set<string>();
+    expect(added(view, bot(stranger, 'r4'), told)).toEqual(['r2']);
+    expect(added(view, bot(stranger, 'r4'), told)).toBeUndefined();
+  });
+
+  it('of a canary only in its share', () => {
+    expect(added(viewOf(['ACTIVE', 'CANARY']), bot(member, 'r1'))).toEqual(['r2']);
+    expect(added(viewOf(['ACTIVE', 'CANARY']), bot(stranger, 'r1'))).toBeUndefined();
+    expect(added(viewOf(['ACTIVE', 'CANARY'], { percent: 100 }), bot(stranger, 'r1'))).toEqual(['r2']);
+  });
+
+  it('what it may forget, and again what comes back after a rollback', () => {
+    const told = new Set<string>();
+    expect(added(viewOf(['ACTIVE', 'ACTIVE']), bot(member, 'r1'), told)).toEqual(['r2']);
+    const rolledBack = viewOf(['ACTIVE', 'ROLLED_BACK']);
+    expect(rolledBack.news(bot(member, 'r1', 'r2'), told)).toMatchObject({ add: [], remove: ['r2'] });
+    expect(added(viewOf(['ACTIVE', 'ACTIVE']), bot(member, 'r1'), told)).toEqual(['r2']);
+  });
+
+  it('that nothing of what it has is in use any more', () => {
+    const news = viewOf(['RETIRED', 'ACTIVE']).news(bot(stranger, 'r1'), new Set());
+    expect(news).toMatchObject({
+      add: [{ schema: { digest: 'r2' } }],
+      remove: ['r1'],
+      retired: [
+        { kind: 'shop', message: 'of shop the bot has applied revision 1, which is RETIRED; in use is revision 2' },
+      ],
+    });
+  });
+
+  it('of every kind when it serves any, of its own otherwise', () => {
+    const view = viewOf(['ACTIVE']);
+    const other = { ...bot(stranger), kinds: new Set(['return']) };
+    expect(added(view, other)).toBeUndefined();
+    expect(added(view, { ...other, anyKind: true })).toEqual(['r1']);
+  });
+});
+
+describe('a payload', () => {
+  it('may be written in any revision that was checked, and in the built-in one for ever', () => {
+    const view = viewOf(['RETIRED', 'RETIRED', 'DEPRECATED', 'ACTIVE', 'CHECKED', 'DRAFT'], { builtIn: true });
+    const flaws = [kinds.shop.digest, 'r2', 'r3', 'r4', 'r5', 'r6', 'r7'].map((digest) =>
+      view.flawOf({ kind: 'shop', digest }),
+    );
+    expect(flaws).toEqual([
+      undefined,
+      'which is RETIRED; write in revision 4',
+      undefined,
+      undefined,
+      undefined,
+      'which is DRAFT; write in revision 4',
+      'which this hub does not know',
+    ]);
+    expect(view.flawOf({ kind: 'return', digest: 'r4' })).toBe('which this hub does not know');
+  });
+});
