@@ -38,6 +38,8 @@ const steps = [
   'orders hear bots',
   'orders hear stores',
   'hub hears depot',
+  // They compete for commands, so that a recall may be heard of before its task.
+  'another hub hears depot',
   'the shopper pays',
   'the shopper cancels',
   'staff cancel',
@@ -62,7 +64,8 @@ type TaskState = 'held' | 'cancelling' | 'over';
 /** The hub's view of a task; whoever has it begins it at once. */
 interface HubTask {
   readonly taskId: string;
-  readonly kind: 'shop' | 'return';
+  /** Empty: it was cancelled before it was heard of. */
+  readonly kind: 'shop' | 'return' | '';
   readonly attempt: number;
   readonly state: TaskState;
 }
@@ -345,8 +348,9 @@ class Mall {
     }
     if (name !== 'depot.task_cancel_requested') return;
     if (!task) {
-      this.#report('bots.task_cancelled', { taskId, kind: 'shop', attempt: 1, state: 'over' }, {});
-      this.tasks.set(taskId, { taskId, kind: 'shop', attempt: 1, state: 'over' });
+      const unheard: HubTask = { taskId, kind: '', attempt: 1, state: 'over' };
+      this.tasks.set(taskId, unheard);
+      this.#report('bots.task_cancelled', unheard, { reason: 'r' });
     } else if (task.state === 'held') this.tasks.set(taskId, { ...task, state: 'cancelling' });
   }
 
@@ -425,17 +429,19 @@ class Mall {
   }
 
   #take(sender: string, receiver: string): void {
-    const queue = this.#queues.get(`${sender} ${receiver}`);
-    const [first] = queue ?? [];
+    const isAnotherHub = receiver === 'another hub';
+    const queue = this.#queues.get(`${sender} ${isAnotherHub ? 'hub' : receiver}`);
+    const place = isAnotherHub ? 1 : 0;
+    const first = queue?.[place];
     // What should come before it fails, and is tried again.
     const isEarly = sender === 'bots' && !(receiver === 'payments' ? this.invoice : this.list);
     if (!first || isEarly) return;
-    queue!.shift();
+    queue!.splice(place, 1);
     if (receiver === 'orders') this.#ordersHear(first);
     if (receiver === 'payments') this.#paymentsHear(first);
     if (receiver === 'depot') this.#depotHears(first);
     if (receiver === 'stores') this.#storesHear(first);
-    if (receiver === 'hub') this.#hubHears(first);
+    if (receiver === 'hub' || isAnotherHub) this.#hubHears(first);
   }
 }
 
