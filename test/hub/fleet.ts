@@ -131,27 +131,7 @@ export async function startFleet({
       rawBots.push(bot);
       return bot;
     },
-    async request(task = {}, stamp = {}) {
-      const body = TaskRequested.fromPartial({
-        taskId: newId(),
-        orderId: newId(),
-        schema: shopSchema,
-        payload: Buffer.from(ShopTask.encode(ShopTask.fromPartial({ orderId: 'o' })).finish()),
-        maxAttempts: 3,
-        ...task,
-      });
-      const messageId = newId();
-      const asked = draft('depot.task_requested', body.orderId, body);
-      const message = seal(asked, {
-        id: messageId,
-        source: '/depot',
-        time: new Date(),
-        causationId: 'test',
-        traceparent: '',
-      });
-      await broker.publish(addressOf(asked.name), { ...message, ...stamp });
-      return { taskId: body.taskId, orderId: body.orderId, messageId };
-    },
+    request: (task, stamp) => askForTask(broker, task, stamp),
     async requestCancel({ taskId, orderId }, reason) {
       const asked = draft('depot.task_cancel_requested', orderId, { taskId, orderId, reason });
       const stamp = { id: newId(), source: '/depot', time: new Date(), causationId: 'test', traceparent: '' };
@@ -205,7 +185,34 @@ const mute = (database: Database): Database =>
     },
   });
 
-class Heard {
+/** As Depot does; resolves when the broker has the command. */
+export async function askForTask(
+  broker: Broker,
+  task: Partial<TaskRequested> = {},
+  stamp: Partial<Message> = {},
+): Promise<{ taskId: string; orderId: string; messageId: string }> {
+  const body = TaskRequested.fromPartial({
+    taskId: newId(),
+    orderId: newId(),
+    schema: shopSchema,
+    payload: Buffer.from(ShopTask.encode(ShopTask.fromPartial({ orderId: 'o' })).finish()),
+    maxAttempts: 3,
+    ...task,
+  });
+  const messageId = newId();
+  const asked = draft('depot.task_requested', body.orderId, body);
+  const message = seal(asked, {
+    id: messageId,
+    source: '/depot',
+    time: new Date(),
+    causationId: 'test',
+    traceparent: '',
+  });
+  await broker.publish(addressOf(asked.name), { ...message, ...stamp });
+  return { taskId: body.taskId, orderId: body.orderId, messageId };
+}
+
+export class Heard {
   readonly #messages: Received[] = [];
   readonly #waiting = new Set<() => void>();
 
