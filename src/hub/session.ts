@@ -117,7 +117,7 @@ function beforeAdmission(at: 'HELLO_WAIT' | 'SYNC', input: SessionInput): Sessio
         ? go({ at }, { type: 'nack', message: 'body came before the welcome; wait for it' })
         : close(broken(`${input.malformed ?? 'the first frame is not a hello'}; say hello first`));
     case 'overdue':
-      return at === 'SYNC' ? go({ at }) : close(broken(`no hello within ${input.afterMs} ms; say hello first`));
+      return at === 'SYNC' ? go({ at }) : close(late(input.afterMs));
     case 'goodbye':
     case 'halfClosed':
       return close(at === 'SYNC' ? undefined : broken('the stream ended without a hello; say hello first'));
@@ -248,6 +248,9 @@ function endOf(input: Ending): MallError | undefined {
 }
 
 const broken = (message: string) => new MallError('INVALID_ARGUMENT', message, { reason: 'HANDSHAKE', field: 'hello' });
+/** Nothing is wrong with the bot: its line may be slow, and it is to try again. */
+const late = (afterMs: number) =>
+  new MallError('DEADLINE_EXCEEDED', `no hello within ${afterMs} ms; connect again`, { reason: 'HANDSHAKE' });
 const exhausted = (reason: string, message: string) => new MallError('RESOURCE_EXHAUSTED', message, { reason });
 const superseded = (epoch: number) =>
   new MallError('ABORTED', `a newer stream of this bot has epoch ${epoch}`, { reason: 'SUPERSEDED' });

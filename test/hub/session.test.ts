@@ -26,7 +26,7 @@ describe('a session', () => {
     ['HELLO_WAIT', { type: 'hello', epoch: 0 }, 'SYNC', 'admit'],
     ['HELLO_WAIT', { type: 'frame', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
     ['HELLO_WAIT', { type: 'frame', malformed: '3 bytes', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
-    ['HELLO_WAIT', { type: 'overdue', afterMs: 5_000, epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
+    ['HELLO_WAIT', { type: 'overdue', afterMs: 5_000, epoch: 0 }, 'CLOSED', 'end DEADLINE_EXCEEDED'],
     ['HELLO_WAIT', { type: 'halfClosed', epoch: 0 }, 'CLOSED', 'end INVALID_ARGUMENT'],
     ['HELLO_WAIT', { type: 'gone', epoch: 0 }, 'CLOSED', 'end OK'],
     ['HELLO_WAIT', { type: 'drain' }, 'CLOSED', 'end UNAVAILABLE'],
