@@ -175,7 +175,7 @@ export class Admissions {
 }
 
 /** Tasks whose result is the one that the bot still has: it sends it again, and is told that it counts. */
-function endedBy({ introduction: { botId, held } }: Applicant, tasks: readonly Task[]): Set<string> {
+export function endedBy({ introduction: { botId, held } }: Applicant, tasks: readonly Task[]): Set<string> {
   const isEnded = ({ taskId, fence }: (typeof held)[number]) =>
     tasks.some(
       (task) =>
