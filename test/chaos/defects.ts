@@ -73,8 +73,8 @@ export const defects: readonly Defect[] = [
     rewrites: [
       {
         file: 'src/hub/task.ts',
-        find: 'return change({ ...task, fence: task.fence + 1, phase });',
-        replace: 'return change({ ...task, fence: Math.max(1, task.fence), phase });',
+        find: 'fence: task.fence + 1, pinned, phase });',
+        replace: 'fence: Math.max(1, task.fence), pinned, phase });',
       },
       {
         file: 'src/hub/task-ends.ts',

@@ -1,3 +1,4 @@
+import { kinds } from '../../src/gen/kinds.ts';
 import { nearestWilling as assign } from '../../src/hub/assign.ts';
 import type { BotSession } from '../../src/hub/bot-session.ts';
 import { Connection, type ConnectionPorts } from '../../src/hub/connection.ts';
@@ -9,6 +10,8 @@ import { Leases } from '../../src/hub/leases.ts';
 import type { Ledger } from '../../src/hub/ledger.ts';
 import { drainDeadlineMs, hubLimits } from '../../src/hub/limits.ts';
 import type { LiveBot } from '../../src/hub/live-bot.ts';
+import { Delivery } from '../../src/hub/protocol/delivery.ts';
+import { ProtocolView } from '../../src/hub/protocol/view.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import { Reports } from '../../src/hub/reports.ts';
 import { Roster } from '../../src/hub/roster.ts';
@@ -18,9 +21,18 @@ import { silentLogger as logger } from '../support/silent-logger.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
 import { type Table, times } from './both-ends-table.ts';
 import type { Line } from './both-ends-wire.ts';
+import { shopSchema } from './raw-bot.ts';
 
 const { tracer } = recordingTelemetry('hub');
 const limits = hubLimits({});
+const { fileDescriptorSet, taskMessage, progressMessage, resultMessage } = kinds.shop;
+const offer = {
+  ...{ schema: shopSchema, taskMessage, progressMessage, resultMessage },
+  fileDescriptorSet: Buffer.from(fileDescriptorSet, 'base64'),
+};
+const catalogue = {
+  view: new ProtocolView(new Map([['shop', 1]]), [{ schema: shopSchema, state: 'ACTIVE', offer }], []),
+};
 const metrics = new Proxy({} as ConnectionPorts['metrics'], { get: () => () => {} });
 /** What a process that is gone waits for. */
 const never = new Promise<never>(() => {});
@@ -55,14 +67,15 @@ export class Hub {
     const publish = (report: Parameters<Table['publish']>[0]) => alive(() => table.publish(report));
     const onWilling = () => {};
     const counts = new Counts();
+    const delivery = new Delivery({ roster, catalogue, book: { note: () => {} }, onWilling });
     this.#ports = {
       hubId: address,
       admissions: {
         admit: (applicant: Parameters<Table['admit']>[0]) => alive(() => table.admit(applicant, address)),
       } as unknown as ConnectionPorts['admissions'],
-      reports: new Reports({ ledger, leases, publish, times, tracer, logger, onWilling }),
+      reports: new Reports({ ledger, leases, publish, catalogue, delivery, times, tracer, logger, onWilling }),
       intake: new Intake(limits, counts),
-      ...{ roster, times, limits, counts, metrics, logger, onWilling },
+      ...{ roster, catalogue, delivery, times, limits, counts, metrics, logger, onWilling },
       hangUp: () => {},
       // The note to the other hub is lost: the table has to do.
       onSuperseding: () => {},

@@ -60,8 +60,8 @@ export class Table {
     const queued = [...this.tasks.values()].filter(
       ({ phase }) => phase.state === 'QUEUED' && phase.notBefore <= this.now,
     );
-    return choose(queued).flatMap(({ task, botId, epoch }) => {
-      const made = this.isNewest({ botId, epoch }) && this.decide(task.taskId, { type: 'offered', botId });
+    return choose(queued).flatMap(({ task, botId, epoch, schema }) => {
+      const made = this.isNewest({ botId, epoch }) && this.decide(task.taskId, { type: 'offered', botId, schema });
       return made && made.verdict === 'changed' ? [made.task] : [];
     });
   }

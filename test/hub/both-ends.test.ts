@@ -212,7 +212,14 @@ class World {
         causationId: 'm',
         createdAt: now,
       },
-      ...{ attempt: 1, fence: 0, lost: undefined, since: now, phase: { state: 'QUEUED', notBefore: now } },
+      ...{
+        attempt: 1,
+        fence: 0,
+        lost: undefined,
+        pinned: undefined,
+        since: now,
+        phase: { state: 'QUEUED', notBefore: now },
+      },
       payload: ShopTask.encode(ShopTask.fromPartial({ orderId: taskId })).finish(),
     });
   }
