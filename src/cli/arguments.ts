@@ -25,10 +25,22 @@ export function hostPort(text: string): string {
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const parseAge = (text: string): number | undefined => {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  return unit ? Number(count) * unitsMs[unit]! : undefined;
+};
+
+/** Milliseconds. */
+export function ageMs(text: string): number {
+  const ms = parseAge(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('give an age such as 90s, 30m, 24h or 7d.');
+}
+
 /** An instant: as ISO 8601, or so long ago. */
 export function instantOrAge(text: string): Date {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const instant = unit ? new Date(Date.now() - Number(count) * unitsMs[unit]!) : new Date(text);
+  const age = parseAge(text);
+  const instant = age === undefined ? new Date(text) : new Date(Date.now() - age);
   if (!Number.isNaN(instant.getTime())) return instant;
   throw new InvalidArgumentError(
     'give an instant such as 2026-11-01T00:00:00Z, or an age such as 90s, 30m, 24h or 7d.',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { ConfigError, hostEnvironment, type ListeningRole } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
@@ -67,6 +68,8 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
     const command = (await load()).copyInheritedSettings(program).helpGroup(heading);
     program.addCommand(command);
   }
+  // Of all commands or of none: what it suggests it takes from those that are there.
+  if (called.length === 0) tab(program, { completionCommandName: 'completion' });
   return program;
 }
 

@@ -6,28 +6,38 @@ import type { Api } from '../rpc/api.ts';
 /** Characters of an id's end that tables show. Its beginning is a time, and so much the same for all. */
 const shownChars = 8;
 /** Fewer characters name too many orders. */
-const minSuffixChars = 6;
+export const minSuffixChars = 6;
+
+/** The newest orders, which are searched beside the pickups: as many as Orders lists at once. */
+const searchedOrders = 1_000;
 
 export const shortId = (orderId: string): string => orderId.slice(-shownChars);
 
 /**
- * The id that `given` stands for: itself, or that of the one pickup whose id ends so.
+ * The id that `given` stands for: itself, or that of the one pickup or newer order whose id ends so.
  * @throws MallError INVALID_ARGUMENT (not an id, or the end of several), NOT_FOUND
  */
-export async function orderIdOf(given: string, api: Pick<Api<StaffService>, 'listPickups'>): Promise<string> {
+export async function orderIdOf(
+  given: string,
+  api: Pick<Api<StaffService>, 'listPickups' | 'listOrders'>,
+): Promise<string> {
   const wanted = given.toLowerCase();
   if (isId(wanted)) return wanted;
   if (wanted.length < minSuffixChars || !/^[0-9a-f-]+$/.test(wanted)) {
     const remedy = `give a whole order id, or its last ${minSuffixChars} characters or more`;
     throw invalid('order', given, 'MALFORMED_ID', remedy);
   }
-  const { pickups } = await api.listPickups({});
-  const ids = pickups.flatMap(({ order }) => (order?.orderId.endsWith(wanted) ? [order.orderId] : []));
+  const [{ pickups }, { orders }] = await Promise.all([
+    api.listPickups({}),
+    api.listOrders({ states: [], limit: searchedOrders }),
+  ]);
+  const known = new Set([...pickups.flatMap(({ order }) => order ?? []), ...orders].map(({ orderId }) => orderId));
+  const ids = [...known].filter((orderId) => orderId.endsWith(wanted));
   if (ids.length > 1) {
-    throw invalid('order', given, 'AMBIGUOUS_ID', `several pickups end so, give more of one: ${ids.join(', ')}`);
+    throw invalid('order', given, 'AMBIGUOUS_ID', `several orders end so, give more of one: ${ids.join(', ')}`);
   }
   const [id] = ids;
   if (id) return id;
-  const remedy = `no id in "mallbots staff pickups" ends with ${quoted(given)}; for other orders give the whole id`;
-  throw notFound('pickup', 'order', given, remedy);
+  const remedy = `no id in "mallbots staff pickups" or among the newest ${searchedOrders} orders ends with ${quoted(given)}; give the whole id`;
+  throw notFound('order', 'order', given, remedy);
 }

@@ -1,7 +1,7 @@
 import { formatMoney } from '../contract/money.ts';
 import { cancellationView, orderView, returnState } from '../gateways/order-view.ts';
 import type { ReturnItem } from '../gen/depot/v1/depot.ts';
-import type { Cancellation } from '../gen/orders/v1/orders.ts';
+import type { Cancellation, Order } from '../gen/orders/v1/orders.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { coloured, formatAge, writeLine, writeTable } from './output.ts';
@@ -21,6 +21,25 @@ export function writePickups(pickups: readonly Pickup[], now: Date): void {
       itemsOf(order?.lines ?? []),
       moneyOf(invoice),
       waitingSince ? formatAge(waitingSince, now) : '',
+    ]),
+  );
+}
+
+export function writeOrders(orders: readonly Order[], now: Date): void {
+  if (orders.length === 0) {
+    writeLine('no such order');
+    return;
+  }
+  writeTable(
+    ['order', 'shopper', 'state', 'items', 'total', 'paid', 'placed'],
+    orders.map((order) => [
+      shortId(order.orderId),
+      order.shopper,
+      orderView(order).state,
+      itemsOf(order.lines),
+      order.total ? formatMoney(order.total) : '',
+      order.paid ? coloured('green', 'yes') : 'no',
+      order.placedAt ? `${formatAge(order.placedAt, now)} ago` : '',
     ]),
   );
 }

@@ -1,25 +1,17 @@
-import { trace } from '@opentelemetry/api';
-import { Command } from 'commander';
-import { readConfig } from '../config.ts';
+import { Command, InvalidArgumentError } from 'commander';
 import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
 import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
 import { OrderState } from '../gen/orders/v1/orders.ts';
-import { type OrderSheet, type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
-import type { Api } from '../rpc/api.ts';
-import { connectClient } from '../rpc/client.ts';
-import { hostPort } from './arguments.ts';
+import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
+import { hostPort, whole } from './arguments.ts';
+import { atDesk } from './at-desk.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { formatAge, writeJson, writeLine } from './output.ts';
+import { fleetCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
 import { orderIdOf } from './staff-order-id.ts';
-import { writePickups, writeSheet } from './staff-tables.ts';
-import { unreachable } from './unreachable.ts';
-
-type Staff = Api<StaffService>;
-interface Options {
-  readonly staff?: string;
-  readonly json?: boolean;
-}
+import { parkedCommand } from './staff-parked.ts';
+import { writeOrders, writePickups, writeSheet } from './staff-tables.ts';
 
 const examples = `
 Without a command it is the staff role: see "mallbots hub --help" for what a
@@ -31,6 +23,11 @@ Examples:
   $ mallbots staff pay 6f1c2b11         take what is due
   $ mallbots staff hand-over 6f1c2b11   the shopper has the goods
   $ mallbots staff cancel 6f1c2b11      no hand-over: money, goods go back
+  $ mallbots staff orders --state placed  the newest orders, in a state
+  $ mallbots staff fleet                the robots
+  $ mallbots staff tasks --stuck 30m    what does not get on
+  $ mallbots staff recall 0a3f9e12      take a task back from its robot
+  $ mallbots staff parked list          what a service could not handle
   $ mallbots staff pickups --json | jq  for programs
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,
@@ -120,7 +117,39 @@ export function staffCommand(): Command {
       }),
     );
 
+  staff
+    .command('orders')
+    .description('the newest orders')
+    .option('--state <state...>', `only in these states: ${orderStates.join(', ')}`, stateOption)
+    .option('--limit <count>', 'at most so many (1 to 1000)', whole(1, 1_000), 20)
+    .action(({ state = [], limit }: { state?: OrderState[]; limit: number }, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const { orders } = await api.listOrders({ states: state, limit });
+        if (json) writeJson({ orders: orders.map(orderView) });
+        else writeOrders(orders, new Date());
+      }),
+    );
+
+  for (const command of [fleetCommand(), tasksCommand(), recallCommand(), parkedCommand()]) {
+    staff.addCommand(inheriting(command, staff));
+  }
   return staff;
+}
+
+/** With the settings of its parent, down to the last command. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inheriting(child, command);
+  return command;
+}
+
+const orderStates = Object.keys(OrderState)
+  .map((name) => name.toLowerCase())
+  .filter((name) => name !== 'unspecified' && name !== 'unrecognized');
+
+function stateOption(name: string, before: OrderState[] = []): OrderState[] {
+  if (!orderStates.includes(name)) throw new InvalidArgumentError(`give one of ${orderStates.join(', ')}.`);
+  return [...before, OrderState[name.toUpperCase() as keyof typeof OrderState]];
 }
 
 function show(sheet: OrderSheet, json: boolean, done?: string): void {
@@ -144,18 +173,3 @@ const sheetView = ({ order, invoice, list }: OrderSheet) => ({
   invoice: invoice ? invoiceView(invoice) : null,
   list: list ? listView(list) : null,
 });
-
-/** Runs `work` with a connection to the staff role. What the role refuses passes through; that it is not there is said with what to do. */
-async function atDesk(command: Command, work: (api: Staff, json: boolean) => Promise<void>): Promise<void> {
-  const { staff, json = false } = command.optsWithGlobals<Options>();
-  const address = staff ?? readConfig().address.staff;
-  // Without a provider this tracer makes no spans: the staff role's are the first of the desk's trace.
-  const client = connectClient(StaffService, address, { tracer: trace.getTracer('mallbots') });
-  try {
-    await work(client.api, json);
-  } catch (error) {
-    throw unreachable(error, 'staff', address, 'give --staff host:port') ?? error;
-  } finally {
-    client.close();
-  }
-}

@@ -16,10 +16,10 @@ interface Options {
 
 const examples = `
 Examples:
-  $ mallbots stats                                     since the first event that is kept
-  $ mallbots stats --since 24h                         of the last day
+  $ mallbots stats                  since the first event that is kept
+  $ mallbots stats --since 24h      of the last day
   $ mallbots stats --since 2026-11-01T00:00:00Z --until 2026-11-08T00:00:00Z
-  $ mallbots stats --json | jq .ready                  for programs
+  $ mallbots stats --json | jq .ready
 
 An order counts in the period in which it was placed, an attempt of a robot in
 that in which it began.

@@ -6,6 +6,7 @@ import { inboxOf, mallTopology, type Subscriber, type subscriptions } from '../c
 import { createInbox } from '../database/inbox.ts';
 import { migrationsOf } from '../database/migrations.ts';
 import { createOutbox } from '../database/outbox.ts';
+import { createParked, type Parked } from '../database/parked.ts';
 import { watchPlumbing } from '../database/plumbing-metrics.ts';
 import type { Transaction } from '../database/port.ts';
 import { startRelay } from '../database/relay.ts';
@@ -25,6 +26,8 @@ export interface Messaging {
    * that led to it.
    */
   commit<T>(causationId: string, work: (tx: Transaction) => Promise<Outcome<T>>): Promise<T>;
+  /** The messages that could not be handled. */
+  readonly parked: Parked;
   /** Stops the consumer first and the relay last, so that what the last handlers said still leaves. */
   drain(): Promise<void>;
 }
@@ -51,18 +54,16 @@ export async function startMessaging<S extends Subscriber>(
   const relay = startRelay({ database, broker, tables, schema: name, outbox, ...telemetry });
   watchPlumbing(telemetry.meter, { database, tables });
   const handlers = service.handlers as Partial<Record<MessageName, Handler<MessageName>>>;
-  const inbox = createInbox({
-    database,
-    tables,
-    async handle(message: Message, tx: Transaction) {
-      const handler = handlers[message.name];
-      if (!handler) throw new Error(`${inboxOf(name)} got ${message.name}, which ${name} has no handler for`);
-      await outbox.add(tx, await handler(open(message), tx), message.id);
-    },
-  });
+  const handle = async (message: Message, tx: Transaction) => {
+    const handler = handlers[message.name];
+    if (!handler) throw new Error(`${inboxOf(name)} got ${message.name}, which ${name} has no handler for`);
+    await outbox.add(tx, await handler(open(message), tx), message.id);
+  };
+  const inbox = createInbox({ database, tables, handle });
   const consumer = await startConsumer({ broker, queue: inboxOf(name), inbox, ...telemetry });
 
   return {
+    parked: createParked({ database, tables, handle }),
     commit(causationId, work) {
       // What the messages name as their cause can be found by it.
       trace.getActiveSpan()?.setAttribute(ATTR_REQUEST_ID, causationId);

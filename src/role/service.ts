@@ -1,9 +1,11 @@
 import type { ListeningRole } from '../config.ts';
 import type { Subscriber } from '../contract/topology.ts';
 import type { PlumbingTables } from '../database/tables.ts';
+import { ParkedService } from '../gen/parked/v1/parked.ts';
 import type { Api, UnaryDefinition } from '../rpc/api.ts';
 import { implement, startServer } from '../rpc/server.ts';
 import { type Handlers, type Messaging, startMessaging } from './messaging.ts';
+import { parkedApi } from './parked-api.ts';
 import type { Role, RoleContext } from './role.ts';
 
 export interface Service<S extends Subscriber & ListeningRole, D extends UnaryDefinition> {
@@ -28,7 +30,11 @@ export async function startService<S extends Subscriber & ListeningRole, D exten
   const messaging = await startMessaging(context, service);
   try {
     const implementation = implement(definition, await api(messaging), telemetry);
-    const server = await startServer(config.listen[name], [{ definition, implementation }]);
+    const parked = implement(ParkedService, parkedApi(messaging.parked), telemetry);
+    const server = await startServer(config.listen[name], [
+      { definition, implementation },
+      { definition: ParkedService, implementation: parked },
+    ]);
     const background = service.background?.(messaging);
     return {
       address: server.address,

@@ -14,16 +14,25 @@ describe('the help', () => {
     expect(code).toBe(0);
   });
 
-  it.each(['', ...commands, 'staff pickups', 'staff hand-over', 'staff cancel', 'protocol check', 'protocol diff'])(
-    'of "mallbots %s" fits 80 columns',
-    async (command) => {
-      const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');
+  it.each([
+    '',
+    ...commands,
+    'staff pickups',
+    'staff hand-over',
+    'staff cancel',
+    'staff tasks',
+    'staff parked',
+    'staff parked drop',
+    'stats',
+    'protocol check',
+    'protocol diff',
+  ])('of "mallbots %s" fits 80 columns', async (command) => {
+    const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');
 
-      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
-      expect(stdout).toMatch(/^Usage: mallbots/);
-      expect(code).toBe(0);
-    },
-  );
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).toMatch(/^Usage: mallbots/);
+    expect(code).toBe(0);
+  });
 
   it('is shown, with the status of a mistake, when no command is given', async () => {
     const { stdout, stderr, code } = await mallbots();
@@ -50,4 +59,21 @@ it.each([
   expect(stderr.split('\n')[0]).toBe(message);
   expect(stdout).toBe('');
   expect(code).toBe(2);
+});
+
+describe('completion', () => {
+  it('is a script for the shell', async () => {
+    const { stdout, code } = await mallbots('completion', 'bash');
+    expect(stdout).toContain('mallbots');
+    expect(code).toBe(0);
+  });
+
+  it('suggests commands, and those of a command', async () => {
+    const first = await mallbots('complete', '--', 'st');
+    expect(first.stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(
+      expect.arrayContaining(['staff', 'stats']),
+    );
+    const second = await mallbots('complete', '--', 'staff', 'parked', 're');
+    expect(second.stdout).toMatch(/^retry\t/);
+  });
 });

@@ -6,6 +6,8 @@ import { anOrder } from '../gateways/doubles.ts';
 const adas = '0199c1f0-7c1e-7d0a-8a52-0d6f11c2b1aa';
 const bobs = '0199c1f0-7c1e-7d0a-8a52-0d6f22c2b1aa';
 const cyds = '0199c1f0-7c1e-7d0a-8a52-0d6f33333333';
+/** Not in a bay. */
+const dans = '0199c1f0-7c1e-7d0a-8a52-0d6f44444444';
 const desk = {
   listPickups: async () => ({
     pickups: [adas, bobs, cyds].map((orderId) => ({
@@ -15,12 +17,12 @@ const desk = {
       invoice: undefined,
     })),
   }),
+  listOrders: async () => ({ orders: [anOrder({ orderId: adas }), anOrder({ orderId: dans })] }),
 };
-const nobody = {
-  listPickups: async () => {
-    throw new Error('nobody was to be asked');
-  },
+const unasked = async () => {
+  throw new Error('nobody was to be asked');
 };
+const nobody = { listPickups: unasked, listOrders: unasked };
 
 describe('the order that an argument stands for', () => {
   test('is the one with that id, without asking', async () => {
@@ -30,9 +32,10 @@ describe('the order that an argument stands for', () => {
   test.each([
     ['what the table shows', shortId(cyds), cyds],
     ['six characters', '333333', cyds],
+    ['that of an order without a bay', '444444', dans],
     ['enough to tell two apart', '22c2b1aa', bobs],
     ['capitals', '22C2B1AA', bobs],
-  ])('is the one pickup whose id ends with %s', async (_, given, orderId) => {
+  ])('is the one order whose id ends with %s', async (_, given, orderId) => {
     expect(await orderIdOf(given, desk)).toBe(orderId);
   });
 
@@ -55,7 +58,7 @@ describe('the order that an argument stands for', () => {
     });
   });
 
-  test('is not found when no pickup ends so', async () => {
+  test('is not found when no order ends so', async () => {
     await expect(orderIdOf('999999', desk)).rejects.toMatchObject({ code: 'NOT_FOUND', detail: { field: 'order' } });
   });
 });

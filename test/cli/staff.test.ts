@@ -6,7 +6,9 @@ import { refused } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
+import { BotView, type CancelTaskRequest, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
 import { CancelledGoods, type CancelOrderRequest, type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
+import { ParkedMessage } from '../../src/gen/parked/v1/parked.ts';
 import { InvoiceState, type PayRequest } from '../../src/gen/payments/v1/payments.ts';
 import { anInvoice, anOrder, startDoubles } from '../gateways/doubles.ts';
 import { staffContext } from '../gateways/staff/staff-context.ts';
@@ -26,6 +28,43 @@ const atDesk = [adas, bobs, cyds];
 const all = [...atDesk, dans];
 const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
 const handedOver: string[] = [];
+const recalled: CancelTaskRequest[] = [];
+/** Ids of what is parked at Orders. */
+const parked = new Set([17, 18]);
+const parkedMessage = (id: number) =>
+  ParkedMessage.fromPartial({
+    id,
+    messageId: `m${id}`,
+    name: 'payments.paid',
+    key: adas.orderId,
+    source: '/payments',
+    reason: id === 17 ? 'INVALID_ARGUMENT: the event has no amount' : 'waits behind an earlier message of its key',
+    attempts: id === 17 ? 5 : 0,
+    parkedAt: new Date('2026-01-05T10:10:00Z'),
+    occurredAt: new Date('2026-01-05T10:09:00Z'),
+    bodyJson: '{"orderId":"x"}',
+  });
+const robot = BotView.fromPartial({
+  botId: 'bot-7',
+  connected: true,
+  sessionState: 'READY',
+  battery: 0.755,
+  position: { x: 3.2, y: -4 },
+  taskIds: ['0199c1f0-7c1e-7d0a-8a52-0d6f55555555'],
+  kinds: [{ kind: 'shop', digests: ['sha256:1', 'sha256:2'] }],
+  lastSeenAt: new Date(),
+});
+const task = TaskView.fromPartial({
+  taskId: '0199c1f0-7c1e-7d0a-8a52-0d6f55555555',
+  kind: 'shop',
+  orderId: adas.orderId,
+  state: 'SUSPECT',
+  attempt: 2,
+  maxAttempts: 3,
+  fence: 9,
+  botId: 'bot-7',
+  since: new Date(Date.now() - 3_600_000),
+});
 const paid: PayRequest[] = [];
 const cancelled: CancelOrderRequest[] = [];
 
@@ -35,6 +74,9 @@ beforeAll(async () => {
   const services = cleanUp.use(
     await startDoubles({
       orders: {
+        async listOrders({ states }) {
+          return { orders: states.length === 0 ? all : all.filter(({ state }) => states.includes(state)) };
+        },
         getOrder: async ({ orderId }) => anyOf(orderId) ?? Promise.reject(refusalOf(orderId)),
         async handOver({ orderId }) {
           if (orderId === dans.orderId) return dans;
@@ -96,6 +138,37 @@ beforeAll(async () => {
               },
             ],
           }),
+      },
+      hub: {
+        listBots: async ({ connectedOnly }) => ({
+          bots: connectedOnly
+            ? [robot]
+            : [robot, { ...robot, botId: 'bot-8', connected: false, sessionState: 'EXPIRED' }],
+          nextPageToken: '',
+        }),
+        async listTasks({ states, stuckFor }) {
+          const isStuck = !stuckFor || stuckFor.seconds <= 3_600;
+          return {
+            tasks: isStuck && (states.length === 0 || states.includes('SUSPECT')) ? [task] : [],
+            nextPageToken: '',
+          };
+        },
+        async cancelTask(request) {
+          recalled.push(request);
+          return { ...task, state: 'CANCELLING' };
+        },
+      },
+      parked: {
+        orders: {
+          listParked: async ({ afterId }) => ({
+            messages: [...parked].filter((id) => id > afterId).map(parkedMessage),
+          }),
+          retryParked: async () => ({ settled: 1, left: 1, failure: 'INVALID_ARGUMENT: again' }),
+          async dropParked({ id }) {
+            parked.delete(id);
+            return parkedMessage(id);
+          },
+        },
       },
     }),
   );
@@ -269,6 +342,87 @@ describe('mallbots staff cancel', () => {
 
     expect({ stdout, status }).toEqual({ stdout: '', status: 4 });
     expect(stderr).toBe(`error: order ${dans.orderId} was handed over; bring them to the desk\n`);
+  });
+});
+
+describe('mallbots staff orders', () => {
+  test('are the newest, or those in a state', async () => {
+    const { stdout, status } = await staff('orders');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/11c2b1aa .*Ada .*collectable .*2 .*€3\.00 .*no .*ago/);
+    expect(stdout).toMatch(/44444444 .*Dan .*completed/);
+    const { stdout: json } = await staff('orders', '--state', 'completed', '--json');
+    expect(JSON.parse(json).orders).toMatchObject([{ orderId: dans.orderId, state: 'completed' }]);
+  });
+
+  test('of a state that there is not are a usage error that names the states', async () => {
+    const { stderr, status } = await staff('orders', '--state', 'lost');
+    expect(status).toBe(2);
+    expect(stderr).toContain('placed, ready, collectable');
+  });
+});
+
+describe('the robots', () => {
+  test('are a table with session, charge, place, tasks and language', async () => {
+    const { stdout, status } = await staff('fleet');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/bot-7 .*ready .*76 % .*3,-4 .*55555555 .*shop x2 .*ago/);
+    expect(stdout).not.toContain('bot-8');
+    const { stdout: json } = await staff('fleet', '--all', '--json');
+    expect(JSON.parse(json).bots).toMatchObject([{ botId: 'bot-7', session: { state: 'READY' } }, { botId: 'bot-8' }]);
+  });
+
+  test('have tasks, of which those that do not get on can be asked for', async () => {
+    const { stdout } = await staff('tasks', '--stuck', '30m');
+    expect(stdout).toMatch(/55555555 .*shop .*suspect .*2 of 3 .*bot-7 .*11c2b1aa .*1h/);
+    expect((await staff('tasks', '--stuck', '2h')).stdout).toBe('no such task\n');
+    const { stdout: json } = await staff('tasks', '--state', 'suspect', '--json');
+    expect(JSON.parse(json).tasks).toMatchObject([{ taskId: task.taskId, state: 'SUSPECT', fence: 9 }]);
+    expect((await staff('tasks', '--stuck', 'long')).stderr).toContain('give an age such as 90s');
+  });
+
+  test('give a task back that is recalled, by the end of its id', async () => {
+    const { stdout, status } = await staff('recall', '555555', '--reason', 'shopper left');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^bot-7 is told to stop; /);
+    expect(recalled).toMatchObject([{ taskId: task.taskId, reason: 'shopper left' }]);
+    expect(await staff('recall', '999999')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('staff tasks'),
+    });
+  });
+});
+
+describe('mallbots staff parked', () => {
+  test('lists what could not be handled, and what waits behind it', async () => {
+    const { stdout, status } = await staff('parked', 'list');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/orders\/17 .*payments\.paid .*11c2b1aa .*5 .*INVALID_ARGUMENT/);
+    expect(stdout).toMatch(/orders\/18 .*waits/);
+    expect((await staff('parked', 'list', '--role', 'stores')).stdout).toBe('nothing is parked\n');
+    expect(await staff('parked', 'list', '--role', 'kiosks')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('give one of orders, stores, payments, depot'),
+    });
+  });
+
+  test('shows one, with what it says', async () => {
+    const { stdout } = await staff('parked', 'show', 'orders/17', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ role: 'orders', id: 17, messageId: 'm17', body: { orderId: 'x' } });
+    expect(await staff('parked', 'show', 'orders/99')).toMatchObject({ status: 3 });
+    expect(await staff('parked', 'show', '17')).toMatchObject({ status: 2 });
+  });
+
+  test('retries what is behind it as well, and says what is left', async () => {
+    expect((await staff('parked', 'retry', 'orders/17')).stdout).toBe('1 handled, 1 left: INVALID_ARGUMENT: again\n');
+  });
+
+  test('drops nothing unasked, and what it drops for good', async () => {
+    const unasked = await staff('parked', 'drop', 'orders/18');
+    expect(unasked).toMatchObject({ status: 4, stdout: '', stderr: expect.stringContaining('give --yes') });
+    expect(parked).toContain(18);
+    expect((await staff('parked', 'drop', 'orders/18', '--yes')).stdout).toMatch(/^payments\.paid m18 is given up/);
+    expect(parked).not.toContain(18);
   });
 });
 

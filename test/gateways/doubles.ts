@@ -1,7 +1,10 @@
 import { notFound } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
+import type { ParkingRole } from '../../src/gateways/staff/parked.ts';
 import { DepotService } from '../../src/gen/depot/v1/depot.ts';
+import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
 import { Order, OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
+import { ParkedService } from '../../src/gen/parked/v1/parked.ts';
 import { Invoice, InvoiceState, PaymentsService } from '../../src/gen/payments/v1/payments.ts';
 import type { Api, UnaryDefinition } from '../../src/rpc/api.ts';
 import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
@@ -12,10 +15,34 @@ export type Doubles = {
   orders?: Partial<Api<OrdersService>>;
   payments?: Partial<Api<PaymentsService>>;
   depot?: Partial<Api<DepotService>>;
+  hub?: Partial<Api<FleetAdminService>>;
+  /** What each of them has parked: nothing, where it is not said. */
+  parked?: Partial<Record<ParkingRole, Partial<Api<ParkedService>>>>;
 };
 
-async function serve<D extends UnaryDefinition>(role: string, definition: D, methods: Partial<Api<D>> | undefined) {
+const nothingParked: Partial<Api<ParkedService>> = { listParked: async () => ({ messages: [] }) };
+
+async function serve<D extends UnaryDefinition>(
+  role: string,
+  definition: D,
+  methods: Partial<Api<D>> | undefined,
+  parked: Partial<Api<ParkedService>> = nothingParked,
+) {
   const telemetry = recordingTelemetry(role);
+  const own = { definition, implementation: implementedBy(role, definition, methods, telemetry) };
+  const aside = { definition: ParkedService, implementation: implementedBy(role, ParkedService, parked, telemetry) };
+  // Stores is asked for nothing but what it has parked.
+  const isParked = (definition as UnaryDefinition) === ParkedService;
+  const server = await startServer('127.0.0.1:0', isParked ? [own] : [own, aside]);
+  return { server, telemetry };
+}
+
+function implementedBy<D extends UnaryDefinition>(
+  role: string,
+  definition: D,
+  methods: Partial<Api<D>> | undefined,
+  telemetry: ReturnType<typeof recordingTelemetry>,
+) {
   const absent = Object.fromEntries(
     Object.keys(definition).map((name) => [
       name,
@@ -24,22 +51,24 @@ async function serve<D extends UnaryDefinition>(role: string, definition: D, met
       },
     ]),
   );
-  const implementation = implement(definition, { ...absent, ...methods } as unknown as Api<D>, telemetry);
-  const server = await startServer('127.0.0.1:0', [{ definition, implementation }]);
-  return { server, telemetry };
+  return implement(definition, { ...absent, ...methods } as unknown as Api<D>, telemetry);
 }
+
+export type DoubleName = ParkingRole | 'hub';
 
 export interface StartedDoubles extends AsyncDisposable {
-  readonly address: { readonly orders: string; readonly payments: string; readonly depot: string };
+  readonly address: Readonly<Record<DoubleName, string>>;
   readonly spans: ReturnType<typeof recordingTelemetry>['spans'];
-  stop(service: 'orders' | 'payments' | 'depot'): Promise<void>;
+  stop(service: DoubleName): Promise<void>;
 }
 
-export async function startDoubles({ orders, payments, depot }: Doubles): Promise<StartedDoubles> {
+export async function startDoubles({ orders, payments, depot, hub, parked = {} }: Doubles): Promise<StartedDoubles> {
   const started = {
-    orders: await serve('orders', OrdersService, orders),
-    payments: await serve('payments', PaymentsService, payments),
-    depot: await serve('depot', DepotService, depot),
+    orders: await serve('orders', OrdersService, orders, parked.orders),
+    stores: await serve('stores', ParkedService, parked.stores ?? nothingParked),
+    payments: await serve('payments', PaymentsService, payments, parked.payments),
+    depot: await serve('depot', DepotService, depot, parked.depot),
+    hub: await serve('hub', FleetAdminService, hub),
   };
   const running = new Map<string, RpcServer>(Object.entries(started).map(([name, { server }]) => [name, server]));
   const stop = async (name: string) => {
@@ -52,6 +81,8 @@ export async function startDoubles({ orders, payments, depot }: Doubles): Promis
       orders: started.orders.server.address,
       payments: started.payments.server.address,
       depot: started.depot.server.address,
+      stores: started.stores.server.address,
+      hub: started.hub.server.address,
     },
     spans: () => Object.values(started).flatMap(({ telemetry }) => telemetry.spans()),
     stop,

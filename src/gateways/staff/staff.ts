@@ -1,21 +1,31 @@
 import { DepotService } from '../../gen/depot/v1/depot.ts';
+import { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
+import { ParkedService } from '../../gen/parked/v1/parked.ts';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
 import { StaffService } from '../../gen/staff/v1/staff.ts';
 import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
 import { connectUpstream } from '../upstream.ts';
-import { staffApi } from './api.ts';
+import { staffApi, type Upstreams } from './api.ts';
+import { type ParkingRole, parkingRoles } from './parked.ts';
 
 /** What the depot's desk talks to. It has no tables and no events: everything is in the services that it asks. */
 export async function startStaff({ config, telemetry }: RoleContext): Promise<Role> {
   const orders = connectUpstream('Orders', OrdersService, config.address.orders, telemetry);
   const payments = connectUpstream('Payments', PaymentsService, config.address.payments, telemetry);
   const depot = connectUpstream('Depot', DepotService, config.address.depot, telemetry);
+  const hub = connectUpstream('Hub', FleetAdminService, config.address.hub, telemetry);
+  const parking = parkingRoles.map((role) => ({
+    role,
+    client: connectUpstream(nameOf(role), ParkedService, config.address[role], telemetry),
+  }));
+  const parked = Object.fromEntries(parking.map(({ role, client }) => [role, client.api]));
   const letGo = () => {
-    for (const client of [orders, payments, depot]) client.close();
+    for (const client of [orders, payments, depot, hub, ...parking.map((each) => each.client)]) client.close();
   };
-  const api = staffApi({ orders: orders.api, payments: payments.api, depot: depot.api }, telemetry);
+  const upstreams = { orders: orders.api, payments: payments.api, depot: depot.api, hub: hub.api };
+  const api = staffApi({ ...upstreams, parked: parked as Upstreams['parked'] }, telemetry);
   try {
     const server = await startServer(config.listen.staff, [
       { definition: StaffService, implementation: implement(StaffService, api, telemetry) },
@@ -32,3 +42,5 @@ export async function startStaff({ config, telemetry }: RoleContext): Promise<Ro
     throw error;
   }
 }
+
+const nameOf = (role: ParkingRole): string => `${role[0]!.toUpperCase()}${role.slice(1)}`;

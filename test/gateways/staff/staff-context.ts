@@ -1,17 +1,17 @@
 import { readConfig } from '../../../src/config.ts';
 import type { RoleContext } from '../../../src/role/role.ts';
 import type { Telemetry } from '../../../src/telemetry/setup.ts';
+import type { StartedDoubles } from '../doubles.ts';
 
 /** What the staff role needs, which is neither a database nor a broker. */
-export const staffContext = (
-  address: { orders: string; payments: string; depot: string },
-  telemetry: Telemetry,
-): RoleContext => {
+export const staffContext = (address: StartedDoubles['address'], telemetry: Telemetry): RoleContext => {
   const config = readConfig({
     MALLBOTS_STAFF_LISTEN: '127.0.0.1:0',
     MALLBOTS_ORDERS_ADDRESS: address.orders,
     MALLBOTS_PAYMENTS_ADDRESS: address.payments,
     MALLBOTS_DEPOT_ADDRESS: address.depot,
+    MALLBOTS_STORES_ADDRESS: address.stores,
+    MALLBOTS_HUB_ADDRESS: address.hub,
   });
   const absent = new Proxy({}, { get: () => expectNothing });
   return { config, telemetry, database: absent, broker: absent } as RoleContext;

@@ -19,8 +19,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ShoppingList } from "../../depot/v1/depot.ts";
+import { BotView, TaskView } from "../../fleet/v1/fleet.ts";
+import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { Order } from "../../orders/v1/orders.ts";
+import { Order, OrderState, orderStateFromJSON, orderStateToJSON } from "../../orders/v1/orders.ts";
+import { ParkedMessage } from "../../parked/v1/parked.ts";
 import { Invoice } from "../../payments/v1/payments.ts";
 
 export const protobufPackage = "staff.v1";
@@ -78,6 +81,112 @@ export interface OrderSheet {
     | undefined;
   /** Unset until the depot has planned the order. */
   list: ShoppingList | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOrdersRequest {
+  /** Empty: any state. */
+  states: OrderState[];
+  /** At most this many; 0 means 100, the most is 1000. */
+  limit: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListOrdersResponse {
+  orders: Order[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListBotsRequest {
+  /** Only bots with a stream. */
+  connectedOnly: boolean;
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  pageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListBotsResponse {
+  bots: BotView[];
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListTasksRequest {
+  orderId: string;
+  openOnly: boolean;
+  pageSize: number;
+  pageToken: string;
+  states: string[];
+  botId: string;
+  /** Only tasks that have not ended and are as they are for so long. */
+  stuckFor: Duration | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListTasksResponse {
+  tasks: TaskView[];
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RecallTaskRequest {
+  taskId: string;
+  /** For people; up to 500 characters. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RecallTaskResponse {
+  task: TaskView | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListParkedRequest {
+  /** orders, stores, payments or depot; empty for all of them. */
+  role: string;
+  key: string;
+  /** Only those behind this id, of each role. */
+  afterId: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ListParkedResponse {
+  parked: ParkedAt[];
+  /** Roles that could not be asked. */
+  unreachable: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ParkedAt {
+  role: string;
+  message: ParkedMessage | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RetryParkedRequest {
+  role: string;
+  key: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RetryParkedResponse {
+  /** Messages that are done with now. */
+  settled: number;
+  left: number;
+  /** Why the first of those that are left failed again. */
+  failure: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DropParkedRequest {
+  role: string;
+  id: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface DropParkedResponse {
+  message: ParkedMessage | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -906,6 +1015,1680 @@ export const OrderSheet: MessageFns<OrderSheet> = {
   },
 };
 
+function createBaseListOrdersRequest(): ListOrdersRequest {
+  return { states: [], limit: 0, _unknownFields: {} };
+}
+
+export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
+  encode(message: ListOrdersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.states.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.states) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).uint32(message.limit);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOrdersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOrdersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.states.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.states.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOrdersRequest {
+    return {
+      states: globalThis.Array.isArray(object?.states) ? object.states.map((e: any) => orderStateFromJSON(e)) : [],
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+    };
+  },
+
+  toJSON(message: ListOrdersRequest): unknown {
+    const obj: any = {};
+    if (message.states?.length) {
+      obj.states = message.states.map((e) => orderStateToJSON(e));
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOrdersRequest>): ListOrdersRequest {
+    return ListOrdersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOrdersRequest>): ListOrdersRequest {
+    const message = createBaseListOrdersRequest();
+    message.states = object.states?.map((e) => e) || [];
+    message.limit = object.limit ?? 0;
+    return message;
+  },
+};
+
+function createBaseListOrdersResponse(): ListOrdersResponse {
+  return { orders: [], _unknownFields: {} };
+}
+
+export const ListOrdersResponse: MessageFns<ListOrdersResponse> = {
+  encode(message: ListOrdersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.orders) {
+      Order.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListOrdersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListOrdersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orders.push(Order.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListOrdersResponse {
+    return { orders: globalThis.Array.isArray(object?.orders) ? object.orders.map((e: any) => Order.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListOrdersResponse): unknown {
+    const obj: any = {};
+    if (message.orders?.length) {
+      obj.orders = message.orders.map((e) => Order.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListOrdersResponse>): ListOrdersResponse {
+    return ListOrdersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListOrdersResponse>): ListOrdersResponse {
+    const message = createBaseListOrdersResponse();
+    message.orders = object.orders?.map((e) => Order.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseListBotsRequest(): ListBotsRequest {
+  return { connectedOnly: false, pageSize: 0, pageToken: "", _unknownFields: {} };
+}
+
+export const ListBotsRequest: MessageFns<ListBotsRequest> = {
+  encode(message: ListBotsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.connectedOnly !== false) {
+      writer.uint32(8).bool(message.connectedOnly);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBotsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBotsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.connectedOnly = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBotsRequest {
+    return {
+      connectedOnly: isSet(object.connectedOnly)
+        ? globalThis.Boolean(object.connectedOnly)
+        : isSet(object.connected_only)
+        ? globalThis.Boolean(object.connected_only)
+        : false,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListBotsRequest): unknown {
+    const obj: any = {};
+    if (message.connectedOnly !== false) {
+      obj.connectedOnly = message.connectedOnly;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListBotsRequest>): ListBotsRequest {
+    return ListBotsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBotsRequest>): ListBotsRequest {
+    const message = createBaseListBotsRequest();
+    message.connectedOnly = object.connectedOnly ?? false;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListBotsResponse(): ListBotsResponse {
+  return { bots: [], nextPageToken: "", _unknownFields: {} };
+}
+
+export const ListBotsResponse: MessageFns<ListBotsResponse> = {
+  encode(message: ListBotsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.bots) {
+      BotView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBotsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBotsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bots.push(BotView.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBotsResponse {
+    return {
+      bots: globalThis.Array.isArray(object?.bots) ? object.bots.map((e: any) => BotView.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListBotsResponse): unknown {
+    const obj: any = {};
+    if (message.bots?.length) {
+      obj.bots = message.bots.map((e) => BotView.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListBotsResponse>): ListBotsResponse {
+    return ListBotsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListBotsResponse>): ListBotsResponse {
+    const message = createBaseListBotsResponse();
+    message.bots = object.bots?.map((e) => BotView.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListTasksRequest(): ListTasksRequest {
+  return {
+    orderId: "",
+    openOnly: false,
+    pageSize: 0,
+    pageToken: "",
+    states: [],
+    botId: "",
+    stuckFor: undefined,
+    _unknownFields: {},
+  };
+}
+
+export const ListTasksRequest: MessageFns<ListTasksRequest> = {
+  encode(message: ListTasksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.openOnly !== false) {
+      writer.uint32(16).bool(message.openOnly);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    for (const v of message.states) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.botId !== "") {
+      writer.uint32(50).string(message.botId);
+    }
+    if (message.stuckFor !== undefined) {
+      Duration.encode(message.stuckFor, writer.uint32(58).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTasksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTasksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.openOnly = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.states.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.stuckFor = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListTasksRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      openOnly: isSet(object.openOnly)
+        ? globalThis.Boolean(object.openOnly)
+        : isSet(object.open_only)
+        ? globalThis.Boolean(object.open_only)
+        : false,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      states: globalThis.Array.isArray(object?.states)
+        ? object.states.map((e: any) => globalThis.String(e))
+        : [],
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      stuckFor: isSet(object.stuckFor)
+        ? Duration.fromJSON(object.stuckFor)
+        : isSet(object.stuck_for)
+        ? Duration.fromJSON(object.stuck_for)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ListTasksRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.openOnly !== false) {
+      obj.openOnly = message.openOnly;
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.states?.length) {
+      obj.states = message.states;
+    }
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.stuckFor !== undefined) {
+      obj.stuckFor = Duration.toJSON(message.stuckFor);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListTasksRequest>): ListTasksRequest {
+    return ListTasksRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTasksRequest>): ListTasksRequest {
+    const message = createBaseListTasksRequest();
+    message.orderId = object.orderId ?? "";
+    message.openOnly = object.openOnly ?? false;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.states = object.states?.map((e) => e) || [];
+    message.botId = object.botId ?? "";
+    message.stuckFor = (object.stuckFor !== undefined && object.stuckFor !== null)
+      ? Duration.fromPartial(object.stuckFor)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListTasksResponse(): ListTasksResponse {
+  return { tasks: [], nextPageToken: "", _unknownFields: {} };
+}
+
+export const ListTasksResponse: MessageFns<ListTasksResponse> = {
+  encode(message: ListTasksResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tasks) {
+      TaskView.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListTasksResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListTasksResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tasks.push(TaskView.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListTasksResponse {
+    return {
+      tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => TaskView.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListTasksResponse): unknown {
+    const obj: any = {};
+    if (message.tasks?.length) {
+      obj.tasks = message.tasks.map((e) => TaskView.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListTasksResponse>): ListTasksResponse {
+    return ListTasksResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListTasksResponse>): ListTasksResponse {
+    const message = createBaseListTasksResponse();
+    message.tasks = object.tasks?.map((e) => TaskView.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseRecallTaskRequest(): RecallTaskRequest {
+  return { taskId: "", reason: "", _unknownFields: {} };
+}
+
+export const RecallTaskRequest: MessageFns<RecallTaskRequest> = {
+  encode(message: RecallTaskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecallTaskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecallTaskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecallTaskRequest {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RecallTaskRequest): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecallTaskRequest>): RecallTaskRequest {
+    return RecallTaskRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecallTaskRequest>): RecallTaskRequest {
+    const message = createBaseRecallTaskRequest();
+    message.taskId = object.taskId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRecallTaskResponse(): RecallTaskResponse {
+  return { task: undefined, _unknownFields: {} };
+}
+
+export const RecallTaskResponse: MessageFns<RecallTaskResponse> = {
+  encode(message: RecallTaskResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskView.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecallTaskResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecallTaskResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskView.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecallTaskResponse {
+    return { task: isSet(object.task) ? TaskView.fromJSON(object.task) : undefined };
+  },
+
+  toJSON(message: RecallTaskResponse): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = TaskView.toJSON(message.task);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RecallTaskResponse>): RecallTaskResponse {
+    return RecallTaskResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RecallTaskResponse>): RecallTaskResponse {
+    const message = createBaseRecallTaskResponse();
+    message.task = (object.task !== undefined && object.task !== null) ? TaskView.fromPartial(object.task) : undefined;
+    return message;
+  },
+};
+
+function createBaseListParkedRequest(): ListParkedRequest {
+  return { role: "", key: "", afterId: 0, _unknownFields: {} };
+}
+
+export const ListParkedRequest: MessageFns<ListParkedRequest> = {
+  encode(message: ListParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    if (message.afterId !== 0) {
+      writer.uint32(24).uint64(message.afterId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.afterId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedRequest {
+    return {
+      role: isSet(object.role) ? globalThis.String(object.role) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      afterId: isSet(object.afterId)
+        ? globalThis.Number(object.afterId)
+        : isSet(object.after_id)
+        ? globalThis.Number(object.after_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListParkedRequest): unknown {
+    const obj: any = {};
+    if (message.role !== "") {
+      obj.role = message.role;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.afterId !== 0) {
+      obj.afterId = Math.round(message.afterId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListParkedRequest>): ListParkedRequest {
+    return ListParkedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListParkedRequest>): ListParkedRequest {
+    const message = createBaseListParkedRequest();
+    message.role = object.role ?? "";
+    message.key = object.key ?? "";
+    message.afterId = object.afterId ?? 0;
+    return message;
+  },
+};
+
+function createBaseListParkedResponse(): ListParkedResponse {
+  return { parked: [], unreachable: [], _unknownFields: {} };
+}
+
+export const ListParkedResponse: MessageFns<ListParkedResponse> = {
+  encode(message: ListParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parked) {
+      ParkedAt.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.unreachable) {
+      writer.uint32(18).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parked.push(ParkedAt.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.unreachable.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListParkedResponse {
+    return {
+      parked: globalThis.Array.isArray(object?.parked) ? object.parked.map((e: any) => ParkedAt.fromJSON(e)) : [],
+      unreachable: globalThis.Array.isArray(object?.unreachable)
+        ? object.unreachable.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListParkedResponse): unknown {
+    const obj: any = {};
+    if (message.parked?.length) {
+      obj.parked = message.parked.map((e) => ParkedAt.toJSON(e));
+    }
+    if (message.unreachable?.length) {
+      obj.unreachable = message.unreachable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListParkedResponse>): ListParkedResponse {
+    return ListParkedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListParkedResponse>): ListParkedResponse {
+    const message = createBaseListParkedResponse();
+    message.parked = object.parked?.map((e) => ParkedAt.fromPartial(e)) || [];
+    message.unreachable = object.unreachable?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseParkedAt(): ParkedAt {
+  return { role: "", message: undefined, _unknownFields: {} };
+}
+
+export const ParkedAt: MessageFns<ParkedAt> = {
+  encode(message: ParkedAt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.message !== undefined) {
+      ParkedMessage.encode(message.message, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ParkedAt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseParkedAt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = ParkedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ParkedAt {
+    return {
+      role: isSet(object.role) ? globalThis.String(object.role) : "",
+      message: isSet(object.message) ? ParkedMessage.fromJSON(object.message) : undefined,
+    };
+  },
+
+  toJSON(message: ParkedAt): unknown {
+    const obj: any = {};
+    if (message.role !== "") {
+      obj.role = message.role;
+    }
+    if (message.message !== undefined) {
+      obj.message = ParkedMessage.toJSON(message.message);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ParkedAt>): ParkedAt {
+    return ParkedAt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ParkedAt>): ParkedAt {
+    const message = createBaseParkedAt();
+    message.role = object.role ?? "";
+    message.message = (object.message !== undefined && object.message !== null)
+      ? ParkedMessage.fromPartial(object.message)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryParkedRequest(): RetryParkedRequest {
+  return { role: "", key: "", _unknownFields: {} };
+}
+
+export const RetryParkedRequest: MessageFns<RetryParkedRequest> = {
+  encode(message: RetryParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.key !== "") {
+      writer.uint32(18).string(message.key);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedRequest {
+    return {
+      role: isSet(object.role) ? globalThis.String(object.role) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+    };
+  },
+
+  toJSON(message: RetryParkedRequest): unknown {
+    const obj: any = {};
+    if (message.role !== "") {
+      obj.role = message.role;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetryParkedRequest>): RetryParkedRequest {
+    return RetryParkedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryParkedRequest>): RetryParkedRequest {
+    const message = createBaseRetryParkedRequest();
+    message.role = object.role ?? "";
+    message.key = object.key ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryParkedResponse(): RetryParkedResponse {
+  return { settled: 0, left: 0, failure: "", _unknownFields: {} };
+}
+
+export const RetryParkedResponse: MessageFns<RetryParkedResponse> = {
+  encode(message: RetryParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settled !== 0) {
+      writer.uint32(8).uint32(message.settled);
+    }
+    if (message.left !== 0) {
+      writer.uint32(16).uint32(message.left);
+    }
+    if (message.failure !== "") {
+      writer.uint32(26).string(message.failure);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.settled = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.left = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryParkedResponse {
+    return {
+      settled: isSet(object.settled) ? globalThis.Number(object.settled) : 0,
+      left: isSet(object.left) ? globalThis.Number(object.left) : 0,
+      failure: isSet(object.failure) ? globalThis.String(object.failure) : "",
+    };
+  },
+
+  toJSON(message: RetryParkedResponse): unknown {
+    const obj: any = {};
+    if (message.settled !== 0) {
+      obj.settled = Math.round(message.settled);
+    }
+    if (message.left !== 0) {
+      obj.left = Math.round(message.left);
+    }
+    if (message.failure !== "") {
+      obj.failure = message.failure;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetryParkedResponse>): RetryParkedResponse {
+    return RetryParkedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryParkedResponse>): RetryParkedResponse {
+    const message = createBaseRetryParkedResponse();
+    message.settled = object.settled ?? 0;
+    message.left = object.left ?? 0;
+    message.failure = object.failure ?? "";
+    return message;
+  },
+};
+
+function createBaseDropParkedRequest(): DropParkedRequest {
+  return { role: "", id: 0, _unknownFields: {} };
+}
+
+export const DropParkedRequest: MessageFns<DropParkedRequest> = {
+  encode(message: DropParkedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.id !== 0) {
+      writer.uint32(16).uint64(message.id);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedRequest {
+    return {
+      role: isSet(object.role) ? globalThis.String(object.role) : "",
+      id: isSet(object.id) ? globalThis.Number(object.id) : 0,
+    };
+  },
+
+  toJSON(message: DropParkedRequest): unknown {
+    const obj: any = {};
+    if (message.role !== "") {
+      obj.role = message.role;
+    }
+    if (message.id !== 0) {
+      obj.id = Math.round(message.id);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DropParkedRequest>): DropParkedRequest {
+    return DropParkedRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DropParkedRequest>): DropParkedRequest {
+    const message = createBaseDropParkedRequest();
+    message.role = object.role ?? "";
+    message.id = object.id ?? 0;
+    return message;
+  },
+};
+
+function createBaseDropParkedResponse(): DropParkedResponse {
+  return { message: undefined, _unknownFields: {} };
+}
+
+export const DropParkedResponse: MessageFns<DropParkedResponse> = {
+  encode(message: DropParkedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.message !== undefined) {
+      ParkedMessage.encode(message.message, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropParkedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropParkedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = ParkedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DropParkedResponse {
+    return { message: isSet(object.message) ? ParkedMessage.fromJSON(object.message) : undefined };
+  },
+
+  toJSON(message: DropParkedResponse): unknown {
+    const obj: any = {};
+    if (message.message !== undefined) {
+      obj.message = ParkedMessage.toJSON(message.message);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DropParkedResponse>): DropParkedResponse {
+    return DropParkedResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DropParkedResponse>): DropParkedResponse {
+    const message = createBaseDropParkedResponse();
+    message.message = (object.message !== undefined && object.message !== null)
+      ? ParkedMessage.fromPartial(object.message)
+      : undefined;
+    return message;
+  },
+};
+
 export type StaffService = typeof StaffService;
 export const StaffService = {
   /** Orders whose goods wait in a bay, longest first. */
@@ -957,6 +2740,74 @@ export const StaffService = {
     responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
     responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
   },
+  /** Newest first. */
+  listOrders: {
+    path: "/staff.v1.Staff/ListOrders" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListOrdersRequest): Buffer => Buffer.from(ListOrdersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListOrdersRequest => ListOrdersRequest.decode(value),
+    responseSerialize: (value: ListOrdersResponse): Buffer => Buffer.from(ListOrdersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListOrdersResponse => ListOrdersResponse.decode(value),
+  },
+  /** By their ids. */
+  listBots: {
+    path: "/staff.v1.Staff/ListBots" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListBotsRequest): Buffer => Buffer.from(ListBotsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListBotsRequest => ListBotsRequest.decode(value),
+    responseSerialize: (value: ListBotsResponse): Buffer => Buffer.from(ListBotsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListBotsResponse => ListBotsResponse.decode(value),
+  },
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
+  listTasks: {
+    path: "/staff.v1.Staff/ListTasks" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListTasksRequest): Buffer => Buffer.from(ListTasksRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListTasksRequest => ListTasksRequest.decode(value),
+    responseSerialize: (value: ListTasksResponse): Buffer => Buffer.from(ListTasksResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListTasksResponse => ListTasksResponse.decode(value),
+  },
+  /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
+  recallTask: {
+    path: "/staff.v1.Staff/RecallTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecallTaskRequest): Buffer => Buffer.from(RecallTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecallTaskRequest => RecallTaskRequest.decode(value),
+    responseSerialize: (value: RecallTaskResponse): Buffer => Buffer.from(RecallTaskResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecallTaskResponse => RecallTaskResponse.decode(value),
+  },
+  /** Messages that could not be handled, by role and in the order of arrival. */
+  listParked: {
+    path: "/staff.v1.Staff/ListParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListParkedRequest): Buffer => Buffer.from(ListParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListParkedRequest => ListParkedRequest.decode(value),
+    responseSerialize: (value: ListParkedResponse): Buffer => Buffer.from(ListParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListParkedResponse => ListParkedResponse.decode(value),
+  },
+  retryParked: {
+    path: "/staff.v1.Staff/RetryParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryParkedRequest): Buffer => Buffer.from(RetryParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryParkedRequest => RetryParkedRequest.decode(value),
+    responseSerialize: (value: RetryParkedResponse): Buffer => Buffer.from(RetryParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryParkedResponse => RetryParkedResponse.decode(value),
+  },
+  dropParked: {
+    path: "/staff.v1.Staff/DropParked" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DropParkedRequest): Buffer => Buffer.from(DropParkedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DropParkedRequest => DropParkedRequest.decode(value),
+    responseSerialize: (value: DropParkedResponse): Buffer => Buffer.from(DropParkedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DropParkedResponse => DropParkedResponse.decode(value),
+  },
 } as const;
 
 export interface StaffServer extends UntypedServiceImplementation {
@@ -969,6 +2820,18 @@ export interface StaffServer extends UntypedServiceImplementation {
   handOver: handleUnaryCall<HandOverRequest, OrderSheet>;
   /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
   cancelOrder: handleUnaryCall<CancelOrderRequest, OrderSheet>;
+  /** Newest first. */
+  listOrders: handleUnaryCall<ListOrdersRequest, ListOrdersResponse>;
+  /** By their ids. */
+  listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
+  listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
+  /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
+  recallTask: handleUnaryCall<RecallTaskRequest, RecallTaskResponse>;
+  /** Messages that could not be handled, by role and in the order of arrival. */
+  listParked: handleUnaryCall<ListParkedRequest, ListParkedResponse>;
+  retryParked: handleUnaryCall<RetryParkedRequest, RetryParkedResponse>;
+  dropParked: handleUnaryCall<DropParkedRequest, DropParkedResponse>;
 }
 
 export interface StaffClient extends Client {
@@ -1051,6 +2914,116 @@ export interface StaffClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OrderSheet) => void,
   ): ClientUnaryCall;
+  /** Newest first. */
+  listOrders(
+    request: ListOrdersRequest,
+    callback: (error: ServiceError | null, response: ListOrdersResponse) => void,
+  ): ClientUnaryCall;
+  listOrders(
+    request: ListOrdersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListOrdersResponse) => void,
+  ): ClientUnaryCall;
+  listOrders(
+    request: ListOrdersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListOrdersResponse) => void,
+  ): ClientUnaryCall;
+  /** By their ids. */
+  listBots(
+    request: ListBotsRequest,
+    callback: (error: ServiceError | null, response: ListBotsResponse) => void,
+  ): ClientUnaryCall;
+  listBots(
+    request: ListBotsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListBotsResponse) => void,
+  ): ClientUnaryCall;
+  listBots(
+    request: ListBotsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListBotsResponse) => void,
+  ): ClientUnaryCall;
+  /** Newest first; with `stuck_for` those first that are stuck the longest. */
+  listTasks(
+    request: ListTasksRequest,
+    callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  listTasks(
+    request: ListTasksRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  listTasks(
+    request: ListTasksRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
+  recallTask(
+    request: RecallTaskRequest,
+    callback: (error: ServiceError | null, response: RecallTaskResponse) => void,
+  ): ClientUnaryCall;
+  recallTask(
+    request: RecallTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RecallTaskResponse) => void,
+  ): ClientUnaryCall;
+  recallTask(
+    request: RecallTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RecallTaskResponse) => void,
+  ): ClientUnaryCall;
+  /** Messages that could not be handled, by role and in the order of arrival. */
+  listParked(
+    request: ListParkedRequest,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  listParked(
+    request: ListParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  retryParked(
+    request: RetryParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
+  dropParked(
+    request: DropParkedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DropParkedResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const StaffClient = makeGenericClientConstructor(StaffService, "staff.v1.Staff") as unknown as {
@@ -1088,6 +3061,17 @@ function fromJsonTimestamp(o: any): Date {
   } else {
     return fromTimestamp(Timestamp.fromJSON(o));
   }
+}
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
 }
 
 function isSet(value: any): boolean {

@@ -1,0 +1,53 @@
+import { bodyJson } from '../contract/body-json.ts';
+import { invalid } from '../contract/errors.ts';
+import type { Message } from '../contract/message.ts';
+import { requireText } from '../contract/text.ts';
+import type { Parked, ParkedMessage } from '../database/parked.ts';
+import type { ParkedService, ParkedMessage as ParkedView } from '../gen/parked/v1/parked.ts';
+import type { Api } from '../rpc/api.ts';
+
+/** Of a message; what the broker carries at most. */
+const maxKeyChars = 255;
+
+/** What staff do about messages that a service could not handle, over gRPC. */
+export const parkedApi = (parked: Parked): Api<ParkedService> => ({
+  async listParked({ key, afterId }) {
+    const messages = await parked.list({ ...(key && { key: requireText('key', key, maxKeyChars) }), afterId });
+    return { messages: messages.map(viewOf) };
+  },
+
+  async retryParked({ key }) {
+    const { settled, left, failure = '' } = await parked.retry(requireText('key', key, maxKeyChars));
+    return { settled, left, failure };
+  },
+
+  async dropParked({ id }) {
+    if (!Number.isSafeInteger(id) || id < 1) throw invalid('id', id, 'MALFORMED_ID', 'give the id of a parked message');
+    return viewOf(await parked.drop(id));
+  },
+});
+
+const viewOf = ({ id, message, reason, attempts, parkedAt }: ParkedMessage): ParkedView => ({
+  id,
+  messageId: message.id,
+  name: message.name,
+  key: message.key,
+  correlationId: message.correlationId,
+  source: message.source,
+  traceparent: message.traceparent,
+  // The rest of it is a stack, which the log has as well.
+  reason: reason.split('\n', 1)[0]!,
+  attempts,
+  parkedAt,
+  occurredAt: message.time,
+  bodyJson: readable(message),
+});
+
+/** A message may be parked just because its body cannot be read. */
+function readable({ name, body }: Message): string {
+  try {
+    return bodyJson(name, body);
+  } catch {
+    return '';
+  }
+}
