@@ -27,7 +27,7 @@ comes later about the same thing (order, product, store) behind it.
 Examples:
   $ mallbots staff parked list
   $ mallbots staff parked show orders/17
-  $ mallbots staff parked retry orders/17   it and what waits behind it, in order
+  $ mallbots staff parked retry orders/17   and what waits behind it
   $ mallbots staff parked drop orders/17    give it up, for good`;
 
 export function parkedCommand(): Command {

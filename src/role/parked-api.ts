@@ -18,7 +18,7 @@ export const parkedApi = (parked: Parked): Api<ParkedService> => ({
 
   async retryParked({ key }) {
     const { settled, left, failure = '' } = await parked.retry(requireText('key', key, maxKeyChars));
-    return { settled, left, failure };
+    return { settled, left, failure: firstLine(failure) };
   },
 
   async dropParked({ id }) {
@@ -35,13 +35,15 @@ const viewOf = ({ id, message, reason, attempts, parkedAt }: ParkedMessage): Par
   correlationId: message.correlationId,
   source: message.source,
   traceparent: message.traceparent,
-  // The rest of it is a stack, which the log has as well.
-  reason: reason.split('\n', 1)[0]!,
+  reason: firstLine(reason),
   attempts,
   parkedAt,
   occurredAt: message.time,
   bodyJson: readable(message),
 });
+
+/** The rest of a reason is a stack, which is for the log. */
+const firstLine = (text: string): string => text.split('\n', 1)[0]!;
 
 /** A message may be parked just because its body cannot be read. */
 function readable({ name, body }: Message): string {

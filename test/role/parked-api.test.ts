@@ -20,13 +20,18 @@ afterAll(async () => {
 
 const orderId = newId();
 const placed = draft('orders.placed', orderId, { orderId, shopper: 'Ada', lines: [], total: undefined });
-const rejected = draft('orders.rejected', orderId, { orderId, reason: 'no route' });
+const price = { minor: 150, currency: 'EUR' };
+const line = { lineId: newId(), productId: newId(), sku: 'APPLE', name: 'Apple', storeId: newId(), quantity: 2 };
+const whole = draft('orders.placed', orderId, {
+  ...{ orderId, shopper: 'Ada', total: { ...price, minor: 300 } },
+  lines: [{ ...line, unitPrice: price }],
+});
 
 it('lists, retries and drops what a service could not handle', async () => {
   const { api } = client;
   // It has no total: nobody can make an invoice of it, however often.
   const first = await payments.tell(placed);
-  const second = await payments.tell(rejected);
+  const second = await payments.tell(whole);
   const { messages } = await api.listParked({ key: orderId, afterId: 0 });
   expect(messages).toMatchObject([
     {
@@ -36,13 +41,16 @@ it('lists, retries and drops what a service could not handle', async () => {
       reason: expect.stringMatching(/has no priced line$/),
       attempts: 5,
     },
-    { messageId: second, name: 'orders.rejected', reason: expect.stringContaining('waits behind'), attempts: 0 },
+    { messageId: second, name: 'orders.placed', reason: expect.stringContaining('waits behind'), attempts: 0 },
   ]);
   expect(JSON.parse(messages[0]!.bodyJson)).toEqual({ orderId, shopper: 'Ada', lines: [] });
   expect((await api.listParked({ key: '', afterId: messages[0]!.id })).messages).toHaveLength(1);
   expect((await api.listParked({ key: newId(), afterId: 0 })).messages).toEqual([]);
 
-  expect(await api.retryParked({ key: orderId })).toMatchObject({ settled: 0, left: 2 });
+  expect(await api.retryParked({ key: orderId })).toMatchObject({
+    ...{ settled: 0, left: 2 },
+    failure: expect.stringMatching(/has no priced line$/),
+  });
   expect(await api.dropParked({ id: messages[0]!.id })).toMatchObject({ messageId: first });
   await expect(api.dropParked({ id: messages[0]!.id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   expect(await api.retryParked({ key: orderId })).toMatchObject({ settled: 1, left: 0, failure: '' });
