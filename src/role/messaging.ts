@@ -63,7 +63,7 @@ export async function startMessaging<S extends Subscriber>(
   const consumer = await startConsumer({ broker, queue: inboxOf(name), inbox, ...telemetry });
 
   return {
-    parked: createParked({ database, tables, handle }),
+    parked: createParked({ database, tables, queue: inboxOf(name), handle, tracer: telemetry.tracer }),
     commit(causationId, work) {
       // What the messages name as their cause can be found by it.
       trace.getActiveSpan()?.setAttribute(ATTR_REQUEST_ID, causationId);

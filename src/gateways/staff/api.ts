@@ -50,3 +50,115 @@ export interface StaffTelemetry {
 
 /** What staff ask for, out of what the services and the hubs know. Keeps nothing. */
 export function staffApi(upstreams: Upstreams, { tracer, logger }: StaffTelemetry): Api<StaffService> {
+  const { orders, payments, depot } = upstreams;
+
+  /** The answer, or undefined where the service has none or is not there: staff can go on without. */
+  async function ifKnown<T>(what: string, answer: Promise<T>): Promise<T | undefined> {
+    try {
+      return await answer;
+    } catch (thrown) {
+      const error = MallError.from(thrown);
+      if (error.code !== 'NOT_FOUND')
+        logger.warn(
+          { part: what, reason: error.detail.reason, detail: error.message },
+          'a part of the order is left out',
+        );
+      return undefined;
+    }
+  }
+  const optional = (options?: CallOptions) => ({ signal: options?.signal, deadlineMs: optionalDeadlineMs });
+  const invoiceOf = (orderId: string, options?: CallOptions) =>
+    ifKnown('an invoice', payments.getInvoice({ orderId }, optional(options)));
+
+  /** What is done at the desk is a trace of its own, since it starts whenever somebody comes; the order's and this one lead to each other. */
+  function linkToOrder(order: Order): void {
+    const span = trace.getActiveSpan();
+    span?.setAttributes(orderAttributes(order));
+    if (span) linkBothWays(tracer, span, order.traceparent, orderAttributes(order));
+  }
+
+  async function sheetOf(order: Order, options?: CallOptions): Promise<OrderSheet> {
+    const { orderId } = order;
+    const [invoice, list] = await Promise.all([
+      invoiceOf(orderId, options),
+      ifKnown('a shopping list', depot.getList({ orderId }, optional(options))),
+    ]);
+    return { order, invoice, list };
+  }
+
+  async function pickupOf({ bay, orderId, since }: Bay, options?: CallOptions): Promise<Pickup> {
+    const [order, invoice] = await Promise.all([
+      orders.getOrder({ orderId }, { signal: options?.signal }),
+      invoiceOf(orderId, options),
+    ]);
+    linkToTraceOf(order);
+    return { bay, waitingSince: since, order, invoice };
+  }
+
+  /** Orders hears of a payment a moment after Payments has taken it; who pays at the desk and then asks for the goods does not wait. */
+  async function handedOver(orderId: string, options?: CallOptions): Promise<Order> {
+    const giveUpAt = Date.now() + paymentPatienceMs;
+    for (;;) {
+      try {
+        return await orders.handOver({ orderId });
+      } catch (thrown) {
+        const isPaid = async () => (await invoiceOf(orderId, options))?.state === InvoiceState.PAID;
+        const unheard = MallError.from(thrown).detail.reason === 'ORDER_NOT_PAID' && (await isPaid());
+        if (!unheard || Date.now() > giveUpAt || options?.signal?.aborted) throw thrown;
+        await pause(paymentPollMs, options?.signal);
+      }
+    }
+  }
+
+  return {
+    ...fleetApi(upstreams.hub),
+    ...parkedApi(upstreams.parked, logger),
+
+    async listPickups(_, options) {
+      const { bays } = await depot.listBays({}, { signal: options?.signal });
+      const lookups = new KeyedSerial(lookupConcurrency);
+      const pickups = await Promise.all(bays.map((bay) => lookups.run(bay.orderId, () => pickupOf(bay, options))));
+      return { pickups: pickups.filter(({ order }) => order && !notForPickup.includes(order.state)) };
+    },
+
+    listOrders: (request, options) => orders.listOrders(request, { signal: options?.signal }),
+
+    async showOrder({ orderId: id }, options) {
+      const orderId = requireId('order_id', id);
+      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      trace.getActiveSpan()?.setAttributes(orderAttributes(order));
+      linkToTraceOf(order);
+      return sheetOf(order, options);
+    },
+
+    async payOrder({ orderId: id, idempotencyKey }, options) {
+      const orderId = requireId('order_id', id);
+      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      linkToOrder(order);
+      const { state, due, total } = await payments.getInvoice({ orderId }, { signal: options?.signal });
+      // Of a paid invoice nothing is due: Payments says so, or that this very key has paid it.
+      const amount = state === InvoiceState.OPEN ? due : total;
+      const invoice = await payments.pay({ orderId, idempotencyKey, amount });
+      return { ...(await sheetOf(order, options)), invoice };
+    },
+
+    async handOver({ orderId: id }, options) {
+      const orderId = requireId('order_id', id);
+      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
+      return sheetOf(await handedOver(orderId, options), options);
+    },
+
+    async cancelOrder({ orderId: id, idempotencyKey, reason }, options) {
+      const orderId = requireId('order_id', id);
+      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
+      const requestedBy = CancelledBy.STAFF;
+      return sheetOf(await orders.cancelOrder({ orderId, idempotencyKey, requestedBy, reason }), options);
+    },
+  };
+}
+
+/** A look at an order leaves nothing behind in its trace. */
+function linkToTraceOf({ traceparent }: Order): void {
+  const spanContext = parseTraceparent(traceparent);
+  if (spanContext) trace.getActiveSpan()?.addLink({ context: spanContext });
+}
