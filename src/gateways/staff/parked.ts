@@ -23,7 +23,10 @@ export function parkedApi(roles: Readonly<Record<ParkingRole, Api<ParkedService>
             const error = MallError.from(thrown);
             // One that was asked for by its name is all that there is to say.
             if (asked.length === 1 || error.code === 'INVALID_ARGUMENT') throw error;
-            logger.warn({ role, reason: error.detail.reason }, `its parked messages are left out: ${error.message}`);
+            logger.warn(
+              { role, reason: error.detail.reason, cause: error.message },
+              'its parked messages are left out',
+            );
             return { role, messages: undefined };
           }
         }),
