@@ -1,7 +1,7 @@
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
 import { shortName } from './trace-rows.ts';
 import type { Story } from './trace-source.ts';
-import { hasEffect, hasFailed, treeOf, withoutLooks } from './trace-tree.ts';
+import { happenings, hasEffect, hasFailed, treeOf } from './trace-tree.ts';
 
 /** A stretch of time on the way, and what it went into. */
 export interface Segment {
@@ -34,11 +34,12 @@ const isPickup = (span: RecordedSpan): boolean =>
  * started from outside, a payment or a pickup, came after what had happened last until then.
  */
 export function criticalPathOf({ main, linked }: Story): CriticalPath {
-  const spans = [main, ...linked.filter(hasEffect)].flatMap((trace) => withoutLooks(treeOf(trace)));
+  const spans = [main, ...linked.filter(hasEffect)].flatMap((trace) => happenings(treeOf(trace)));
   const startUs = Math.min(...main.map((span) => span.startUs));
   const isInMain = ({ traceId }: RecordedSpan) => traceId === main[0]!.traceId;
   const pickup = spans.filter(isPickup).toSorted((a, b) => b.endUs - a.endUs)[0];
-  const last = pickup ?? spans.filter(isInMain).reduce((latest, span) => (span.endUs > latest.endUs ? span : latest));
+  const happened = spans.filter(isInMain);
+  const last = pickup ?? (happened.length > 0 ? happened : main).reduce((a, b) => (b.endUs > a.endUs ? b : a));
   const segments = new Walk(spans, startUs).backFrom(last);
   return { startUs, endUs: last.endUs, isPickedUp: pickup !== undefined, segments: segments.toReversed() };
 }

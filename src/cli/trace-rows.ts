@@ -1,5 +1,6 @@
+import { linkPrefix } from '../telemetry/linked-trace.ts';
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
-import { hasFailed, type TraceNode } from './trace-tree.ts';
+import { hasFailed, isLink, type TraceNode } from './trace-tree.ts';
 
 /** One line of the waterfall: a span, or several that are one step to a reader. */
 export interface Row {
@@ -35,6 +36,7 @@ export function rowsOf(root: TraceNode, unfolded = false): Row[] {
       failed: spans.some(hasFailed),
       notes: [
         ...(node.isStray ? ['its parent was not recorded'] : []),
+        ...leads(span),
         ...waits(span, parent),
         ...step.merged.flatMap((other) => waits(other.span, span)),
         ...spans.flatMap(failures),
@@ -88,7 +90,9 @@ function folded(node: TraceNode): Step {
 }
 
 /** `PlaceOrder` of a call, `orders.placed` of a message: where it goes and by which exchange stands beside it. */
-export function shortName({ kind, name }: RecordedSpan): string {
+export function shortName(span: RecordedSpan): string {
+  const { kind, name } = span;
+  if (isLink(span)) return `${linkPrefix}${name.slice(linkPrefix.length).split('/').at(-1)}`;
   if (kind === 'client' || (kind === 'server' && !name.includes(' '))) return name.slice(name.lastIndexOf('/') + 1);
   if (kind !== 'producer' && kind !== 'consumer') return name;
   const [verb, destination = ''] = name.split(' ');
@@ -97,8 +101,12 @@ export function shortName({ kind, name }: RecordedSpan): string {
   return verb === 'send' ? routingKey : `${verb} ${routingKey}`;
 }
 
+/** To a trace that began later; the beginning of its id is enough to find it below. */
+const leads = (span: RecordedSpan): string[] =>
+  isLink(span) ? span.links.map(({ traceId }) => `leads to trace ${traceId.slice(0, 8)}`) : [];
+
 function waits(span: RecordedSpan, parent: RecordedSpan | undefined): string[] {
-  if (!parent) return [];
+  if (!parent || isLink(span)) return [];
   const { kind, startUs, name, service } = span;
   if (kind === 'consumer') {
     const waitedUs = startUs - parent.startUs;
@@ -110,7 +118,9 @@ function waits(span: RecordedSpan, parent: RecordedSpan | undefined): string[] {
   if (kind === 'server' || waitedUs < minShownWaitUs) return [];
   if (kind === 'producer' && !name.startsWith('offer ')) return [`waited ${formatUs(waitedUs)} in the outbox`];
   return [
-    name.startsWith('offer ') ? `waited ${formatUs(waitedUs)} for a bot` : `${formatUs(waitedUs)} after ${parent.name}`,
+    name.startsWith('offer ')
+      ? `waited ${formatUs(waitedUs)} for a bot`
+      : `${formatUs(waitedUs)} after ${shortName(parent)}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { ATTR_RPC_STATUS_CODE } from '@opentelemetry/semantic-conventions/incubating';
 import { isAnswer } from '../telemetry/failure.ts';
+import { linkPrefix } from '../telemetry/linked-trace.ts';
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
 
 export interface TraceNode {
@@ -43,9 +44,12 @@ export const isLook = ({ kind, name }: RecordedSpan): boolean => kind === 'serve
 export const hasEffect = (spans: readonly RecordedSpan[]): boolean =>
   spans.some(({ kind }) => kind === 'producer' || kind === 'consumer');
 
-/** Spans below and including looks are left out. */
-export function withoutLooks(root: TraceNode): RecordedSpan[] {
-  return isLook(root.span) ? [] : [root.span, ...root.children.flatMap(withoutLooks)];
+/** A span that only leads to a later trace: nothing of this one happened then. */
+export const isLink = ({ name }: RecordedSpan): boolean => name.startsWith(linkPrefix);
+
+/** What happened: without links, looks and what is below them. */
+export function happenings(root: TraceNode): RecordedSpan[] {
+  return isLook(root.span) || isLink(root.span) ? [] : [root.span, ...root.children.flatMap(happenings)];
 }
 
 export interface Gap {

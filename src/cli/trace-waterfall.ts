@@ -1,8 +1,9 @@
+import { ATTR_KEPT } from '../telemetry/attributes.ts';
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
 import { coloured, shortened } from './output.ts';
 import { formatUs, minShownWaitUs, type Row, rowsOf } from './trace-rows.ts';
 import { beginning, type Story } from './trace-source.ts';
-import { gapsOf, hasEffect, hasFailed, treeOf, withoutLooks } from './trace-tree.ts';
+import { gapsOf, happenings, hasEffect, hasFailed, treeOf } from './trace-tree.ts';
 
 type Spans = readonly RecordedSpan[];
 
@@ -47,9 +48,12 @@ function traceLines(trace: Spans, about: string, { width, unfolded, pageOf }: Wa
       'dim',
       `${count(trace.length, 'span')} of ${count(services, 'service')}, ${formatUs(endUs - startUs)}, ${failures === 0 ? 'no error' : count(failures, 'error')}${page ? `, ${page}` : ''}`,
     ),
+    ...(trace.some(({ attributes }) => attributes[ATTR_KEPT] === true)
+      ? [coloured('yellow', 'not sampled: only what failed or was parked is here')]
+      : []),
     '',
     ...rowsOf(root, unfolded).map((row) => rowLine(row, startUs, endUs, width)),
-    ...gapLines(withoutLooks(root), startUs, width),
+    ...gapLines(happenings(root), startUs, width),
   ];
 }
 

@@ -12,6 +12,9 @@ export interface LaterTrace {
   readonly begun: () => void;
 }
 
+/** What the names of those short spans begin with. */
+export const linkPrefix = 'link ';
+
 /** A trace of its own that `name` begins, on account of the active span; call `begun` while that is active. */
 export function beginLinkedTrace(tracer: Tracer, name: string, attributes: Attributes): LaterTrace {
   const from = trace.getActiveSpan();
@@ -31,7 +34,7 @@ export function linkBothWays(tracer: Tracer, later: Span, traceparent: string, a
   const earlier = parseTraceparent(traceparent);
   if (!earlier || earlier.traceId === later.spanContext().traceId) return;
   later.addLink({ context: earlier });
-  noteIn(tracer, traceparent, `link ${nameOf(later)}`, later.spanContext(), attributes);
+  noteIn(tracer, traceparent, `${linkPrefix}${nameOf(later)}`, later.spanContext(), attributes);
 }
 
 /** A short span in the trace of `traceparent`, where there is one, that leads to `later`. */

@@ -110,6 +110,10 @@ export const story: readonly Example[] = [
     at: [60, 20_000],
   },
   {
+    ...{ id: '14', parent: '01', service: 'staff', name: 'link staff.v1.Staff/HandOver', at: [19_005, 19_005] },
+    ...{ attributes: order, links: [deskTrace] },
+  },
+  {
     ...{
       id: '20',
       trace: deskTrace,

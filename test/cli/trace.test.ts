@@ -76,7 +76,7 @@ describe('the waterfall of an order', () => {
     expect(lines).toEqual([
       `order ${orderId}`,
       `trace ${mainTrace}`,
-      '19 spans of 6 services, 20.0 s, 1 error',
+      '20 spans of 7 services, 20.0 s, 1 error',
       '',
       ' 0.0 ms   40 ms | kiosk POST /v1/orders',
       ' 5.0 ms   30 ms | ├ kiosk → orders PlaceOrder',
@@ -92,7 +92,8 @@ describe('the waterfall of an order', () => {
       ' 8.95 s   60 ms | │             └ hub result shop',
       ' 9.02 s   20 ms | │               └ hub → orders, stores bots.task_succeeded',
       ' 9.03 s   55 ms | │                 └ ✗ stores process bots.task_succeeded  no s…',
-      '  60 ms  19.9 s | └ kiosk GET /v1/orders/:orderId/events',
+      '  60 ms  19.9 s | ├ kiosk GET /v1/orders/:orderId/events',
+      ' 19.0 s  0.0 ms | └ staff link HandOver  leads to trace bbbbbbbb',
       '',
       'gap: at 100 ms nothing ran for 250 ms, until depot send depot.tasks:hub.tasks',
       'gap: at 370 ms nothing ran for 2.00 s, until hub offer shop',
@@ -148,6 +149,25 @@ describe('the waterfall of an order', () => {
       { width: 120, unfolded: true, pageOf: () => undefined },
     );
     expect(lines.join('\n')).toContain('bot pick item  its parent was not recorded');
+  });
+
+  test('says of a trace that was not sampled that only failures were kept', () => {
+    const kept: Example[] = [
+      {
+        id: '2',
+        parent: '1',
+        service: 'hub',
+        name: 'lose shop',
+        at: [0, 1],
+        error: 'expired',
+        attributes: { 'mallbots.kept': true },
+      },
+    ];
+    const lines = waterfall(
+      { orderId: '', main: recorded(kept), linked: [] },
+      { width: 120, unfolded: false, pageOf: () => undefined },
+    );
+    expect(lines.map(stripVTControlCharacters)).toContain('not sampled: only what failed or was parked is here');
   });
 
   test('is one OTLP document with --json, the spans of all its traces as they were exported', async () => {
@@ -233,7 +253,7 @@ describe('lists', () => {
     const { orders } = JSON.parse((await mallbots(['--slowest', '10', '--json'])).stdout);
     expect(orders).toEqual([
       {
-        ...{ orderId, traceId: mainTrace, placedAt: '2026-01-02T03:04:05.000Z', durationUs: 19_100_000, spans: 21 },
+        ...{ orderId, traceId: mainTrace, placedAt: '2026-01-02T03:04:05.000Z', durationUs: 19_100_000, spans: 22 },
         ...{ errors: 1, firstError: 'stores process bots.events:bots.task_succeeded:stores.inbox: no such product' },
       },
     ]);

@@ -7,7 +7,7 @@ import { Loop } from '../../kit/loop.ts';
 import type { Messaging } from '../../role/messaging.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
 import { markFailed } from '../../telemetry/failure.ts';
-import { noteIn } from '../../telemetry/linked-trace.ts';
+import { linkPrefix, noteIn } from '../../telemetry/linked-trace.ts';
 import { parseTraceparent, unsampled } from '../../telemetry/propagation.ts';
 import { changeOrder } from './change.ts';
 import { type DueCancellation, dueCancellations } from './store.ts';
@@ -36,7 +36,7 @@ export function watchCancellations(
       links: placing ? [{ context: placing }] : [],
       attributes: orderAttributes({ orderId }),
     });
-    noteIn(tracer, traceparent, 'link cancellation overdue', span.spanContext(), orderAttributes({ orderId }));
+    noteIn(tracer, traceparent, `${linkPrefix}cancellation overdue`, span.spanContext(), orderAttributes({ orderId }));
     try {
       await context.with(trace.setSpan(context.active(), span), () =>
         messaging.commit(newId(), async ({ orm }) => {
