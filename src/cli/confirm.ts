@@ -1,13 +1,16 @@
 import { confirm as ask, isCancel } from '@clack/prompts';
 import { refused } from '../contract/errors.ts';
 
+/** Whether somebody sits at a terminal. */
+export const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY;
+
 /**
  * Asks before what cannot be undone. Where nobody can answer, only `--yes` does.
  * @throws MallError FAILED_PRECONDITION when the answer is no, or nobody is there to give one
  */
 export async function confirm(question: string, yes: boolean | undefined): Promise<void> {
   if (yes) return;
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  if (!canAsk()) {
     throw refused('--yes', '', 'NOT_CONFIRMED', `nobody can be asked here: "${question}"`, 'give --yes');
   }
   // Standard output is for what the command has to say.

@@ -88,6 +88,27 @@ function progressOf(cancellation: Cancellation): string {
   return `wanted by ${requestedBy}, ${refunded ? 'money settled' : 'money not back yet'}, ${goodsTold[goods]}`;
 }
 
+/** What the shopper has, and what it cost. */
+export function writeReceipt({ order, invoice }: OrderSheet): void {
+  if (!order) return;
+  const bought = order.lines.filter(({ quantity, short }) => quantity > short);
+  writeTable(
+    ['item', 'each', 'sum'],
+    bought.map(({ name, quantity, short, unitPrice }) => [
+      `${quantity - short} x ${name}`,
+      unitPrice ? formatMoney(unitPrice) : '',
+      unitPrice ? formatMoney({ ...unitPrice, minor: unitPrice.minor * (quantity - short) }) : '',
+    ]),
+  );
+  const { total, paid, refunded } = invoice ?? {};
+  const parts = [
+    total && `total ${formatMoney(total)}`,
+    paid && `paid ${formatMoney(paid)}`,
+    refunded?.minor ? `${formatMoney(refunded)} given back` : undefined,
+  ].filter(Boolean);
+  writeLine(`order ${order.orderId}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`);
+}
+
 /** "3" as ordered, "2 of 3" where some are short. */
 function itemsOf(lines: ReadonlyArray<{ quantity: number; short: number }>): string {
   const ordered = lines.reduce((sum, { quantity }) => sum + quantity, 0);

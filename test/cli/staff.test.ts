@@ -24,8 +24,10 @@ cyds.lines[0]!.short = 1;
 /** Gone for five minutes. */
 const dans = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f44444444', shopper: 'Dan', state: OrderState.COMPLETED });
 dans.closedAt = new Date(Date.now() - 300_000);
+/** In a bay, and unpaid. */
+const eves = anOrder({ orderId: '0199c1f0-7c1e-7d0a-8a52-0d6f66666666', shopper: 'Eve', state: OrderState.READY });
 const atDesk = [adas, bobs, cyds];
-const all = [...atDesk, dans];
+const all = [...atDesk, dans, eves];
 const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
 const handedOver: string[] = [];
 const recalled: CancelTaskRequest[] = [];
@@ -80,9 +82,9 @@ beforeAll(async () => {
         getOrder: async ({ orderId }) => anyOf(orderId) ?? Promise.reject(refusalOf(orderId)),
         async handOver({ orderId }) {
           if (orderId === dans.orderId) return dans;
-          if (orderId !== adas.orderId) throw refusalOf(orderId);
+          if (orderId !== adas.orderId && orderId !== eves.orderId) throw refusalOf(orderId);
           handedOver.push(orderId);
-          return { ...adas, state: OrderState.COMPLETED };
+          return { ...anyOf(orderId), state: OrderState.COMPLETED };
         },
         async cancelOrder(request) {
           const { orderId, reason, requestedBy } = request;
@@ -294,6 +296,9 @@ describe('mallbots staff hand-over', () => {
 
     expect(status).toBe(0);
     expect(stdout).toMatch(/^handed over to Ada\n/);
+    expect(stdout).toMatch(/2 x Apple .*€1\.50 .*€3\.00/);
+    expect(stdout).toMatch(new RegExp(`order ${adas.orderId}: total €3\\.00, paid €3\\.00\n$`));
+    expect(paid).toEqual([]);
     expect(handedOver).toEqual([adas.orderId]);
   });
 
@@ -302,6 +307,14 @@ describe('mallbots staff hand-over', () => {
 
     expect(stdout).toMatch(/^handed over to Dan \d+m \d+s ago; nothing was done now\n/);
     expect(status).toBe(0);
+  });
+
+  test('takes what is due first, when told to', async () => {
+    const { status } = await staff('hand-over', eves.orderId, '--yes');
+
+    expect(status).toBe(0);
+    expect(paid).toMatchObject([{ orderId: eves.orderId, amount: euros(300) }]);
+    expect(handedOver).toEqual([eves.orderId]);
   });
 
   test('passes on a refusal with its remedy, with status 4', async () => {
