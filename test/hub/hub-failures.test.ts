@@ -1,9 +1,12 @@
+import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type Bot, connectBot, shopKind } from '../../bots/sdk/index.ts';
 import type { TaskSucceeded } from '../../src/gen/events/bots/v1/events.ts';
-import { ListTasksRequest, NackReason, Outcome } from '../../src/gen/fleet/v1/fleet.ts';
+import { ListBotsRequest, ListTasksRequest, NackReason, Outcome } from '../../src/gen/fleet/v1/fleet.ts';
 import { drainRetryAfterMs } from '../../src/hub/limits.ts';
 import { nothingPicked, quick, reached } from '../bots/robot.ts';
 import { mallTimeoutMs } from '../support/program.ts';
@@ -180,6 +183,55 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
       gone.send({ $case: 'credit', value: { kind: 'shop', amount: 1 } }, { seq: 0 });
       expect(await gone.lease()).toEqual({ taskId: waiting.taskId, fence: 1 });
     });
+
+    it('kill -9 of a bot that keeps a file: it comes back as itself, to the same attempt, and tells each step once', async () => {
+      const botId = `bot-${randomUUID().slice(0, 8)}`;
+      const [{ address, admin, broker }] = hubs;
+      const boot = () => startStoredBot(address, botId, `${mall.directory}/${botId}.log`);
+      const viewOf = async () => {
+        const { bots } = await admin.listBots(ListBotsRequest.fromPartial({}));
+        return bots.find((bot) => bot.botId === botId);
+      };
+      const told = (orderId: string, count: number) =>
+        mall.heard.until(() => (mall.heard.of(orderId).length >= count ? true : undefined));
+
+      const before = boot();
+      const { orderId } = await askForTask(mall.broker, { onlyBotId: botId });
+      before.send('go on');
+      await told(orderId, 2);
+      const known = await viewOf();
+      // The second step is told, and the bot does not hear so.
+      broker.blackhole('down');
+      before.send('go on');
+      await told(orderId, 3);
+      before.kill('SIGKILL');
+      await once(before, 'exit');
+      await broker.restore();
+
+      const after = boot();
+      after.send('go on');
+      after.send('go on');
+      const ended = await mall.heard.until(() =>
+        mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
+      );
+      expect((ended.body as TaskSucceeded).task).toMatchObject({ botId, attempt: 1, fence: 1 });
+      const said = mall.heard.of(orderId).map(({ name, body }) => [name, (body as { stopIndex?: number }).stopIndex]);
+      expect(said).toEqual([
+        ['bots.task_started', undefined],
+        ['bots.stop_reached', 0],
+        ['bots.stop_reached', 1],
+        ['bots.stop_reached', 2],
+        ['bots.task_succeeded', undefined],
+      ]);
+      const { sessionId, instanceId } = known!;
+      expect(await viewOf()).toMatchObject({ sessionId, instanceId, epoch: known!.epoch + 1 });
+    });
+
+    function startStoredBot(hub: string, botId: string, file: string): ChildProcess {
+      const bot = fork(fileURLToPath(new URL('./stored-bot.ts', import.meta.url)), [hub, botId, file]);
+      onTestFinished(() => void bot.kill('SIGKILL'));
+      return bot;
+    }
 
     /** All that a stale hub could change of tasks and sessions; not what heartbeats keep alive. */
     async function tables() {

@@ -65,6 +65,8 @@ export interface HubProcesses extends AsyncDisposable {
   readonly database: Database;
   readonly broker: Broker;
   readonly heard: Heard;
+  /** Gone with them. */
+  readonly directory: string;
 }
 
 export async function startHubProcesses(count: number, environment: Environment): Promise<HubProcesses> {
@@ -103,7 +105,7 @@ export async function startHubProcesses(count: number, environment: Environment)
   }
   await Promise.all(hubs.map((hub) => hub.start()));
   const parts = opening.move();
-  return { hubs, database: db.database, broker, heard, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { hubs, database: db.database, broker, heard, directory, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 function wireTo(url: string, defaultPort: number): Promise<TcpProxy> {
