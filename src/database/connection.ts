@@ -70,7 +70,7 @@ export class Connection {
       // Options that the driver has and its declarations do not.
       ...{ onnotify: options.onNotify, socket: (target: Target) => this.#open(target) },
     });
-    this.orm = drizzle(this.#guarded());
+    this.orm = drizzle(this.#guarded()) as unknown as Orm;
   }
 
   get alive(): boolean {
@@ -98,8 +98,11 @@ export class Connection {
     return (Array.isArray(result[0]) ? result.at(-1) : result) as Row[];
   }
 
-  /** All of `work` or nothing. `settings` are SET LOCAL statements that travel with the BEGIN. */
-  async transaction<T>(work: () => Promise<T>, settings = ''): Promise<T> {
+  /**
+   * All of `work` or nothing. What `work` gives to `withCommit` was sent and is answered together with the COMMIT. `settings` are SET LOCAL
+   * statements that travel with the BEGIN.
+   */
+  async transaction<T>(work: (withCommit: (sent: Promise<unknown>) => void) => Promise<T>, settings = ''): Promise<T> {
     if (this.#inTransaction) throw new Error('a transaction inside of a transaction');
     this.#inTransaction = true;
     this.#failure = undefined;
@@ -107,11 +110,20 @@ export class Connection {
       // Not awaited: the first statement of the work travels behind it.
       const begun = this.run(`begin;${settings}`);
       begun.catch(() => undefined);
-      const result = await this.untilLost(work());
-      await begun;
+      const last: Promise<unknown>[] = [];
+      const result = await this.untilLost(
+        work((sent) => {
+          // At once, and once: Drizzle's queries are sent when somebody waits for them, each time.
+          const done = sent.then(() => undefined);
+          // Its failure is found below, also where another one comes first.
+          done.catch(() => undefined);
+          last.push(done);
+        }),
+      );
+      if (this.#failure) throw this.#failure;
+      await this.untilLost(Promise.all([begun, ...last, this.run('commit')]));
       // COMMIT after a failed statement answers ROLLBACK and no error: nobody may take that for a success.
       if (this.#failure) throw this.#failure;
-      await this.run('commit');
       return result;
     } catch (error) {
       if (this.alive) await this.run('rollback').catch(() => this.destroy());

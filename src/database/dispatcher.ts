@@ -7,7 +7,7 @@ import { KeyedSerial } from '../kit/keyed-serial.ts';
 import { aboutMessage } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import { fromRow } from './message-row.ts';
-import { markPublished, type OutboxRow, unpublished } from './outbox-rows.ts';
+import { type OutboxRow, type OutboxStatements, outboxStatements } from './outbox-rows.ts';
 import type { Database } from './port.ts';
 import type { PlumbingTables } from './tables.ts';
 
@@ -15,9 +15,14 @@ import type { PlumbingTables } from './tables.ts';
 const publishWindow = 256;
 /** Keys in flight or waiting for their next try. The rest stays in the table: overflow costs latency, no memory. */
 const maxLanes = 1_024;
-/** Rows asked for at once, and how many of those one key may take: its rest comes when these are marked. */
+/** Rows asked for at once, and how many of those one key may take: its rest comes when these are published. */
 const fetchRows = 256;
 const laneRows = 32;
+/**
+ * How long marks are gathered: each write of them is a transaction, and a crash before it only has messages published again that their receivers
+ * know. Whoever waits for a loss to be told (the hub's queue) waits so much longer.
+ */
+const markDelayMs = 20;
 const retry: BackoffPolicy = { firstMs: 100, maxMs: 5_000, factor: 2 };
 
 /** Of the tries of one message. */
@@ -30,7 +35,7 @@ export interface DispatcherOptions {
   readonly source: string;
   readonly tracer: Tracer;
   readonly logger: Logger;
-  /** A lane has ended: its key may have more. */
+  /** A lane has ended, and there may be more that it or another one can take. */
   readonly onLaneFree: () => void;
 }
 
@@ -44,45 +49,59 @@ export class Dispatcher {
   readonly #lanes = new Map<string, Promise<void>>();
   readonly #window = new KeyedSerial(publishWindow);
   readonly #marks: Marks;
+  readonly #statements: OutboxStatements;
+  /** The last look may have left something in the table for want of a free lane. */
+  #mayHaveLeft = false;
 
   /** `signal`: begin nothing any more; what is being published may finish. */
   constructor(options: DispatcherOptions, signal: AbortSignal) {
     this.#o = options;
     this.#signal = signal;
-    this.#marks = new Marks((ids) => markPublished(options.database, options.tables, ids), signal, options.logger);
+    const { database, tables, logger } = options;
+    this.#statements = outboxStatements(tables);
+    const write = async (ids: readonly number[]) => {
+      await database.query((orm) => this.#statements.markPublished(orm, ids));
+    };
+    this.#marks = new Marks(write, signal, logger);
   }
 
   /** Starts lanes for what is waiting; true when there may be more. */
   async turn(): Promise<boolean> {
     const room = maxLanes - this.#lanes.size;
+    this.#mayHaveLeft ||= this.#lanes.size > 0;
     if (room <= 0) return false;
     const rows = await this.#o.database.query((orm) =>
-      unpublished(orm, this.#o.tables, [...this.#lanes.keys()], fetchRows),
+      this.#statements.unpublished(orm, [...this.#lanes.keys()], this.#marks.waiting, fetchRows),
     );
     const byKey = Map.groupBy(rows, (row) => row.key);
+    this.#mayHaveLeft ||= byKey.size > room;
     for (const [key, ofKey] of [...byKey].slice(0, room)) {
-      const lane = this.#drive(ofKey.slice(0, laneRows)).finally(() => {
-        this.#lanes.delete(key);
-        this.#o.onLaneFree();
-      });
+      this.#mayHaveLeft ||= ofKey.length > laneRows;
+      const lane = this.#drive(ofKey.slice(0, laneRows)).finally(() => this.#freed(key));
       this.#lanes.set(key, lane);
     }
     return rows.length === fetchRows;
   }
 
-  /** Resolves when no lane is left. */
+  /** Resolves when no lane is left and everything is marked. */
   async idle(): Promise<void> {
     await Promise.all(this.#lanes.values());
+    await this.#marks.written();
   }
 
-  /** The lane ends when its rows are marked: until then nobody may fetch them again. Never rejects. */
+  #freed(key: string): void {
+    this.#lanes.delete(key);
+    if (!this.#mayHaveLeft) return;
+    this.#mayHaveLeft = false;
+    this.#o.onLaneFree();
+  }
+
+  /** Never rejects. */
   async #drive(rows: readonly OutboxRow[]): Promise<void> {
-    const marks: Promise<void>[] = [];
     for (const row of rows) {
-      if (!(await this.#deliver(row))) break;
-      marks.push(this.#marks.add(row.id));
+      if (!(await this.#deliver(row))) return;
+      this.#marks.add(row.id);
     }
-    await Promise.all(marks);
   }
 
   /** Tries until the broker has it; false when it is to be left to the next holder of the lock. */
@@ -108,14 +127,13 @@ export class Dispatcher {
   }
 }
 
-/** Writes marks in batches: those that come while one UPDATE runs go with the next. */
+/** Writes marks in batches. What is published and not marked yet is known by its id here, so that it is not fetched again. */
 class Marks {
   readonly #write: (ids: readonly number[]) => Promise<void>;
   readonly #signal: AbortSignal;
   readonly #logger: Logger;
-  #waiting: number[] = [];
-  #next: Promise<void> | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #waiting = new Set<number>();
+  #writing: Promise<void> | undefined;
 
   constructor(write: (ids: readonly number[]) => Promise<void>, signal: AbortSignal, logger: Logger) {
     this.#write = write;
@@ -123,32 +141,34 @@ class Marks {
     this.#logger = logger;
   }
 
-  /** Resolves when it is written, or given up because the lock is: then the message is published again, and its receivers know it. */
-  add(id: number): Promise<void> {
-    this.#waiting.push(id);
-    this.#next ??= this.#running.then(() => {
-      const ids = this.#waiting;
-      this.#waiting = [];
-      this.#next = undefined;
-      this.#running = this.#flush(ids);
-      return this.#running;
-    });
-    return this.#next;
+  get waiting(): readonly number[] {
+    return [...this.#waiting];
   }
 
-  async #flush(ids: readonly number[]): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
+  add(id: number): void {
+    this.#waiting.add(id);
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Resolves when all is written, or given up because the lock is: then a message is published again, and its receivers know it. */
+  async written(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    for (let attempt = 1; this.#waiting.size > 0; ) {
+      await pause(attempt === 1 ? markDelayMs : backoffMs(retry, attempt, Math.random()), this.#signal);
+      const ids = [...this.#waiting];
       try {
-        return await this.#write(ids);
+        await this.#write(ids);
+        for (const id of ids) this.#waiting.delete(id);
+        attempt = 1;
       } catch (error) {
-        if (this.#signal.aborted) return;
-        const retryInMs = backoffMs(retry, attempt, Math.random());
-        this.#logger.warn(
-          { err: error, count: ids.length, retryInMs },
-          'published messages cannot be marked; tried again',
-        );
-        await pause(retryInMs, this.#signal);
+        if (this.#signal.aborted) break;
+        attempt += 1;
+        this.#logger.warn({ err: error, count: ids.length }, 'published messages cannot be marked; tried again');
       }
     }
+    this.#writing = undefined;
   }
 }

@@ -1,43 +1,63 @@
-import { and, asc, inArray, isNull, type SQL, sql } from 'drizzle-orm';
-import { makePgArray } from 'drizzle-orm/pg-core';
-import type { Database, Orm } from './port.ts';
+import { inArray, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import type { MessageRow } from './message-row.ts';
+import type { Orm } from './port.ts';
+import { rowsOf, statement } from './statement.ts';
 import type { PlumbingTables } from './tables.ts';
 
 export type OutboxRow = PlumbingTables['outbox']['$inferSelect'];
 
-/** An array as one parameter, so that the statement's text stays the same. */
-const array = (values: readonly unknown[], type: 'text' | 'bigint'): SQL =>
-  sql`${makePgArray([...values])}::${sql.raw(type)}[]`;
-
-/**
- * The oldest unpublished rows of keys other than `busyKeys`. By their mark and not by `id > last seen`: ids are given out before the commit, and
- * what commits late would be skipped (1,650 of 4,000 rows in a measurement).
- */
-export function unpublished(
-  orm: Orm,
-  { outbox }: Pick<PlumbingTables, 'outbox'>,
-  busyKeys: readonly string[],
-  limit: number,
-): Promise<OutboxRow[]> {
-  return orm
-    .select()
-    .from(outbox)
-    .where(and(isNull(outbox.publishedAt), sql`${outbox.key} <> all(${array(busyKeys, 'text')})`))
-    .orderBy(asc(outbox.id))
-    .limit(limit);
+/** What is done to an outbox hundreds of times a second. */
+export interface OutboxStatements {
+  /** Messages in the order given. */
+  add(orm: Orm, messages: readonly MessageRow[]): Promise<unknown>;
+  /**
+   * The oldest unpublished rows of keys other than `busyKeys`, without those of `known`. By their mark and not by `id > last seen`: ids are given out before the commit,
+   * and what commits late would be skipped (1,650 of 4,000 rows in a measurement).
+   */
+  unpublished(orm: Orm, busyKeys: readonly string[], known: readonly number[], limit: number): Promise<OutboxRow[]>;
+  markPublished(orm: Orm, ids: readonly number[]): Promise<unknown>;
 }
 
-export async function markPublished(
-  database: Database,
-  { outbox }: Pick<PlumbingTables, 'outbox'>,
-  ids: readonly number[],
-): Promise<void> {
-  await database.query((orm) =>
-    orm
-      .update(outbox)
-      .set({ publishedAt: sql`now()` })
-      .where(sql`${outbox.id} = any(${array(ids, 'bigint')})`),
-  );
+const asArray = (ids: readonly number[]): string => `{${ids.join()}}`;
+
+type OutboxTable = PlumbingTables['outbox'];
+
+/** Messages as one parameter. */
+export const messagesAsJson = (messages: readonly MessageRow[]): string =>
+  JSON.stringify(messages.map((row) => ({ ...row, body: Buffer.from(row.body).toString('base64') })));
+
+/**
+ * An INSERT of the messages `m` in `rows` (`messagesAsJson`) that `where` holds of, for a statement that does more than that. `with ordinality`: ids,
+ * which are the order of publishing, are given out in the order of the rows.
+ */
+export const insertMessages = (outbox: OutboxTable, rows: Placeholder, where: SQL = sql`true`): SQL => sql`
+  insert into ${outbox} (message_id, name, key, correlation_id, causation_id, traceparent, task_id, fence, body, occurred_at)
+  select m."messageId", m.name, m.key, m."correlationId", m."causationId", m.traceparent, m."taskId", m.fence,
+    decode(m.body, 'base64'), m."occurredAt"
+  from rows from (jsonb_to_recordset(${rows}::text::jsonb) as ("messageId" text, name text, key text,
+    "correlationId" text, "causationId" text, traceparent text, "taskId" text, fence bigint, body text, "occurredAt" timestamptz))
+    with ordinality m
+  where ${where} order by m.ordinality`;
+
+export function outboxStatements({ outbox }: Pick<PlumbingTables, 'outbox'>): OutboxStatements {
+  const rows = rowsOf(outbox);
+  const add = statement<{ rows: string }, object>(insertMessages(outbox, sql.placeholder('rows')));
+  const unpublished = statement<{ busyKeys: string; known: string; limit: number }, OutboxRow>(sql`
+    select ${rows.columns} from ${outbox}
+    where published_at is null and key not in (select jsonb_array_elements_text(${sql.placeholder('busyKeys')}::text::jsonb))
+      and id <> all(${sql.placeholder('known')}::text::bigint[])
+    order by id limit ${sql.placeholder('limit')}`);
+  const markPublished = statement<{ ids: string }, object>(sql`
+    update ${outbox} set published_at = now()
+    where id = any(${sql.placeholder('ids')}::text::bigint[])`);
+  return {
+    add: (orm, messages) => add(orm, { rows: messagesAsJson(messages) }),
+    async unpublished(orm, busyKeys, known, limit) {
+      const found = await unpublished(orm, { busyKeys: JSON.stringify(busyKeys), known: asArray(known), limit });
+      return found.map(rows.read);
+    },
+    markPublished: (orm, ids) => markPublished(orm, { ids: asArray(ids) }),
+  };
 }
 
 /** What waits to be published, and what is parked; reads what the partial index has, and the few rows of `parked`. */

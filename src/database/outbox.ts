@@ -5,16 +5,23 @@ import { orderAttributes } from '../telemetry/attributes.ts';
 import { beginLinkedTrace } from '../telemetry/linked-trace.ts';
 import { traceparentOf } from '../telemetry/propagation.ts';
 import { toRow } from './message-row.ts';
+import { messagesAsJson, outboxStatements } from './outbox-rows.ts';
 import type { Transaction } from './port.ts';
 import type { PlumbingTables } from './tables.ts';
 
 export interface Outbox {
   /** What the messages carry as their source: `/orders`. */
   readonly source: string;
-  /** Messages that are published if, and only if, `tx` commits; those of one key in the order given. The active span is their sender, or what begins the trace of one that starts its own. */
+  /**
+   * Messages that are published if, and only if, `tx` commits; those of one key in the order given. The active span is their sender, or what begins
+   * the trace of one that starts its own. They go with the COMMIT: what a transaction says comes last in it.
+   */
   add(tx: Transaction, drafts: readonly Draft[], causationId: string): Promise<void>;
   /** As `add`, of several senders in one statement. */
   addAll(tx: Transaction, letters: readonly Letter[]): Promise<void>;
+  /** For a statement of the caller's own that adds them (`insertMessages`); to be followed by `added` when that is committed. */
+  asJson(letters: readonly Letter[]): string;
+  added(): void;
   /** Tells of commits in this process that added messages. Returns what takes the listener off again. */
   onAdded(listener: () => void): () => void;
 }
@@ -37,6 +44,11 @@ export function createOutbox(o: {
 }): Outbox {
   const { tables, source, tracer } = o;
   const listeners = new Set<() => void>();
+  const statements = outboxStatements(tables);
+  const sealed = (letters: readonly Letter[]) => {
+    const time = new Date();
+    return letters.map(({ draft, ...sender }) => toRow(seal(draft, { ...sender, source, time, id: newId() })));
+  };
   return {
     source,
     add(tx, drafts, causationId) {
@@ -54,12 +66,12 @@ export function createOutbox(o: {
     },
     async addAll(tx, letters) {
       if (letters.length === 0) return;
-      const time = new Date();
-      const rows = letters.map(({ draft, ...sender }) => toRow(seal(draft, { ...sender, source, time, id: newId() })));
-      await tx.orm.insert(tables.outbox).values(rows);
-      tx.afterCommit(() => {
-        for (const listener of listeners) listener();
-      });
+      tx.withCommit(statements.add(tx.orm, sealed(letters)));
+      tx.afterCommit(() => this.added());
+    },
+    asJson: (letters) => messagesAsJson(sealed(letters)),
+    added() {
+      for (const listener of listeners) listener();
     },
     onAdded(listener) {
       listeners.add(listener);

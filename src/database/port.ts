@@ -1,8 +1,10 @@
 import type { PgDatabase } from 'drizzle-orm/pg-core';
 import type { PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js';
 
-/** Drizzle's query builder, on the pool or inside a transaction. */
-export type Orm = PgDatabase<PostgresJsQueryResultHKT>;
+/** Drizzle's query builder, on the pool or inside a transaction, and the driver below it for statements that are ready (`statement`). */
+export type Orm = PgDatabase<PostgresJsQueryResultHKT> & {
+  readonly $client: { unsafe(text: string, parameters: readonly unknown[]): Promise<readonly object[]> };
+};
 
 /** PostgreSQL as the rest of the program sees it, whether given by URL or started by the program itself. */
 export interface Database {
@@ -27,7 +29,7 @@ export interface Database {
 
   /** NOTIFY is a hint that can be lost: poll as well. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<{ close(): Promise<void> }>;
-  notify(channel: string, payload?: string): Promise<void>;
+  notify(channel: string, ...payloads: readonly string[]): Promise<void>;
 
   /**
    * Holds a named lock (one holder over all processes) while `work` runs; waits for it first. `signal` of `work` aborts when the lock's
@@ -49,6 +51,11 @@ export interface Database {
 
 export interface Transaction {
   readonly orm: Orm;
+  /**
+   * What was sent last and needs no answer before the COMMIT: both travel together, which saves a round trip. When it fails nothing is
+   * committed, and the transaction fails with it.
+   */
+  withCommit(sent: Promise<unknown>): void;
   /** Runs after the commit, not after a roll-back; must not throw. */
   afterCommit(hook: () => void): void;
 }

@@ -7,6 +7,7 @@ import { Pool } from './pool.ts';
 import type { Database } from './port.ts';
 import { Session } from './session.ts';
 import { fromDriver, isTransient } from './sql-errors.ts';
+import { statement } from './statement.ts';
 
 /** Long enough for a loaded machine, shorter than what a caller's own deadline usually is. */
 const defaultDeadlineMs = 10_000;
@@ -79,7 +80,7 @@ export function connectDatabase({
     query: (work, { deadlineMs = defaultDeadlineMs } = {}) =>
       guarded(() =>
         pool.use(deadlineMs, async (connection, leftMs) => {
-          if (leftMs >= deadlineMs * serverShare && deadlineMs === defaultDeadlineMs) return work(connection.orm);
+          if (isDefault(deadlineMs, leftMs)) return work(connection.orm);
           return withStatementTimeout(connection, leftMs, () => work(connection.orm));
         }),
       ),
@@ -90,8 +91,8 @@ export function connectDatabase({
           hooks.length = 0;
           return pool.use(attemptMs, (connection, leftMs) =>
             connection.transaction(
-              () => work({ orm: connection.orm, afterCommit: (hook) => hooks.push(hook) }),
-              `set local statement_timeout = ${serverTimeoutMs(leftMs)}`,
+              (withCommit) => work({ orm: connection.orm, withCommit, afterCommit: (hook) => hooks.push(hook) }),
+              isDefault(deadlineMs, leftMs) ? '' : `set local statement_timeout = ${serverTimeoutMs(leftMs)}`,
             ),
           );
         });
@@ -99,8 +100,8 @@ export function connectDatabase({
         return result;
       }),
     listen: (channel, onNotify) => guarded(() => session.listen(channel, onNotify)),
-    notify: async (channel, payload = '') => {
-      await database.query((orm) => orm.execute(sql`select pg_notify(${channel}, ${payload})`));
+    notify: async (channel, ...payloads) => {
+      await database.query((orm) => notifyAll(orm, { channel, payloads: JSON.stringify(payloads) }));
     },
     withLock: (name, signal, work) => guarded(() => session.withLock(name, signal, work)),
     migrate: (schema, folder) => guarded(() => migrate(options, schema, folder)),
@@ -118,6 +119,14 @@ export function connectDatabase({
   };
   return database;
 }
+
+const notifyAll = statement<{ channel: string; payloads: string }, object>(sql`
+  select pg_notify(${sql.placeholder('channel')}, payload)
+  from jsonb_array_elements_text(${sql.placeholder('payloads')}::text::jsonb) as payload`);
+
+/** The timeout that every connection has is the right one. */
+const isDefault = (deadlineMs: number, leftMs: number) =>
+  deadlineMs === defaultDeadlineMs && leftMs >= deadlineMs * serverShare;
 
 const serverTimeoutMs = (leftMs: number) => Math.max(1, Math.floor(leftMs * serverShare));
 

@@ -3,8 +3,9 @@ import type { Database, Transaction } from '../database/port.ts';
 import { type Admission, admitBot } from './admission.ts';
 import { Batch } from './batch.ts';
 import { type BotRow, type Claim, claimBots, lockBots } from './bot-store.ts';
+import type { Changed } from './change.ts';
 import type { Introduction } from './hello.ts';
-import type { Changed, Ledger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxAdmissionsPerTransaction } from './limits.ts';
 import { isTokenOf } from './resume-token.ts';
 import type { Task } from './task-phase.ts';
@@ -61,10 +62,18 @@ type ByBot = ReadonlyMap<string, Applicant>;
 export class Admissions {
   readonly #ports: AdmissionPorts;
   readonly #waiting: Batch<Applicant, Outcome>;
+  #arrivals = 0;
 
   constructor(ports: AdmissionPorts) {
     this.#ports = ports;
     this.#waiting = new Batch(maxAdmissionsPerTransaction, (applicants) => this.#admitAll(applicants));
+  }
+
+  /** Streams that have asked since the last call. */
+  takeArrivals(): number {
+    const arrivals = this.#arrivals;
+    this.#arrivals = 0;
+    return arrivals;
   }
 
   /**
@@ -73,6 +82,7 @@ export class Admissions {
    * @throws MallError ALREADY_EXISTS when another live instance has the bot id, ABORTED when another stream came first or this one is gone
    */
   async admit(applicant: Applicant): Promise<Admitted> {
+    this.#arrivals += 1;
     const outcome = await this.#waiting.add(applicant);
     if (outcome instanceof MallError) throw outcome;
     return outcome;

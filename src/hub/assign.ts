@@ -59,7 +59,8 @@ const unknownMetres = 10_000;
 
 interface Best {
   readonly bot: Candidate;
-  readonly metres: number;
+  /** Squared metres. */
+  readonly far: number;
 }
 
 /**
@@ -69,28 +70,36 @@ interface Best {
 export const nearestWilling: Assign = <T extends Assignable>(tasks: readonly T[], candidates: readonly Candidate[]) => {
   const given = new Map<string, { total: number; byKind: Map<string, number> }>();
   const load = ({ botId, load }: Candidate) => load + (given.get(botId)?.total ?? 0);
-  const isBetter = (bot: Candidate, metres: number, best: Best) => {
-    if (metres !== best.metres) return metres < best.metres;
+  const isBetter = (bot: Candidate, far: number, best: Best) => {
+    if (far !== best.far) return far < best.far;
     const byLoad = load(bot) - load(best.bot);
     return byLoad !== 0 ? byLoad < 0 : bot.botId < best.bot.botId;
   };
 
   return tasks.flatMap((task) => {
+    const { taskId, position, onlyBotId } = task;
+    const { kind, digest } = task.schema;
     let best: Best | undefined;
     for (const bot of candidates) {
-      if (!canTake(bot, task, given.get(bot.botId)?.byKind.get(task.schema.kind))) continue;
-      const metres = distance(task.position, bot.position);
-      if (!best || isBetter(bot, metres, best)) best = { bot, metres };
+      const { botId, shunned } = bot;
+      if (onlyBotId !== '' && onlyBotId !== botId) continue;
+      const far = squaredMetres(position, bot.position);
+      if (best && far > best.far) continue;
+      const taken = given.size > 0 ? (given.get(botId)?.byKind.get(kind) ?? 0) : 0;
+      if ((bot.free.get(kind) ?? 0) <= taken || !bot.digests.has(digest)) continue;
+      if (shunned.size > 0 && shunned.has(taskId)) continue;
+      if (!best || isBetter(bot, far, best)) best = { bot, far };
     }
     if (!best) return [];
     const { botId } = best.bot;
     const { total, byKind } = given.get(botId) ?? { total: 0, byKind: new Map<string, number>() };
-    byKind.set(task.schema.kind, (byKind.get(task.schema.kind) ?? 0) + 1);
+    byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
     given.set(botId, { total: total + 1, byKind });
     return [{ task, botId }];
   });
 };
 
-function distance(a: Position | undefined, b: Position | undefined): number {
-  return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : unknownMetres;
+/** For comparing: the root costs more than all the rest. */
+function squaredMetres(a: Position | undefined, b: Position | undefined): number {
+  return a && b ? (a.x - b.x) ** 2 + (a.y - b.y) ** 2 : unknownMetres ** 2;
 }

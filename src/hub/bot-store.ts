@@ -1,25 +1,26 @@
-import { and, asc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import { rowsOf, statement } from '../database/statement.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
 import type { Introduction } from './hello.ts';
 import { bots, isHeld, tasks } from './store.ts';
 
 export type BotRow = typeof bots.$inferSelect;
 
-const clock = sql<Date>`now()`.mapWith(bots.lastSeenAt);
+const rows = rowsOf(bots);
+
+const locked = statement<{ botIds: string }, BotRow & { now: string }>(sql`
+  select ${rows.columns}, now() as now from ${bots}
+  where bot_id = any(array(select jsonb_array_elements_text(${sql.placeholder('botIds')}::text::jsonb)))
+  order by bot_id for update`);
 
 /**
  * The bots as they are known, with the database's clock; those that never said Hello are missing. Locked in the order of their ids, as
  * everywhere, so that two hubs do not wait for each other.
  */
 export async function lockBots(orm: Orm, botIds: readonly string[]): Promise<Map<string, BotRow & { now: Date }>> {
-  const rows = await orm
-    .select({ ...getTableColumns(bots), now: clock })
-    .from(bots)
-    .where(inArray(bots.botId, [...botIds]))
-    .orderBy(asc(bots.botId))
-    .for('update');
-  return new Map(rows.map((row) => [row.botId, row]));
+  const found = await locked(orm, { botIds: JSON.stringify(botIds) });
+  return new Map(found.map((row) => [row.botId, { ...rows.read(row), now: new Date(row.now) }]));
 }
 
 export interface Claim {
@@ -72,13 +73,14 @@ export interface StreamKey {
   readonly epoch: number;
 }
 
+const newest = statement<{ botIds: string }, { botId: string; epoch: number }>(sql`
+  select bot_id as "botId", epoch from ${bots}
+  where bot_id = any(array(select jsonb_array_elements_text(${sql.placeholder('botIds')}::text::jsonb)))`);
+
 /** The newest epoch of each of these bots. */
 export async function epochsOf(orm: Orm, botIds: readonly string[]): Promise<Map<string, number>> {
-  const rows = await orm
-    .select({ botId: bots.botId, epoch: bots.epoch })
-    .from(bots)
-    .where(inArray(bots.botId, [...botIds]));
-  return new Map(rows.map(({ botId, epoch }) => [botId, epoch]));
+  const found = await newest(orm, { botIds: JSON.stringify(botIds) });
+  return new Map(found.map(({ botId, epoch }) => [botId, epoch]));
 }
 
 /** Streams that are still their bot's newest have ended: the bot id is free at once, and the session can be resumed for `graceMs`. */

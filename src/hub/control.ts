@@ -2,8 +2,9 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Database } from '../database/port.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
+import { Batch } from './batch.ts';
 import type { Recall } from './cancel.ts';
-import { notifyDebounceMs } from './limits.ts';
+import { maxNotesPerNotify, notifyDebounceMs } from './limits.ts';
 
 /** PostgreSQL's notification channel between the hubs of one fleet. */
 const channel = 'mallbots_hub';
@@ -11,6 +12,7 @@ const channel = 'mallbots_hub';
 const note = z.discriminatedUnion('type', [
   z.object({ from: z.string(), type: z.literal('queued') }),
   z.object({ from: z.string(), type: z.literal('protocol') }),
+  z.object({ from: z.string(), type: z.literal('herd') }),
   z.object({ from: z.string(), type: z.literal('superseded'), botId: z.string(), epoch: z.number() }),
   z.object({
     from: z.string(),
@@ -31,6 +33,8 @@ export interface ControlPorts {
   readonly onQueued: () => void;
   /** Another hub has changed the protocol. */
   readonly onProtocol: () => void;
+  /** Bots come to another hub as a herd. */
+  readonly onHerd: () => void;
   /** The bot has a session of this epoch on another hub. */
   readonly onSuperseded: (botId: string, epoch: number) => void;
   /** A bot that is not on the hub which says so is to stop. */
@@ -41,6 +45,8 @@ export interface Control {
   /** Tells the other hubs that tasks are waiting; those of a moment share one notification. */
   tellQueued(): void;
   tellProtocol(): void;
+  /** Told at every tick while it lasts, so that one may be lost. */
+  tellHerd(): void;
   tellSuperseded(botId: string, epoch: number): void;
   tellRecalled(recall: Recall): void;
   close(): Promise<void>;
@@ -56,12 +62,17 @@ export async function startControl({
   hubId,
   onQueued,
   onProtocol,
+  onHerd,
   onSuperseded,
   onRecalled,
 }: ControlPorts): Promise<Control> {
   let debounce: NodeJS.Timeout | undefined;
+  const notes = new Batch<Note, undefined>(maxNotesPerNotify, async (told) => {
+    await database.notify(channel, ...told.map((note) => JSON.stringify(note)));
+    return told.map(() => undefined);
+  });
   const tell = (told: Note) => {
-    database.notify(channel, JSON.stringify(told)).catch((error: unknown) => {
+    notes.add(told).catch((error: unknown) => {
       const about = 'botId' in told && { [ATTR_BOT_ID]: told.botId };
       const task = 'taskId' in told && { [ATTR_TASK_ID]: told.taskId, [ATTR_FENCE]: told.fence };
       logger.debug({ err: error, note: told.type, ...about, ...task }, 'a note to the other hubs is lost');
@@ -72,6 +83,7 @@ export async function startControl({
     if (!heard.success || heard.data.from === hubId) return;
     if (heard.data.type === 'queued') onQueued();
     else if (heard.data.type === 'protocol') onProtocol();
+    else if (heard.data.type === 'herd') onHerd();
     else if (heard.data.type === 'superseded') onSuperseded(heard.data.botId, heard.data.epoch);
     else onRecalled(heard.data);
   };
@@ -84,6 +96,7 @@ export async function startControl({
       }, notifyDebounceMs);
     },
     tellProtocol: () => tell({ from: hubId, type: 'protocol' }),
+    tellHerd: () => tell({ from: hubId, type: 'herd' }),
     tellSuperseded: (botId, epoch) => tell({ from: hubId, type: 'superseded', botId, epoch }),
     tellRecalled: (recall) => tell({ from: hubId, type: 'recalled', ...recall }),
     async close() {

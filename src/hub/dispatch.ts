@@ -45,6 +45,8 @@ export class Dispatch {
   readonly #loop: Loop;
   /** What the last look at the queue said: tasks wait there that find no bot. */
   #backlog = true;
+  /** It said that nothing is queued for anybody: who becomes willing need not look again. */
+  #isEmpty = false;
   #look: NodeJS.Timeout | undefined;
 
   constructor(ports: DispatchPorts) {
@@ -68,7 +70,7 @@ export class Dispatch {
   /** A bot has room for another task. */
   botIsWilling(): void {
     if (this.#backlog) this.#loop.wake();
-    else this.#look ??= setTimeout(() => this.#lookAgain(), idleLookMs);
+    else if (!this.#isEmpty) this.#look ??= setTimeout(() => this.#lookAgain(), idleLookMs);
   }
 
   stop(): Promise<void> {
@@ -142,12 +144,19 @@ export class Dispatch {
   /** True when there may be more to offer. */
   async #turn(): Promise<boolean> {
     const { roster, ledger } = this.#ports;
-    const willing = candidates(roster, performance.now());
+    const waited = await ledger.waitedFor();
+    this.#isEmpty = waited.length === 0;
+    const willing = this.#isEmpty ? [] : candidates(roster, performance.now());
     if (willing.length === 0) {
-      this.#backlog = true;
+      this.#backlog = !this.#isEmpty;
       return false;
     }
-    const botIds = willing.map(({ botId }) => botId);
+    const willingIds = new Set(willing.map(({ botId }) => botId));
+    const botIds = waited.filter((botId) => botId === '' || willingIds.has(botId));
+    if (botIds.length === 0) {
+      this.#backlog = false;
+      return false;
+    }
     const digests = [...new Set(willing.flatMap(({ digests }) => [...digests]))];
     // Tasks that these bots shun may stand at the head of the queue: look past them.
     const shunned = new Set(willing.flatMap(({ shunned }) => [...shunned])).size;

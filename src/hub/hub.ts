@@ -32,6 +32,7 @@ import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
+import { Patience } from './patience.ts';
 import { startProtocol } from './protocol/protocol.ts';
 import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
@@ -39,6 +40,9 @@ import { Roster } from './roster.ts';
 import { inbox, outbox as outboxTable } from './store.ts';
 
 const schema = 'hub';
+
+/** What grpc-js takes for never. */
+const neverMs = 2 ** 31 - 1;
 
 const countOf = {
   'connection refused': 'mallbots.hub.connections.refused',
@@ -87,7 +91,11 @@ export async function startHub(
   const onChanged = () => control.tellProtocol();
   const protocol = await startProtocol({ database, roster, telemetry, logger, onWilling, onChanged });
   const { catalogue, delivery } = protocol;
-  const leases = new Leases({ database, roster, ledger, times, policyOf, metrics, logger });
+  const patience = new Patience(times.leaseMs, performance.now());
+  const takeArrivals = () => admissions.takeArrivals();
+  const onHerd = () => control.tellHerd();
+  const herds = { patience, takeArrivals, onHerd };
+  const leases = new Leases({ database, roster, ledger, times, policyOf, metrics, logger, ...herds });
   const publish = publisher({ broker, metrics, tracer });
   const reports = new Reports({ ledger, leases, publish, catalogue, delivery, times, tracer, logger, onWilling });
   const control = await startControl({
@@ -96,6 +104,7 @@ export async function startHub(
     hubId,
     onQueued: () => dispatch.tasksQueued(),
     onProtocol: () => catalogue.wake(),
+    onHerd: () => patience.waitForHerd(performance.now()),
     onSuperseded,
     onRecalled: (recall) => {
       const seat = roster.find(recall.botId);
@@ -170,8 +179,8 @@ export async function startHub(
     ],
     {
       options: {
-        'grpc.keepalive_time_ms': limits.keepaliveMs,
-        'grpc.keepalive_timeout_ms': limits.keepaliveMs,
+        // The gate asks those that are silent; grpc-js would ask all of them all the time.
+        'grpc.keepalive_time_ms': neverMs,
         'grpc.max_receive_message_length': limits.maxFrameBytes,
       },
       limits: { ...limits, byteBurst: byteBurst(limits) },

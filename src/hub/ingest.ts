@@ -8,8 +8,9 @@ import { ATTR_TASK_ID, aboutMessage, processing } from '../telemetry/attributes.
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import type { CancelTask } from './cancel.ts';
+import type { Changed } from './change.ts';
 import type { Dispatch } from './dispatch.ts';
-import type { Changed, Ledger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { ingestPrefetch, maxIngestFlushes, retryBackoff } from './limits.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import { readCancel, readTask } from './read-request.ts';

@@ -7,15 +7,17 @@ import { renewSessions } from './bot-store.ts';
 import { sendRecall } from './cancel.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
+import { isUntold, type Renewal, type Renewed, renewLeases } from './lease-store.ts';
 import type { Ledger } from './ledger.ts';
 import { type HubTimes, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { Held, LiveBot } from './live-bot.ts';
+import type { Patience } from './patience.ts';
 import { nackOf, type Refusal } from './refusal.ts';
 import type { Roster, Seat } from './roster.ts';
 import { aboutSession } from './session-log.ts';
 import { misfit } from './task.ts';
 import type { Task } from './task-phase.ts';
-import { findTask, isUntold, type Renewal, type Renewed, renewLeases } from './task-store.ts';
+import { findTask } from './task-store.ts';
 import { durationOf } from './welcome.ts';
 
 export interface LeasePorts {
@@ -26,6 +28,11 @@ export interface LeasePorts {
   readonly policyOf: PolicyOf;
   readonly metrics: HubMetrics;
   readonly logger: Logger;
+  readonly patience: Patience;
+  /** Bots that have said Hello since the last call. */
+  readonly takeArrivals: () => number;
+  /** Bots come as a herd: no hub is to judge those that are not here yet. */
+  readonly onHerd: () => void;
 }
 
 /**
@@ -37,12 +44,9 @@ export class Leases {
   readonly #loop: Loop;
   /** When the last turn ended that worked. */
   #workedAtMs = performance.now();
-  #judgeFromMs: number;
 
   constructor(ports: LeasePorts) {
     this.#ports = ports;
-    // The bots of a hub that was down need a moment to come back.
-    this.#judgeFromMs = performance.now() + ports.times.leaseMs;
     this.#loop = new Loop(() => this.#tick(), {
       pollMs: ports.times.tickMs,
       backoff: retryBackoff,
@@ -87,7 +91,7 @@ export class Leases {
       if (untold && mayBeUntold(task, renewal.running)) {
         throw unavailable(`the loss of attempt ${task.attempt - 1} of task ${taskId} is not told yet`, 'LOSS_NOT_TOLD');
       }
-      return bot.leased(task, askedAtMs + renewed.leftMs);
+      return bot.leased(renewedTask(task, renewed), askedAtMs + renewed.leftMs);
     }
     bot.drop(taskId, fence);
     if (!task) return { reason: 'UNKNOWN_TASK', message: `task_id "${taskId}" names no task of this fleet; forget it` };
@@ -97,11 +101,12 @@ export class Leases {
 
   async #tick(): Promise<boolean> {
     this.#noteStall();
+    this.#noteHerd();
     this.#endSilent();
     await this.#renew();
     // Also between two statements this process may have been stopped.
     this.#noteStall();
-    const ended = performance.now() < this.#judgeFromMs ? 0 : await this.#expire();
+    const ended = this.#ports.patience.mayJudge(performance.now()) ? await this.#expire() : 0;
     const overdue = (await this.#ports.ledger.endOverdue()).length;
     this.#workedAtMs = performance.now();
     return ended === maxTasksPerTransaction || overdue === maxTasksPerTransaction;
@@ -112,18 +117,24 @@ export class Leases {
    * could write them down, and no bot could come back.
    */
   #noteStall(): void {
-    const { leaseMs } = this.#ports.times;
+    const { times, patience } = this.#ports;
     const nowMs = performance.now();
-    if (nowMs - this.#workedAtMs > leaseMs / 2) this.#judgeFromMs = nowMs + leaseMs;
+    if (nowMs - this.#workedAtMs > times.leaseMs / 2) patience.wasAway(nowMs);
+  }
+
+  #noteHerd(): void {
+    const { roster, patience, takeArrivals, onHerd } = this.#ports;
+    if (patience.came(takeArrivals(), roster.size, performance.now())) onHerd();
   }
 
   #endSilent(): void {
-    const { leaseMs, declinePauseMs } = this.#ports.times;
+    const { times, patience } = this.#ports;
+    const { leaseMs, declinePauseMs } = times;
     const nowMs = performance.now();
+    const mayJudge = patience.mayJudge(nowMs);
     for (const seat of [...this.#ports.roster.seats]) {
       seat.bot.forgetUnanswered(nowMs, nowMs + declinePauseMs);
-      if (nowMs - seat.bot.heardAtMs > leaseMs && nowMs >= this.#judgeFromMs)
-        seat.input({ type: 'silent', forMs: leaseMs });
+      if (mayJudge && nowMs - seat.bot.heardAtMs > leaseMs) seat.input({ type: 'silent', forMs: leaseMs });
     }
   }
 
@@ -158,6 +169,7 @@ export class Leases {
             continue;
           }
           held.expiresAtMs = startedAtMs + renewed.leftMs;
+          held.task = renewedTask(held.task, renewed);
           const { cancelReason: reason } = renewed;
           // The note of the hub that was asked was lost.
           if (reason !== undefined && !held.recalled)
@@ -200,6 +212,10 @@ export class Leases {
     seat.send(nackOf(0, { reason: 'STALE_FENCE', message }, { taskId, fence }), '');
   }
 }
+
+/** What is being cancelled is not as memory has it. */
+const renewedTask = ({ version: _, ...task }: Task, { version, cancelReason }: Renewed): Task =>
+  cancelReason === undefined ? { ...task, version } : task;
 
 /** An attempt before this one was lost, and nothing has been said under this fence yet. */
 const mayBeUntold = ({ attempt }: Task, running: boolean): boolean => attempt > 1 && !running;

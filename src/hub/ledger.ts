@@ -1,22 +1,21 @@
 import type { Logger } from 'pino';
 import type { Outbox } from '../database/outbox.ts';
 import type { Database, Orm, Transaction } from '../database/port.ts';
-import { parseTraceparent } from '../telemetry/propagation.ts';
 import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
+import { type Change, type Changed, lettersOf, save, type Versions, withVersion, write } from './change.ts';
+import { swapTasks } from './change-store.ts';
 import type { Choice, Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
-import { lockOverdue, lockQueued, type Takers } from './queue-store.ts';
+import { lockOverdue, lockQueued, type Takers, waitedFor } from './queue-store.ts';
 import type { Roster } from './roster.ts';
 import { decideTask, type TaskInput } from './task.ts';
 import type { Decision } from './task-ends.ts';
 import { logTask } from './task-log.ts';
 import type { Task } from './task-phase.ts';
-import { insertTasks, lockExpired, lockTasks, saveTasks } from './task-store.ts';
-
-export type Changed = Extract<Decision, { verdict: 'changed' }>;
+import { insertTasks, lockExpired, lockTasks, type Offer } from './task-store.ts';
 
 /** A task before and after. */
 export interface Transition {
@@ -47,22 +46,46 @@ interface Entry {
   readonly stream: StreamKey | undefined;
 }
 
-/** The task table: every change is a decision of `decideTask`, under the row's lock, and commits with its events. */
+/** As an `Entry`, about a task that is known. */
+interface Known extends Entry {
+  readonly known: Task;
+  readonly stream: StreamKey;
+}
+
+/**
+ * The task table: every change is a decision of `decideTask`, about the row as it is (under its lock, or where it is still of the version that is
+ * known), and commits with its events.
+ */
 export class Ledger {
   readonly #ports: LedgerPorts;
   readonly #inputs: Batch<Entry, Decision>;
+  readonly #swaps: Batch<Known, Decision | undefined>;
 
   constructor(ports: LedgerPorts) {
     this.#ports = ports;
     this.#inputs = new Batch(maxTasksPerTransaction, (entries) => this.#applyAll(entries));
+    this.#swaps = new Batch(maxTasksPerTransaction, (entries) => this.#swapAll(entries));
   }
 
   /**
    * Resolves when the decision is durable. Inputs that wait at the same moment share a transaction. What came on a `stream` is refused when the
-   * bot has a newer one, on whichever hub.
+   * bot has a newer one, on whichever hub. `known` is the task as memory has it: where its row is still of that version, the usual inputs of a
+   * task's life take one statement.
    */
-  apply(taskId: string, input: TaskInput, traceparent: string, stream?: StreamKey): Promise<Decision> {
-    return this.#inputs.add({ taskId, input, traceparent, stream });
+  async apply(
+    taskId: string,
+    input: TaskInput,
+    traceparent: string,
+    stream?: StreamKey,
+    known?: Task,
+  ): Promise<Decision> {
+    const entry = { taskId, input, traceparent, stream };
+    const isUsual = input.type === 'accepted' || input.type === 'succeeded';
+    if (isUsual && stream && known?.version !== undefined) {
+      const decision = await this.#swaps.add({ ...entry, known, stream });
+      if (decision) return decision;
+    }
+    return this.#inputs.add(entry);
   }
 
   /**
@@ -70,27 +93,39 @@ export class Ledger {
    * event that says so. Known ids change nothing, and an offer on a stream that is not its bot's newest leaves the task queued.
    */
   async ingest(added: readonly Changed[], choose: Choose): Promise<Task[]> {
-    const { database, times, onQueued } = this.#ports;
-    const inserted = await database.transaction(async (tx) => {
-      const now = new Date();
-      const isOfferable = ({ phase, deadline }: Task) => phase.state === 'QUEUED' && (!deadline || deadline > now);
-      const queued = added.map(({ task }) => task).filter(isOfferable);
-      // The statement that inserts the task puts the database's clock in the place of `now`.
-      const choices = choose(queued);
-      const offers = choices.map(
-        ({ task, botId, schema }) => this.#judge(task, { type: 'offered', botId, schema }, now) as Changed,
-      );
-      const offered = new Map(offers.map(({ task }) => [task.taskId, task]));
-      const tasks = added.map(({ task }) => offered.get(task.taskId) ?? task);
-      const [written, withdrawn] = await Promise.all([
-        insertTasks(tx.orm, tasks, times.offerMs),
-        this.#outdated(tx, choices),
-      ]);
-      const inserted = written.map((task) => withdrawn.get(task.taskId) ?? task);
-      await write(
-        tx.orm,
-        inserted.filter(({ taskId }) => withdrawn.has(taskId)),
-      );
+    const { database, onQueued } = this.#ports;
+    const insert = (orm: Orm) => this.#insert(orm, added, choose);
+    const isSilent = added.every(({ events }) => events.length === 0);
+    const inserted = isSilent ? await database.query(insert) : await this.#insertAndTell(added, insert);
+    if (inserted.some(({ phase }) => phase.state === 'QUEUED')) onQueued();
+    return inserted.filter(({ phase }) => phase.state === 'OFFERED');
+  }
+
+  async #insert(orm: Orm, added: readonly Changed[], choose: Choose): Promise<Task[]> {
+    const { times, onSuperseded } = this.#ports;
+    const now = new Date();
+    const isOfferable = ({ phase, deadline }: Task) => phase.state === 'QUEUED' && (!deadline || deadline > now);
+    const tasks = added.map(({ task }) => task);
+    // The statement that inserts the task puts the database's clock in the place of `now`.
+    const offers = new Map(
+      choose(tasks.filter(isOfferable)).map(({ task, botId, epoch, schema }): [string, Offer] => {
+        const { task: offered } = this.#judge(task, { type: 'offered', botId, schema }, now) as Changed;
+        return [task.taskId, { task: offered, botId, epoch }];
+      }),
+    );
+    const inserted = await insertTasks(orm, tasks, offers, times.offerMs);
+    for (const { taskId, phase } of inserted) {
+      const offer = offers.get(taskId);
+      // Not its bot's newest stream: the next one has the next epoch at least.
+      if (offer && phase.state === 'QUEUED') onSuperseded(offer.botId, offer.epoch + 1);
+    }
+    return inserted;
+  }
+
+  /** What was known before is not told again. */
+  #insertAndTell(added: readonly Changed[], insert: (orm: Orm) => Promise<Task[]>): Promise<Task[]> {
+    return this.#ports.database.transaction(async (tx) => {
+      const inserted = await insert(tx.orm);
       const ids = new Set(inserted.map(({ taskId }) => taskId));
       const news = added.filter(({ task }) => ids.has(task.taskId));
       await this.#publish(
@@ -99,8 +134,11 @@ export class Ledger {
       );
       return inserted;
     });
-    if (inserted.some(({ phase }) => phase.state === 'QUEUED')) onQueued();
-    return inserted.filter(({ phase }) => phase.state === 'OFFERED');
+  }
+
+  /** The bots that queued tasks wait for; '' when there are some that any bot may have. */
+  waitedFor(): Promise<readonly string[]> {
+    return this.#ports.database.query(waitedFor);
   }
 
   /**
@@ -114,12 +152,12 @@ export class Ledger {
       const offered = choices.map(
         ({ task, botId, schema }) => this.#judge(task, { type: 'offered', botId, schema }, now) as Changed,
       );
-      const [, withdrawn] = await Promise.all([save(tx.orm, offered), this.#outdated(tx, choices)]);
-      await write(tx.orm, [...withdrawn.values()]);
+      const [versions, withdrawn] = await Promise.all([save(tx.orm, offered), this.#outdated(tx, choices)]);
+      tx.withCommit(write(tx.orm, [...withdrawn.values()]));
       const standing = choices.filter(({ task }) => !withdrawn.has(task.taskId));
       const after = new Map(offered.map(({ task }) => [task.taskId, task]));
       return standing.map(({ task: before }) => {
-        const task = after.get(before.taskId)!;
+        const task = withVersion(after.get(before.taskId)!, versions);
         tx.afterCommit(() => this.#ports.metrics.changed(before, 'offered', task));
         return task;
       });
@@ -175,17 +213,43 @@ export class Ledger {
     return decision;
   }
 
-  /** Writes decisions about tasks that `tx` has locked, and their events with them. */
-  async commit(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
-    await save(
+  /** Writes decisions about tasks that `tx` has locked, and their events with them; what it answers with is there when `tx` is committed. */
+  async commit(tx: Transaction, changes: readonly Change[]): Promise<{ readonly saving: Promise<Versions> }> {
+    const saving = save(
       tx.orm,
       changes.map(({ decision }) => decision),
     );
+    tx.withCommit(saving);
     await this.#publish(tx, changes);
+    return { saving };
+  }
+
+  /** Undefined where the row is not as it is known: nothing is written of that then. */
+  async #swapAll(entries: readonly Known[]): Promise<ReadonlyArray<Decision | undefined>> {
+    const { database, outbox, times, metrics } = this.#ports;
+    const now = new Date();
+    const changes = new Map<Known, Change>();
+    for (const entry of new Map(entries.map((entry) => [entry.taskId, entry])).values()) {
+      // The statement puts the database's clock in the place of `now`.
+      const decision = this.#judge(entry.known, entry.input, now);
+      if (decision.verdict === 'changed') changes.set(entry, { decision, traceparent: entry.traceparent });
+    }
+    const letters = lettersOf([...changes.values()]);
+    const swaps = [...changes].map(([{ stream }, { decision }]) => ({ task: decision.task, epoch: stream.epoch }));
+    const swapped = await database.query((orm) => swapTasks(orm, swaps, outbox.asJson(letters), times.leaseMs));
+    if (letters.length > 0) outbox.added();
+    return entries.map((entry) => {
+      const task = swapped.get(entry.taskId);
+      const change = changes.get(entry);
+      if (!task || !change) return undefined;
+      metrics.changed(entry.known, entry.input.type, task);
+      logTask(this.#ports, entry.known, entry.input, task);
+      return { ...change.decision, task };
+    });
   }
 
   async #applyAll(entries: readonly Entry[]): Promise<readonly Decision[]> {
-    const decisions = await this.#ports.database.transaction(async (tx) => {
+    const { made, saving } = await this.#ports.database.transaction(async (tx) => {
       const streams = entries.flatMap(({ stream }) => stream ?? []);
       // Both are under way at once; the epochs are read when the rows are locked, so that an admission is seen as soon as it is committed.
       const [{ now, tasks }, epochs] = await Promise.all([
@@ -202,9 +266,12 @@ export class Ledger {
       const changed = made.filter(
         (entry): entry is typeof entry & { decision: Changed } => entry.decision.verdict === 'changed',
       );
-      await this.commit(tx, changed);
-      return made.map(({ decision }) => decision);
+      return { made, ...(await this.commit(tx, changed)) };
     });
+    const versions = await saving;
+    const decisions = made.map(({ decision }) =>
+      decision.verdict === 'changed' ? { ...decision, task: withVersion(decision.task, versions) } : decision,
+    );
     const isQueued = (decision: Decision) => decision.verdict === 'changed' && decision.task.phase.state === 'QUEUED';
     if (decisions.some(isQueued)) this.#ports.onQueued();
     return decisions;
@@ -215,12 +282,8 @@ export class Ledger {
     return decideTask(task, input, now, { ...times, ...policyOf(task?.schema.kind ?? '') });
   }
 
-  async #publish(tx: Transaction, changes: ReadonlyArray<{ decision: Changed; traceparent: string }>): Promise<void> {
-    const letters = changes.flatMap(({ decision: { task, events }, traceparent }) => {
-      const sender = parseTraceparent(traceparent) ? traceparent : task.traceparent;
-      return events.map((draft) => ({ draft, causationId: task.causationId, traceparent: sender }));
-    });
-    await this.#ports.outbox.addAll(tx, letters);
+  #publish(tx: Transaction, changes: readonly Change[]): Promise<void> {
+    return this.#ports.outbox.addAll(tx, lettersOf(changes));
   }
 }
 
@@ -229,12 +292,3 @@ const outdated = ({ botId, epoch }: StreamKey): Decision => ({
   reason: 'WRONG_STATE',
   message: `bot "${botId}" has a newer stream than this one of epoch ${epoch}; go on with that`,
 });
-
-/** The last decision about a task counts. */
-async function save(orm: Orm, decisions: readonly Changed[]): Promise<void> {
-  await write(orm, Array.from(new Map(decisions.map(({ task }) => [task.taskId, task])).values()));
-}
-
-async function write(orm: Orm, tasks: readonly Task[]): Promise<void> {
-  if (tasks.length > 0) await saveTasks(orm, tasks);
-}

@@ -35,7 +35,7 @@ export const defaultLimits: HubLimits = {
   maxWaitingBytes: 64 * 1024 * 1024,
   /** From the stream's start to a Hello. A bot on a bad radio link needs two round trips. */
   helloDeadlineMs: 5_000,
-  /** A bot that is silent so long is pinged, and gone when it does not answer for as long again; grpc-js's default is never. */
+  /** A connection that brings nothing for longer is pinged, and cut when it brings nothing for as long again; bots beat as often. */
   keepaliveMs: 2_000,
 };
 
@@ -103,6 +103,9 @@ export const idleLookMs = 25;
 
 /** Requeued and ingested tasks within this time share one notification to the other hubs: NOTIFY serialises commits. */
 export const notifyDebounceMs = 20;
+
+/** Notes to the other hubs in one transaction: a fleet that comes over from another hub is told of bot by bot. */
+export const maxNotesPerNotify = 256;
 
 /** Between tries of what needs the broker or the database. */
 export const retryBackoff: BackoffPolicy = { firstMs: 50, maxMs: 2_000, factor: 2 };

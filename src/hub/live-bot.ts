@@ -2,14 +2,14 @@ import type { HeldTask as Claimed, Position, ProtocolOffer, SchemaRef } from '..
 import { type Candidate, roomOf } from './assign.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
+import type { Renewal } from './lease-store.ts';
 import type { BotStatus } from './protocol/revision-states.ts';
 import type { ProtocolView } from './protocol/view.ts';
 import type { Task } from './task-phase.ts';
-import type { Renewal } from './task-store.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
 export interface Held {
-  readonly task: Task;
+  task: Task;
   readonly isLeased: boolean;
   /** Of the offer or the lease. Never later than what the table says, since it counts from before the statement. */
   expiresAtMs: number;
@@ -204,13 +204,17 @@ export class LiveBot {
 
   /** Undefined when it has no room for another task. */
   candidate(nowMs: number): Candidate | undefined {
+    if (this.#shunned.size > 0) this.#forgive(nowMs);
+    if (this.#candidate === undefined) this.#candidate = this.#asCandidate();
+    return this.#candidate ?? undefined;
+  }
+
+  #forgive(nowMs: number): void {
     for (const [taskId, untilMs] of this.#shunned) {
       if (untilMs > nowMs) continue;
       this.#candidate = undefined;
       this.#shunned.delete(taskId);
     }
-    if (this.#candidate === undefined) this.#candidate = this.#asCandidate();
-    return this.#candidate ?? undefined;
   }
 
   #asCandidate(): Candidate | null {

@@ -1,65 +1,75 @@
-import { and, asc, eq, getTableColumns, lte, Subquery, sql } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
+import { type Placeholder, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import { rowsOf, statement } from '../database/statement.ts';
 import { outbox, tasks } from './store.ts';
-import { clock, type Read, read } from './task-store.ts';
+import { type Read, type ReadRow, read, readColumns } from './task-store.ts';
 
-const queued = alias(tasks, 'queued');
-const columns = { ...getTableColumns(queued), now: clock };
-
-/** Bots and digests for whom tasks are looked for. */
+/** For whom tasks are looked for. */
 export interface Takers {
+  /** Among those that tasks wait for; '' for tasks that any bot may have. */
   readonly botIds: readonly string[];
   readonly digests: readonly string[];
 }
 
-/**
- * The heads of the queue that `takers` can take: of each digest, those that any bot may have and those that wait for one of these bots; at
- * most `limit` of each, in the order of the queue. However many tasks of other digests or for other bots stand before them, they are not
- * read: each head is the beginning of a range of the index `tasks_queued`. `waited_for` leaps through that index from one bot that tasks
- * wait for to the next; of bots that nothing waits for, nobody asks, though a hub may have ten thousand of them.
- *
- * Tasks that another hub has in hand are passed over. So are those whose bots.task_lost has not left the outbox: what the next bot says is
- * published directly and has a higher fence, so if it came first, every consumer would refuse the loss as stale and never take back what
- * the lost attempt had picked.
- */
-export async function lockQueued(orm: Orm, takers: Takers, limit: number): Promise<Read> {
-  const heads = new Subquery(queuedHeads(takers, limit), getTableColumns(queued), 'queued');
-  return read(await orm.select(columns).from(heads).orderBy(asc(queued.rank)));
-}
-
-/** Queued tasks whose deadline has passed; those that another hub is looking at are left to it. */
-export async function lockOverdue(orm: Orm, limit: number): Promise<Read> {
-  const overdue = and(eq(tasks.state, sql`'QUEUED'`), lte(tasks.deadline, sql`now()`));
-  return read(
-    await orm
-      .select({ ...getTableColumns(tasks), now: clock })
-      .from(tasks)
-      .where(overdue)
-      .orderBy(asc(tasks.deadline))
-      .limit(limit)
-      .for('update', { skipLocked: true }),
-  );
-}
-
 /** Exported for its plan to be looked at. */
-export const queuedHeads = ({ botIds, digests }: Takers, limit: number) => sql`
+export const waits = sql`
   with recursive waited_for (bot_id) as (
-    select ''
+    (select n.only_bot_id from ${tasks} n where n.state = 'QUEUED' order by n.only_bot_id limit 1)
     union all
     select (select n.only_bot_id from ${tasks} n where n.state = 'QUEUED' and n.only_bot_id > w.bot_id
       order by n.only_bot_id limit 1)
     from waited_for w where w.bot_id is not null
   )
-  select head.* from (
-    select w.bot_id from waited_for w
-    where w.bot_id = '' or w.bot_id in (select jsonb_array_elements_text(${JSON.stringify(botIds)}::text::jsonb))
-  ) b
-  cross join jsonb_array_elements_text(${JSON.stringify(digests)}::text::jsonb) as d (digest)
+  select bot_id as "botId" from waited_for where bot_id is not null`;
+
+const waited = statement<object, { botId: string }>(waits);
+
+/**
+ * The bots that queued tasks wait for; '' when there are some that any bot may have. Leaps through the index from one to the next and locks
+ * nothing. Asked before `lockQueued`: nearly always nothing is queued, and a hub may have ten thousand bots that nothing waits for.
+ */
+export async function waitedFor(orm: Orm): Promise<string[]> {
+  return (await waited(orm, {})).map(({ botId }) => botId);
+}
+
+type Value<T> = T | Placeholder;
+
+/** Exported for its plan to be looked at. */
+export const queuedHeads = (botIds: Value<string>, digests: Value<string>, limit: Value<number>) => sql`
+  select ${rowsOf(tasks, 'head').columns}, now() as now
+  from jsonb_array_elements_text(${botIds}::text::jsonb) as b (bot_id)
+  cross join jsonb_array_elements_text(${digests}::text::jsonb) as d (digest)
   cross join lateral (
     select t.* from ${tasks} t
     where t.state = 'QUEUED' and t.only_bot_id = b.bot_id and t.digest = d.digest
       and t.not_before <= now() and (t.deadline is null or t.deadline > now())
       and not exists (select from ${outbox} o where o.task_id = t.task_id and o.published_at is null)
     order by t.rank limit ${limit} for update skip locked
-  ) head`;
+  ) head
+  order by head.rank`;
+
+const heads = statement<{ botIds: string; digests: string; limit: number }, ReadRow>(
+  queuedHeads(sql.placeholder('botIds'), sql.placeholder('digests'), sql.placeholder('limit')),
+);
+
+/**
+ * The heads of the queue that `takers` can take: of each digest, those that any bot may have (bot id '') and those that wait for one of these
+ * bots; at most `limit` of each, in the order of the queue. However many tasks of other digests or for other bots stand before them, they are
+ * not read: each head is the beginning of a range of the index `tasks_queued`.
+ *
+ * Tasks that another hub has in hand are passed over. So are those whose bots.task_lost has not left the outbox: what the next bot says is
+ * published directly and has a higher fence, so if it came first, every consumer would refuse the loss as stale and never take back what
+ * the lost attempt had picked.
+ */
+export async function lockQueued(orm: Orm, { botIds, digests }: Takers, limit: number): Promise<Read> {
+  return read(await heads(orm, { botIds: JSON.stringify(botIds), digests: JSON.stringify(digests), limit }));
+}
+
+const overdue = statement<{ limit: number }, ReadRow>(sql`
+  select ${readColumns} from ${tasks} where state = 'QUEUED' and deadline <= now()
+  order by deadline limit ${sql.placeholder('limit')} for update skip locked`);
+
+/** Queued tasks whose deadline has passed; those that another hub is looking at are left to it. */
+export async function lockOverdue(orm: Orm, limit: number): Promise<Read> {
+  return read(await overdue(orm, { limit }));
+}

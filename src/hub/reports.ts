@@ -91,7 +91,7 @@ export class Reports {
     const askedAtMs = performance.now();
     const input = { type: accepted ? 'accepted' : 'declined', botId: bot.botId, fence } as const;
     const decision = await this.#step(accepted ? 'lease' : 'decline', bot, frame, reply, async (traceparent) => {
-      const made = await ledger.apply(taskId, input, traceparent, bot);
+      const made = await ledger.apply(taskId, input, traceparent, bot, bot.find(taskId)?.task);
       if (made.verdict === 'refused' || !accepted) return made;
       bot.leased(made.task, askedAtMs + times.leaseMs);
       const recall = recallOf(made.task);
@@ -170,7 +170,7 @@ export class Reports {
     if (report.refusal) return report.refusal;
     const input = { ...report.value, botId: bot.botId, fence };
     const decision = await this.#step('result', bot, frame, result, (traceparent) =>
-      this.#ports.ledger.apply(taskId, input, traceparent, bot),
+      this.#ports.ledger.apply(taskId, input, traceparent, bot, bot.find(taskId)?.task),
     );
     if (decision.verdict === 'refused') return decision;
     bot.drop(taskId, fence);

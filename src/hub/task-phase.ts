@@ -56,6 +56,8 @@ export interface Task extends TaskSpec {
   /** When `stageOf` its phase became what it is. */
   readonly since: Date;
   readonly phase: Phase;
+  /** Of the row, where it is known: who writes it while it is the same need not read the row before. */
+  readonly version?: string;
 }
 
 /** What is said of the task is said in this. Tasks that were offered before there were pins are pinned to what their payload is written in. */

@@ -1,12 +1,16 @@
-import { and, asc, eq, getTableColumns, inArray, isNull, lte, or, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import { rowsOf, statement } from '../database/statement.ts';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { StreamKey } from './bot-store.ts';
 import { rankOf } from './rank.ts';
-import { bots, isHeld, outbox, tasks } from './store.ts';
+import { bots, isHeld, tasks } from './store.ts';
 import type { Phase, Task } from './task-phase.ts';
 
 type Row = typeof tasks.$inferSelect;
+
+/** As the driver has it: instants are text. */
+export type ReadRow = Row & { readonly now: string };
 
 /** Rows, and the database's clock when their transaction began. */
 export interface Read {
@@ -14,63 +18,103 @@ export interface Read {
   readonly tasks: Task[];
 }
 
-export const clock = sql<Date>`now()`.mapWith(tasks.createdAt);
-const columns = { ...getTableColumns(tasks), now: clock };
+const rows = rowsOf(tasks);
+/** What reads make of a task, and the database's clock. */
+export const readColumns = sql`${rows.columns}, now() as now`;
+
+/** A row that was written, and what it is now. */
+export interface Written {
+  readonly taskId: string;
+  /** The transaction that wrote it: PostgreSQL has that with every row. */
+  readonly version: string;
+}
+
+const inserted = statement<
+  { rows: string; offerMs: number },
+  Written & { state: string; heldUntil: string | null }
+>(sql`
+  insert into ${tasks} (task_id, order_id, kind, revision, digest, payload, priority, rank, deadline, only_bot_id, max_attempts,
+    x, y, traceparent, correlation_id, causation_id, created_at, since, state, attempt, fence, bot_id, held_until, not_before,
+    finished_at, reason, pinned_revision, pinned_digest)
+  select c."taskId", c."orderId", c.kind, c.revision, c.digest, decode(c.payload, 'base64'), c.priority, c.rank, c.deadline, c."onlyBotId",
+    c."maxAttempts", c.x, c.y, c.traceparent, c."correlationId", c."causationId", c."createdAt", c.since,
+    case when b.epoch is null then c.state else 'OFFERED' end, c.attempt, c.fence + (b.epoch is not null)::int, coalesce(b.bot_id, c."botId"),
+    case when b.epoch is not null then now() + ${sql.placeholder('offerMs')}::float8 * interval '1 ms' end,
+    case when b.epoch is null then c."notBefore" end, c."finishedAt", c.reason,
+    case when b.epoch is not null then c."pinnedRevision" end, case when b.epoch is not null then c."pinnedDigest" end
+  from jsonb_to_recordset(${sql.placeholder('rows')}::text::jsonb) as c(
+    "taskId" text, "orderId" text, kind text, revision int, digest text, payload text, priority int, rank bigint, deadline timestamptz,
+    "onlyBotId" text, "maxAttempts" int, x float8, y float8, traceparent text, "correlationId" text, "causationId" text,
+    "createdAt" timestamptz, since timestamptz, state text, attempt int, fence bigint, "botId" text, "notBefore" timestamptz,
+    "finishedAt" timestamptz, reason text, "pinnedRevision" int, "pinnedDigest" text, "offeredTo" text, epoch bigint)
+  left join ${bots} b on b.bot_id = c."offeredTo" and b.epoch = c.epoch
+  on conflict (task_id) do nothing
+  returning task_id as "taskId", state, held_until as "heldUntil", xmin::text as version`);
+
+/** A task that is offered at once, if that stream is its bot's newest. */
+export interface Offer extends StreamKey {
+  readonly task: Task;
+}
 
 /**
- * Adds what is new, and answers with it, so that a redelivered task has no second effect. What is offered already is so for `offerMs` from the
- * database's now on.
+ * Adds what is new, and answers with it, so that a redelivered task has no second effect; those of `offers` (by task) as they are offered, for
+ * `offerMs` from the database's now on.
  */
-export async function insertTasks(orm: Orm, added: readonly Task[], offerMs: number): Promise<Task[]> {
-  const offeredUntil = sql`now() + make_interval(secs => ${offerMs / 1000})`;
-  const rows = await orm
-    .insert(tasks)
-    .values(added.map(toRow).map((row) => (row.state === 'OFFERED' ? { ...row, heldUntil: offeredUntil } : row)))
-    .onConflictDoNothing({ target: tasks.taskId })
-    .returning({ taskId: tasks.taskId, heldUntil: tasks.heldUntil });
-  const heldUntil = new Map(rows.map((row) => [row.taskId, row.heldUntil]));
+export async function insertTasks(
+  orm: Orm,
+  added: readonly Task[],
+  offers: ReadonlyMap<string, Offer>,
+  offerMs: number,
+): Promise<Task[]> {
+  const written = added.map((task) => {
+    const offer = offers.get(task.taskId);
+    const payload = Buffer.from(task.payload).toString('base64');
+    const { pinnedRevision, pinnedDigest } = toRow(offer?.task ?? task);
+    const offered = offer && { pinnedRevision, pinnedDigest, offeredTo: offer.botId, epoch: offer.epoch };
+    return { ...toRow(task), payload, ...offered };
+  });
+  const news = await inserted(orm, { rows: JSON.stringify(written), offerMs });
+  const byId = new Map(news.map((row) => [row.taskId, row]));
   return added.flatMap((task) => {
-    const until = heldUntil.get(task.taskId);
-    if (until === undefined) return [];
-    return until && 'heldUntil' in task.phase ? { ...task, phase: { ...task.phase, heldUntil: until } } : task;
+    const row = byId.get(task.taskId);
+    if (!row) return [];
+    const { version, state, heldUntil } = row;
+    const offered = state === 'OFFERED' && offers.get(task.taskId)?.task;
+    if (!offered || !heldUntil) return { ...task, version };
+    return { ...offered, version, phase: { ...offered.phase, heldUntil: new Date(heldUntil) } as Phase };
   });
 }
 
+const locked = statement<{ taskIds: string }, ReadRow>(sql`
+  select ${readColumns} from ${tasks}
+  where task_id = any(array(select jsonb_array_elements_text(${sql.placeholder('taskIds')}::text::jsonb)))
+  order by task_id for update`);
+
 /** Locked in the order of their ids, so that two hubs do not wait for each other. */
 export async function lockTasks(orm: Orm, taskIds: readonly string[]): Promise<Read> {
-  return read(
-    await orm
-      .select(columns)
-      .from(tasks)
-      .where(inArray(tasks.taskId, [...taskIds]))
-      .orderBy(asc(tasks.taskId))
-      .for('update'),
-  );
+  return read(await locked(orm, { taskIds: JSON.stringify(taskIds) }));
 }
+
+const expired = statement<{ limit: number }, ReadRow>(sql`
+  select ${readColumns} from ${tasks} where ${isHeld} and held_until <= now()
+  order by held_until limit ${sql.placeholder('limit')} for update skip locked`);
 
 /** Held tasks whose time is over; those that another hub is looking at are left to it. */
 export async function lockExpired(orm: Orm, limit: number): Promise<Read> {
-  return read(
-    await orm
-      .select(columns)
-      .from(tasks)
-      .where(and(isHeld, lte(tasks.heldUntil, sql`now()`)))
-      .orderBy(asc(tasks.heldUntil))
-      .limit(limit)
-      .for('update', { skipLocked: true }),
-  );
+  return read(await expired(orm, { limit }));
 }
+
+const lockedOf = statement<{ botIds: string; claimed: string }, ReadRow>(sql`
+  select ${readColumns} from ${tasks}
+  where task_id = any(array(
+    select t.task_id from ${tasks} t
+    where ${isHeld} and t.bot_id = any(array(select jsonb_array_elements_text(${sql.placeholder('botIds')}::text::jsonb)))
+    union select jsonb_array_elements_text(${sql.placeholder('claimed')}::text::jsonb)))
+  order by task_id for update`);
 
 /** What the bots have, and what they say they have. */
 export async function lockTasksOf(orm: Orm, botIds: readonly string[], claimed: readonly string[]): Promise<Read> {
-  return read(
-    await orm
-      .select(columns)
-      .from(tasks)
-      .where(or(and(isHeld, inArray(tasks.botId, [...botIds])), inArray(tasks.taskId, [...claimed])))
-      .orderBy(asc(tasks.taskId))
-      .for('update'),
-  );
+  return read(await lockedOf(orm, { botIds: JSON.stringify(botIds), claimed: JSON.stringify(claimed) }));
 }
 
 export async function findTask(orm: Orm, taskId: string): Promise<Task | undefined> {
@@ -78,97 +122,11 @@ export async function findTask(orm: Orm, taskId: string): Promise<Task | undefin
   return row && toTask(row);
 }
 
-/** What changes in the life of a task. */
-const changing = (
-  'taskId state attempt fence since onlyBotId botId heldUntil notBefore finishedAt reason running ' +
-  'lostBotId lostFence lostRevision lostDigest pinnedRevision pinnedDigest'
-).split(' ');
-
-/** Writes what can change of all of them in one statement; they are locked by this transaction. */
-export async function saveTasks(orm: Orm, changed: readonly Task[]): Promise<void> {
-  const rows = JSON.stringify(changed.map(toRow), changing);
-  await orm.execute(sql`
-    update ${tasks} set
-      state = c.state, attempt = c.attempt, fence = c.fence, since = c.since, only_bot_id = c."onlyBotId",
-      bot_id = c."botId", held_until = c."heldUntil", not_before = c."notBefore", finished_at = c."finishedAt",
-      reason = c.reason, running = c.running, lost_bot_id = c."lostBotId", lost_fence = c."lostFence",
-      lost_revision = c."lostRevision", lost_digest = c."lostDigest", pinned_revision = c."pinnedRevision",
-      pinned_digest = c."pinnedDigest"
-    from jsonb_to_recordset(${rows}::text::jsonb) as c(
-      "taskId" text, state text, attempt int, fence bigint, since timestamptz, "onlyBotId" text, "botId" text,
-      "heldUntil" timestamptz, "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
-      "lostBotId" text, "lostFence" bigint, "lostRevision" int, "lostDigest" text, "pinnedRevision" int, "pinnedDigest" text)
-    where ${tasks.taskId} = c."taskId"`);
+export function read(found: readonly ReadRow[]): Read {
+  return { now: new Date(found[0]?.now ?? 0), tasks: found.map((row) => toTask(rows.read(row))) };
 }
 
-/** What a stream knows of a lease that it wants to keep. */
-export interface Renewal extends StreamKey {
-  readonly taskId: string;
-  readonly fence: number;
-  /** The bot has reported progress. */
-  readonly running: boolean;
-}
-
-/** A lease that was kept. */
-export interface Renewed {
-  /** From the database's now on. */
-  readonly leftMs: number;
-  /** Set when the bot is to stop. */
-  readonly cancelReason: string | undefined;
-}
-
-/**
- * Keeps leases for `leaseMs` from the database's now on, and answers with those that were kept, by task: the others have another fence, are over,
- * or belong to a bot that has a newer stream. A suspect task is its bot's again. One that is being cancelled is kept for what it has
- * left, unless its bot goes on. Rows are locked in the order of their ids, as everywhere.
- */
-export async function renewLeases(
-  orm: Orm,
-  renewals: readonly Renewal[],
-  leaseMs: number,
-): Promise<Map<string, Renewed>> {
-  const rows = await orm.execute<{ task_id: string; left_ms: number; state: string; reason: string | null }>(sql`
-    with wanted as (
-      select * from jsonb_to_recordset(${JSON.stringify(renewals)}::text::jsonb)
-        as w("taskId" text, fence bigint, "botId" text, epoch bigint, running boolean)
-    ), held as (
-      select t.task_id, w.running from ${tasks} t
-      join wanted w on w."taskId" = t.task_id and w.fence = t.fence and w."botId" = t.bot_id
-      join ${bots} b on b.bot_id = t.bot_id and b.epoch = w.epoch
-      where t.state in ('LEASED', 'RUNNING', 'SUSPECT', 'CANCELLING')
-      order by t.task_id for update of t
-    )
-    update ${tasks} t set
-      held_until = case when t.state = 'CANCELLING' and not t.running then t.held_until
-        else now() + make_interval(secs => ${leaseMs / 1000}) end,
-      state = case when t.state = 'CANCELLING' then t.state
-        when held.running or t.running or t.state = 'RUNNING' then 'RUNNING' else 'LEASED' end,
-      running = case when t.state = 'CANCELLING' then t.running end
-    from held where t.task_id = held.task_id
-    returning t.task_id, t.state, t.reason, (extract(epoch from t.held_until - now()) * 1000)::float8 as left_ms`);
-  return new Map(
-    rows.map(({ task_id, left_ms, state, reason }) => [
-      task_id,
-      { leftMs: left_ms, cancelReason: state === 'CANCELLING' ? (reason ?? '') : undefined },
-    ]),
-  );
-}
-
-/** Something that was said of the task has not left the outbox. */
-export async function isUntold(orm: Orm, taskId: string): Promise<boolean> {
-  const unpublished = await orm
-    .select({ id: outbox.id })
-    .from(outbox)
-    .where(and(eq(outbox.taskId, taskId), isNull(outbox.publishedAt)))
-    .limit(1);
-  return unpublished.length > 0;
-}
-
-export function read(rows: ReadonlyArray<Row & { now: Date }>): Read {
-  return { now: rows[0]?.now ?? new Date(0), tasks: rows.map(toTask) };
-}
-
-function toRow({ schema, pinned, position, phase, lost, ...task }: Task): typeof tasks.$inferInsert {
+export function toRow({ schema, pinned, position, phase, lost, ...task }: Task): typeof tasks.$inferInsert {
   return {
     ...task,
     kind: schema.kind,

@@ -17,7 +17,8 @@ export class Loop {
   readonly #options: LoopOptions;
   readonly #stopping = new AbortController();
   #woken = false;
-  #waiting: AbortController | undefined;
+  /** Ends the wait for the next turn. No AbortSignal: each that aborts makes an error with a stack, hundreds of times a second. */
+  #endWait: (() => void) | undefined;
   #done: Promise<void> | undefined;
 
   constructor(turn: () => Promise<boolean>, options: LoopOptions) {
@@ -32,13 +33,13 @@ export class Loop {
 
   wake(): void {
     this.#woken = true;
-    this.#waiting?.abort();
+    this.#endWait?.();
   }
 
   /** Ends after the turn under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#waiting?.abort();
+    this.#endWait?.();
     await this.#done;
   }
 
@@ -63,9 +64,13 @@ export class Loop {
 
   async #wait(ms: number, mayWake: boolean): Promise<void> {
     if (!mayWake) return pause(ms, this.#stopping.signal);
-    this.#waiting = new AbortController();
     if (this.#stopping.signal.aborted) return;
-    await pause(ms, this.#waiting.signal);
-    this.#waiting = undefined;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#endWait = resolve;
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    this.#endWait = undefined;
   }
 }

@@ -11,6 +11,11 @@ export interface ConnectionLimits {
   readonly controlFramesPerSecond: number;
   /** Streams of one connection that its peer gives up (Rapid Reset): each costs the set-up of a call. */
   readonly resetsPerSecond: number;
+  /**
+   * A connection that brings no byte for longer than this is asked by a PING, and cut when it brings none for as long again; infinity: that is
+   * left to grpc-js, which asks every connection all the time, whatever it brings.
+   */
+  readonly keepaliveMs: number;
 }
 
 /** Of a unary API: other roles, and a person's tools. */
@@ -24,6 +29,7 @@ export const unaryConnectionLimits: ConnectionLimits = {
   controlFramesPerSecond: 20,
   /** Callers whose deadlines pass. */
   resetsPerSecond: 30,
+  keepaliveMs: Number.POSITIVE_INFINITY,
 };
 
 /** Seconds' worth of control frames and resets that may come at once. */
@@ -32,3 +38,8 @@ export const burstSeconds = 10;
 export const maxBytesBeforeStream = 64 * 1024;
 /** Between looks at how much each connection has sent: a look is one property for each. */
 export const lookEveryMs = 1_000;
+/**
+ * Connections that wait to be accepted: a fleet that comes at once. Of more than Node's default of 511 the kernel drops the greeting, and each
+ * repeats it after 1, 3, 7 and 15 seconds (of 5,000 bots the last came back 10 s after the others). The kernel's own limit is 4,096.
+ */
+export const acceptBacklog = 4_096;

@@ -3,7 +3,13 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type Serv
 import { type AddressInfo, createServer, isIPv6, type Socket } from 'node:net';
 import type { ConnectionInjector } from '@grpc/grpc-js';
 import { TokenBucket } from '../kit/token-bucket.ts';
-import { burstSeconds, type ConnectionLimits, lookEveryMs, maxBytesBeforeStream } from './connection-limits.ts';
+import {
+  acceptBacklog,
+  burstSeconds,
+  type ConnectionLimits,
+  lookEveryMs,
+  maxBytesBeforeStream,
+} from './connection-limits.ts';
 
 /** What happened to a connection or a stream, for operators. Reasons are few, so that each can be a time series. */
 export type GateEvent = 'connection refused' | 'connection cut' | 'stream refused' | 'stream ended';
@@ -16,6 +22,10 @@ interface Connection {
   readonly socket: Socket;
   readonly bytes: TokenBucket;
   counted: number;
+  /** When a look found that it had brought something. */
+  heardAtMs: number;
+  /** When it was asked whether it is there; 0 when it has brought something since. */
+  askedAtMs: number;
   /** From the first stream on. */
   session: ServerHttp2Session | undefined;
   isCut: boolean;
@@ -36,12 +46,15 @@ export class Gate {
   readonly #byAddress = new Map<string, number>();
   /** Sessions whose first stream has come; undefined for those of other servers in this process. */
   readonly #known = new WeakMap<ServerHttp2Session, Connection | undefined>();
+  readonly #lookEveryMs: number;
   #look: NodeJS.Timeout | undefined;
+  #lookedAtMs = 0;
   #port = 0;
 
   constructor(injector: ConnectionInjector, limits: ConnectionLimits, onEvent: OnGateEvent) {
     this.#injector = injector;
     this.#limits = limits;
+    this.#lookEveryMs = Math.min(lookEveryMs, limits.keepaliveMs / 2);
     this.#onEvent = onEvent;
     this.#front.maxConnections = limits.maxConnections;
     this.#front.on('drop', () => onEvent('connection refused', 'TOO_MANY'));
@@ -55,13 +68,13 @@ export class Gate {
   async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.#front.once('error', reject);
-      this.#front.listen(port, host, () => resolve(this.#front.off('error', reject) && undefined));
+      this.#front.listen(port, host, acceptBacklog, () => resolve(this.#front.off('error', reject) && undefined));
     });
     // Such as too many open files: the next one may be accepted again.
     this.#front.on('error', ({ code }: NodeJS.ErrnoException) => this.#onEvent('connection refused', code ?? 'ERROR'));
     subscribe('http2.server.stream.created', this.#onCreated);
     subscribe('http2.server.stream.close', this.#onClosed);
-    this.#look = setInterval(() => this.#weigh(), lookEveryMs).unref();
+    this.#look = setInterval(() => this.#lookAtAll(), this.#lookEveryMs).unref();
     this.#port = (this.#front.address() as AddressInfo).port;
     return this.#port;
   }
@@ -98,8 +111,10 @@ export class Gate {
     }
     const { bytesPerSecond, byteBurst } = this.#limits;
     const peer = `${remoteAddress}:${remotePort}`;
-    const bytes = new TokenBucket(byteBurst, bytesPerSecond, performance.now());
-    this.#connections.set(peer, { socket, bytes, counted: 0, session: undefined, isCut: false });
+    const nowMs = performance.now();
+    const bytes = new TokenBucket(byteBurst, bytesPerSecond, nowMs);
+    const none = { counted: 0, askedAtMs: 0, session: undefined, isCut: false };
+    this.#connections.set(peer, { socket, bytes, heardAtMs: nowMs, ...none });
     this.#byAddress.set(host, others + 1);
     socket.once('close', () => {
       this.#connections.delete(peer);
@@ -156,14 +171,32 @@ export class Gate {
     });
   }
 
-  #weigh(): void {
+  #lookAtAll(): void {
     const nowMs = performance.now();
+    // What came while this process was stopped has not been read yet.
+    const wasAway = nowMs - this.#lookedAtMs > 2 * this.#lookEveryMs;
+    this.#lookedAtMs = nowMs;
     for (const connection of this.#connections.values()) {
       const { bytesRead } = connection.socket;
       const cost = bytesRead - connection.counted;
       connection.counted = bytesRead;
       if (!connection.session && bytesRead > maxBytesBeforeStream) this.#cut(connection, 'NO_STREAM');
       else if (!connection.bytes.take(nowMs, { cost })) this.#cut(connection, 'BYTE_FLOOD');
+      else if (cost > 0 || wasAway) {
+        connection.heardAtMs = nowMs;
+        connection.askedAtMs = 0;
+      } else this.#askSilent(connection, nowMs);
+    }
+  }
+
+  #askSilent(connection: Connection, nowMs: number): void {
+    const { heardAtMs, askedAtMs, session } = connection;
+    const { keepaliveMs } = this.#limits;
+    if (askedAtMs > 0) {
+      if (nowMs - askedAtMs >= keepaliveMs) this.#cut(connection, 'SILENT');
+    } else if (nowMs - heardAtMs > keepaliveMs + this.#lookEveryMs / 2) {
+      connection.askedAtMs = nowMs;
+      if (session && !session.destroyed && !session.closed) session.ping(() => undefined);
     }
   }
 

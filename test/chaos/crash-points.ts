@@ -45,11 +45,14 @@ const afterPublishing = (name: string): CrashPoint => ({
 /** In the order of a task's life, then those that any role passes. */
 export const crashPoints: readonly CrashPoint[] = [
   after('task ingested, not acknowledged', 'src/hub/ingest.ts', 'await stores(added);', { isAnswer: true }),
-  before('offer decided, not committed', 'src/hub/ledger.ts', 'const [, withdrawn] ='),
+  before('offer decided, not committed', 'src/hub/ledger.ts', 'const [versions, withdrawn] ='),
   before('offer committed, not sent', 'src/hub/dispatch.ts', 'for (const task of offered) this.#offer(task);', {
     isAnswer: true,
   }),
   before('lease committed, not sent', 'src/hub/reports.ts', "if (made.verdict === 'refused'", { isAnswer: true }),
+  before('lease or result written, nobody told', 'src/hub/ledger.ts', 'if (letters.length > 0) outbox.added();', {
+    isAnswer: true,
+  }),
   beforePublishing('progress arrived, not published'),
   afterPublishing('progress confirmed, not acknowledged'),
   before(
@@ -78,7 +81,7 @@ export const crashPoints: readonly CrashPoint[] = [
     isAnswer: true,
   }),
   after('drain announced', 'src/hub/hub.ts', "session.input({ type: 'drain' });", { provokedBy: 'drain' }),
-  before('message confirmed, not marked', 'src/database/dispatcher.ts', 'marks.push(this.#marks.add(row.id));'),
+  before('message confirmed, not marked', 'src/database/dispatcher.ts', 'this.#marks.add(row.id);'),
   before('event handled, not acknowledged', 'src/broker/consume.ts', "if (outcome === 'returned') delivery.requeue();"),
   before('transaction committed, nobody told', 'src/database/postgres.ts', 'for (const hook of hooks) hook();', {
     isAnswer: true,

@@ -134,8 +134,8 @@ export const defects: readonly Defect[] = [
     rewrites: [
       {
         file: 'src/database/dispatcher.ts',
-        find: 'if (!(await this.#deliver(row))) break;',
-        replace: 'await this.#marks.add(row.id); if (!(await this.#deliver(row))) break;',
+        find: 'if (!(await this.#deliver(row))) return;',
+        replace: 'this.#marks.add(row.id); await this.#marks.written(); if (!(await this.#deliver(row))) return;',
       },
     ],
     foundBy: ['services killed while cut off from the broker'],

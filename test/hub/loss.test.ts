@@ -90,6 +90,37 @@ it('keeps a lease as long as heartbeats name it', async () => {
   expect(bot.frames.some(({ body }) => body?.$case === 'nack')).toBe(false);
 });
 
+it('waits for a bot that is away while its fleet comes to another hub as a herd', async () => {
+  const { taskId, orderId } = await fleet.request();
+  const instanceId = randomUUID();
+  const before = fleet.bot({ botId: 'late', instanceId });
+  await before.welcomed();
+  const task = await before.lease();
+  const other = await fleet.addHub();
+  const herd = { isOver: false };
+  const comeAndGo = async () => {
+    while (!herd.isOver) {
+      const bot = fleet.bot({ credits: [] }, other);
+      await bot.welcomed();
+      bot.end();
+      await bot.status;
+    }
+  };
+  const coming = Array.from({ length: 24 }, comeAndGo);
+  before.cut();
+  // Past its lease, and past the lease that a shopping task waits for its bot.
+  const until = (await fleet.heldUntil(taskId)) + 1_500;
+  await expect.poll(() => Date.now(), { timeout: 20_000 }).toBeGreaterThan(until);
+
+  const back = fleet.bot({ botId: 'late', instanceId, heldTasks: [{ ...task, finished: false }] });
+  expect(await back.welcomed()).toMatchObject({ verdicts: [{ ...task, verdict: Verdict.CONTINUE }] });
+  herd.isOver = true;
+  await Promise.all(coming);
+  await back.acknowledged(back.result(task, { outcome: Outcome.SUCCEEDED }));
+  const names = () => fleet.said(orderId).map(({ name }) => name);
+  await expect.poll(names).toEqual(['bots.task_succeeded']);
+});
+
 it('gives up after the last attempt', async () => {
   const { taskId, orderId } = await fleet.request({ maxAttempts: 1 });
   const bot = fleet.bot();

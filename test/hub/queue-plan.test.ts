@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { migrationsOf } from '../../src/database/migrations.ts';
-import { lockOverdue, lockQueued, queuedHeads, type Takers } from '../../src/hub/queue-store.ts';
+import { lockOverdue, lockQueued, queuedHeads, type Takers, waitedFor, waits } from '../../src/hub/queue-store.ts';
 import { type TestDatabase, withDatabase } from '../support/database.ts';
 
 const backlog = 100_000;
@@ -45,11 +45,9 @@ interface Node {
 
 const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
-async function planOf(takers: Takers): Promise<Node[]> {
+async function planOf(statement: SQL): Promise<Node[]> {
   const [row] = await db.database.query((orm) =>
-    orm.execute<{ 'QUERY PLAN': [{ Plan: Node }] | string }>(
-      sql`explain (analyze, format json) ${queuedHeads(takers, 64)}`,
-    ),
+    orm.execute<{ 'QUERY PLAN': [{ Plan: Node }] | string }>(sql`explain (analyze, format json) ${statement}`),
   );
   const plan = row!['QUERY PLAN'];
   const [{ Plan }] = (typeof plan === 'string' ? JSON.parse(plan) : plan) as [{ Plan: Node }];
@@ -57,22 +55,32 @@ async function planOf(takers: Takers): Promise<Node[]> {
 }
 
 const rowsOf = (node: Node) => (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-const botIds = Array.from({ length: 2_000 }, (_, n) => `bot-${n}`);
 
-it.each<[string, Takers]>([
-  ['tasks for others before theirs', { botIds, digests: ['ours'] }],
-  ['nothing at all for them', { botIds, digests: ['unheard of'] }],
-  ['tasks that wait for one of them', { botIds: [...botIds, 'away-3'], digests: ['ours'] }],
-])('bots find their tasks in a backlog of 100,000 without reading it: %s', async (_, takers) => {
-  const scans = await planOf(takers);
+function expectIndexed(scans: readonly Node[]): void {
   expect(scans.map((node) => node['Node Type']).filter((type) => type.includes('Seq'))).toEqual([]);
   const indexes = scans.flatMap((node) => (node['Relation Name'] === 'tasks' ? [node['Index Name']] : []));
   expect(new Set(indexes)).toEqual(new Set(['tasks_queued']));
   expect(scans.reduce((sum, node) => sum + rowsOf(node), 0)).toBeLessThan(mostRows);
+}
+
+it.each<[string, Takers]>([
+  ['tasks for others before theirs', { botIds: [''], digests: ['ours'] }],
+  ['nothing at all for them', { botIds: [''], digests: ['unheard of'] }],
+  ['tasks that wait for one of them', { botIds: ['', 'away-3'], digests: ['ours'] }],
+])('bots find their tasks in a backlog of 100,000 without reading it: %s', async (_, { botIds, digests }) => {
+  expectIndexed(await planOf(queuedHeads(JSON.stringify(botIds), JSON.stringify(digests), 64)));
+});
+
+it('knows for whom tasks are queued without reading them', async () => {
+  const away = Array.from({ length: 7 }, (_, n) => `away-${n}`);
+  expect(await db.database.query(waitedFor)).toEqual(['', ...away]);
+  expectIndexed(await planOf(waits));
 });
 
 it('finds the same tasks as a look at all of them would', async () => {
-  const { tasks } = await db.database.query((orm) => lockQueued(orm, { botIds: ['away-3'], digests: ['ours'] }, 10));
+  const { tasks } = await db.database.query((orm) =>
+    lockQueued(orm, { botIds: ['', 'away-3'], digests: ['ours'] }, 10),
+  );
   const ranks = tasks.map(({ taskId }) => Number(taskId.slice(1)));
   expect(tasks.filter(({ onlyBotId }) => onlyBotId === 'away-3')).toHaveLength(10);
   expect(tasks.filter(({ onlyBotId }) => onlyBotId === '')).toHaveLength(10);
