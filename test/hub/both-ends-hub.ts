@@ -10,6 +10,7 @@ import { Leases } from '../../src/hub/leases.ts';
 import type { Ledger } from '../../src/hub/ledger.ts';
 import { drainDeadlineMs, hubLimits } from '../../src/hub/limits.ts';
 import type { LiveBot } from '../../src/hub/live-bot.ts';
+import { Patience } from '../../src/hub/patience.ts';
 import { Delivery } from '../../src/hub/protocol/delivery.ts';
 import { ProtocolView } from '../../src/hub/protocol/view.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
@@ -56,10 +57,12 @@ export class Hub {
     const policyOf = policiesOf({});
     const alive = <T>(act: () => Promise<T>): Promise<T> => (this.#isDead ? never : act());
     const ledger = {
-      apply: (...args: Parameters<Ledger['apply']>) => alive(() => table.apply(...args)),
+      apply: (...[taskId, input, traceparent, stream]: Parameters<Ledger['apply']>) =>
+        alive(() => table.apply(taskId, input, traceparent, stream)),
     } as unknown as Ledger;
     this.#dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
-    const memory = new Leases({ ...{ database: undefined!, roster, ledger, times, policyOf, metrics, logger } });
+    const herds = { patience: new Patience(times.leaseMs, 0), takeArrivals: () => 0, onHerd: () => {} };
+    const memory = new Leases({ database: undefined!, roster, ledger, times, policyOf, metrics, logger, ...herds });
     const leases = {
       fresh: (...args: Parameters<Leases['fresh']>) => memory.fresh(...args),
       verify: (bot: LiveBot, taskId: string, fence: number) => alive(async () => this.#verify(bot, taskId, fence)),
