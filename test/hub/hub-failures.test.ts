@@ -19,13 +19,20 @@ import { picked, RawBot, type RawHello } from './raw-bot.ts';
 const leaseMs = 3_000;
 const patient = { timeout: 60_000, interval: 50 };
 const botCount = 6;
+/** Of a hub in all, and of a bot: three of them send three times what it holds. */
+const maxWaitingFrames = 32;
+const maxUnacknowledged = 32;
 
 describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTimeoutMs }, () => {
   describeWithPostgres('and PostgreSQL', () => {
     let mall: HubProcesses;
     let hubs: readonly [HubProcess, HubProcess];
     beforeAll(async () => {
-      mall = await startHubProcesses(2, { MALLBOTS_HUB_LEASE_MS: String(leaseMs) });
+      mall = await startHubProcesses(2, {
+        MALLBOTS_HUB_LEASE_MS: String(leaseMs),
+        MALLBOTS_HUB_MAX_WAITING_FRAMES: String(maxWaitingFrames),
+        MALLBOTS_HUB_MAX_UNACKNOWLEDGED: String(maxUnacknowledged),
+      });
       hubs = mall.hubs as typeof hubs;
     }, mallTimeoutMs);
     afterAll(() => mall?.[Symbol.asyncDispose](), mallTimeoutMs);
@@ -225,6 +232,48 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
       ]);
       const { sessionId, instanceId } = known!;
       expect(await viewOf()).toMatchObject({ sessionId, instanceId, epoch: known!.epoch + 1 });
+    });
+
+    it('a broker that does not answer: what waits in a hub is bounded, nobody loses a task, and all of it goes through afterwards', async () => {
+      const [hub] = hubs;
+      const bots = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const bot = raw(hub);
+          await bot.welcomed();
+          const stopBeating = bot.keepBeating([]);
+          const { orderId } = await askForTask(mall.broker, { onlyBotId: bot.hello.botId });
+          const task = await bot.lease();
+          stopBeating();
+          bot.keepBeating([task]);
+          await bot.acknowledged(bot.progress(task, undefined, { started: true }));
+          return { bot, task, orderId };
+        }),
+      );
+      const [quiet, ...loud] = bots as [(typeof bots)[number], ...typeof bots];
+      hub.broker.blackhole();
+      // Each keeps to the window that it was told, and all together exceed what the hub holds.
+      for (const { bot, task } of loud) for (let n = 0; n < maxUnacknowledged; n++) bot.progress(task, picked());
+      const status = () => hub.admin.getHubStatus({});
+      await expect.poll(async () => (await status()).pausedStreams, patient).toBeGreaterThan(0);
+      const { waitingFrames, window } = await status();
+      // Beyond it come what was read already, and the fair shares of those that have less waiting.
+      expect(waitingFrames).toBeLessThanOrEqual(2 * maxWaitingFrames);
+      expect(window).toBeLessThan(maxUnacknowledged);
+      // What does not need the broker is done meanwhile.
+      await quiet.bot.acknowledged(quiet.bot.result(quiet.task, { outcome: Outcome.SUCCEEDED }));
+
+      await hub.broker.restore();
+      await Promise.all(loud.map(({ bot }) => bot.acknowledged(bot.seq)));
+      for (const { bot, task } of loud) bot.result(task, { outcome: Outcome.SUCCEEDED });
+      for (const { orderId } of bots) {
+        const { body } = await mall.heard.until(() =>
+          mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
+        );
+        expect((body as TaskSucceeded).task).toMatchObject({ attempt: 1, fence: 1 });
+      }
+      await expect
+        .poll(status, patient)
+        .toMatchObject({ waitingFrames: 0, waitingBytes: 0, pausedStreams: 0, window: maxUnacknowledged });
     });
 
     function startStoredBot(hub: string, botId: string, file: string): ChildProcess {
