@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 /** Exit status and both outputs of `npm run bench`'s program. */
 const bench = (...args: string[]) =>
   new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    const program = new URL('bench/main.ts', import.meta.url).pathname;
+    const program = new URL('main.ts', import.meta.url).pathname;
     execFile(process.execPath, [program, ...args], (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
