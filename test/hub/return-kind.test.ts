@@ -6,7 +6,7 @@ const encoded = (step: ReturnProgress['step']) => ReturnProgress.encode({ step }
 const original = { schema: { kind: 'return', revision: 1, digest: 'd' }, payload: Buffer.from('as sent') };
 const task = { taskId: 't', orderId: 'o', kind: 'return', attempt: 1, fence: 3, botId: 'b', occurredAt: new Date(0) };
 const reported = { task, original, correlationId: 'c' };
-const about = { key: 'o', correlationId: 'c', task: { id: 't', fence: 3 } };
+const about = { key: 'o', correlationId: 'c', startsTrace: '', task: { id: 't', fence: 3 } };
 const item = { lineId: 'l', productId: 'p', storeId: 's', quantity: 4 };
 
 describe('what a bot that brings goods back says becomes', () => {

@@ -10,7 +10,7 @@ const encoded = (step: ShopProgress['step']) => ShopProgress.encode({ step }).fi
 const original = { schema: { kind: 'shop', revision: 1, digest: 'd' }, payload: Buffer.from('as sent') };
 const task = { taskId: 't', orderId: 'o', kind: 'shop', attempt: 1, fence: 3, botId: 'b', occurredAt: new Date(0) };
 const reported = { task, original, correlationId: 'c' };
-const about = { key: 'o', correlationId: 'c', task: { id: 't', fence: 3 } };
+const about = { key: 'o', correlationId: 'c', startsTrace: '', task: { id: 't', fence: 3 } };
 
 describe('what a shopping bot says becomes', () => {
   it.each([

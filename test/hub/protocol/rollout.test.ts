@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decideRollout, falseAlarms } from '../../../src/hub/protocol/rollout.ts';
+import type { ArmFigures, RolloutFigures, RolloutProgress } from '../../../src/hub/protocol/rollout-record.ts';
+import { binomialTail, fisherTail, incompleteBeta, welchTail } from '../../../src/hub/protocol/statistics.ts';
+import { mulberry32 } from '../../../src/kit/mulberry32.ts';
+
+describe('the statistics', () => {
+  it.each([
+    // R: pbinom(2, 20, 0.01, lower.tail = FALSE), pbinom(0, 10, 0.5, FALSE)
+    [binomialTail(3, 20, 0.01), 0.00100358],
+    [binomialTail(1, 10, 0.5), 0.9990234],
+    // R: fisher.test(matrix(c(3, 1, 1, 3), 2), alternative = "greater"), the lady who tasted tea
+    [fisherTail({ bad: 3, total: 4 }, { bad: 1, total: 4 }), 0.2428571],
+    [fisherTail({ bad: 4, total: 4 }, { bad: 0, total: 4 }), 0.01428571],
+    // I_x(2, 3) = 6x^2 - 8x^3 + 3x^4
+    [incompleteBeta(0.3, 2, 3), 6 * 0.09 - 8 * 0.027 + 3 * 0.0081],
+    // R: pt(2, 18, lower.tail = FALSE)
+    [welchTail({ count: 10, mean: 2, variance: 5 }, { count: 10, mean: 0, variance: 5 }, 0), 0.0304],
+  ])('say %d where the tables say %d', (computed, expected) => {
+    expect(Math.abs(computed / expected - 1)).toBeLessThan(0.01);
+  });
+
+  it('of a binomial are the sum of what it sums', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 99 }), (total, percent) => {
+        const rate = percent / 100;
+        for (let bad = 0; bad <= total; bad++) {
+          let sum = 0;
+          let term = rate ** total;
+          for (let k = total; k >= bad; k--) {
+            sum += term;
+            term *= ((1 - rate) / rate) * (k / (total - k + 1));
+          }
+          expect(Math.abs(binomialTail(bad, total, rate) - sum)).toBeLessThan(1e-9);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+const now = new Date('2026-05-04T10:00:00Z');
+const arm: ArmFigures = { reports: 0, undecodable: 0, attempts: 0, failures: 0, timed: 0, logMean: 0, logVariance: 0 };
+const calm: RolloutFigures = { members: 2, answered: 2, rejected: 0, canary: arm, control: arm };
+const ramp = { percents: [50, 100], stepMs: 60_000, minAttempts: 10, hold: false };
+const begun: RolloutProgress = { ramp, gates: {}, attemptsBefore: 0, waitsFor: [] };
+const step = (ageMs: number, progress = begun, percent = 10) => ({
+  percent,
+  progress,
+  stepBeganAt: new Date(now.getTime() - ageMs),
+});
+const canary = (more: Partial<ArmFigures>, control: Partial<ArmFigures> = {}): RolloutFigures => ({
+  ...calm,
+  canary: { ...arm, ...more },
+  control: { ...arm, ...control },
+});
+
+describe('a rollout', () => {
+  it.each<[string, number, RolloutFigures, string, string[]]>([
+    ['stays while the step lasts', 30_000, canary({ attempts: 10 }), 'stay', ['30 more seconds of this step']],
+    [
+      'stays while it has seen too little',
+      60_000,
+      canary({ attempts: 4 }),
+      'stay',
+      ['6 more ended attempts of the canary'],
+    ],
+    ['goes on when it has seen enough', 60_000, canary({ attempts: 10 }), 'ramp', []],
+    ['goes on over a share that no connected bot is in', 60_000, { ...calm, members: 0 }, 'ramp', []],
+  ])('%s', (_, ageMs, figures, type, waitsFor) => {
+    expect(decideRollout(step(ageMs), figures, now)).toMatchObject({ type, progress: { waitsFor } });
+  });
+
+  it('takes the shares one after the other, needs attempts in each, and promotes after the last', () => {
+    const first = decideRollout(step(60_000), canary({ attempts: 10 }), now);
+    expect(first).toMatchObject({ type: 'ramp', percent: 50, progress: { attemptsBefore: 10 } });
+    const rest = { ...first.progress, ramp: { ...ramp, percents: [] } };
+    expect(decideRollout(step(60_000, rest, 100), canary({ attempts: 19 }), now).type).toBe('stay');
+    expect(decideRollout(step(60_000, rest, 100), canary({ attempts: 20 }), now).type).toBe('promote');
+  });
+
+  it('is promoted by nobody but the operator while it is held, and rolled back all the same', () => {
+    const held = { ...begun, ramp: { ...ramp, hold: true } };
+    expect(decideRollout(step(60_000, held), canary({ attempts: 50 }), now)).toMatchObject({
+      type: 'stay',
+      progress: { waitsFor: ['an operator, who holds it'] },
+    });
+    expect(decideRollout(step(0, held), canary({ attempts: 8, failures: 8 }), now).type).toBe('rollBack');
+  });
+
+  it.each<[string, RolloutFigures, string | undefined]>([
+    ['two of two bots that reject it', { ...calm, rejected: 2 }, 'gate rejections: 2 of 2'],
+    ['one of two bots that rejects it', { ...calm, rejected: 1 }, undefined],
+    ['three of twenty bots that reject it', { ...calm, answered: 20, rejected: 3 }, 'gate rejections: 3 of 20'],
+    ['reports that cannot be read', canary({ reports: 40, undecodable: 4 }), 'gate decode_failures: 4 of 40'],
+    [
+      'attempts that fail more often than those of the others',
+      canary({ attempts: 20, failures: 10 }, { attempts: 60, failures: 3 }),
+      'gate task_failures: 10 of 20 against 3 of 60',
+    ],
+    [
+      'attempts that fail as often as those of the others',
+      canary({ attempts: 20, failures: 10 }, { attempts: 60, failures: 30 }),
+      undefined,
+    ],
+    [
+      'all attempts failed, with nobody to compare with',
+      canary({ attempts: 6, failures: 6 }),
+      'gate task_failures: 6 of 6',
+    ],
+    [
+      'attempts that take twice as long',
+      canary(
+        { timed: 20, logMean: Math.log(60), logVariance: 0.04 },
+        { timed: 40, logMean: Math.log(30), logVariance: 0.04 },
+      ),
+      'gate task_duration: 60.0 s against 30.0 s',
+    ],
+    [
+      'attempts that take a tenth longer',
+      canary(
+        { timed: 20, logMean: Math.log(33), logVariance: 0.04 },
+        { timed: 40, logMean: Math.log(30), logVariance: 0.04 },
+      ),
+      undefined,
+    ],
+  ])('%s', (_, figures, reason) => {
+    const verdict = decideRollout(step(0), figures, now);
+    if (reason === undefined) expect(verdict.type).toBe('stay');
+    else expect(verdict).toMatchObject({ type: 'rollBack', reason: expect.stringContaining(reason) });
+  });
+
+  it('looks at a gate when it has twice as much to look at, and at the end of a step', () => {
+    const first = decideRollout(step(0), canary({ attempts: 5 }), now).progress;
+    expect(first.gates.task_failures).toMatchObject({ looks: 1, nextAt: 10 });
+    const same = decideRollout(step(0, first), canary({ attempts: 9, failures: 4 }), now).progress;
+    expect(same.gates.task_failures).toEqual(first.gates.task_failures);
+    const end = decideRollout(
+      step(60_000, { ...first, ramp: { ...ramp, minAttempts: 9 } }),
+      canary({ attempts: 9 }),
+      now,
+    );
+    expect(end.progress.gates.task_failures).toMatchObject({ looks: 2, level: falseAlarms / 4 });
+  });
+
+  it('is rolled back by chance in at most one of a hundred cases, however often it is looked at', () => {
+    const random = mulberry32(7);
+    let alarms = 0;
+    const runs = 400;
+    for (let run = 0; run < runs; run++) {
+      let progress = begun;
+      let [ours, theirs] = [canary({}).canary, canary({}).control];
+      for (let turn = 0; turn < 200; turn++) {
+        const one = (before: ArmFigures) => ({
+          ...before,
+          attempts: before.attempts + 1,
+          failures: before.failures + (random() < 0.1 ? 1 : 0),
+        });
+        ours = one(ours);
+        theirs = one(one(theirs));
+        const verdict = decideRollout(step(0, progress), { ...calm, canary: ours, control: theirs }, now);
+        progress = verdict.progress;
+        if (verdict.type !== 'rollBack') continue;
+        alarms += 1;
+        break;
+      }
+    }
+    // Four are expected at most; eleven or more of 400 would come once in 350 times, and the seed is fixed.
+    expect(alarms).toBeLessThan(11);
+  });
+});
