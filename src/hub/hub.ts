@@ -26,7 +26,7 @@ import { startIngest } from './ingest.ts';
 import { Intake } from './intake.ts';
 import { type KindPolicies, kindPolicies, policiesOf } from './kinds/policy.ts';
 import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type LedgerPorts } from './ledger.ts';
 import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
 import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
@@ -84,20 +84,43 @@ export async function startHub(
   };
   const onSuperseded = (botId: string, epoch: number) => roster.supersede(botId, epoch);
   const policyOf = policiesOf(policies);
-  const ledger = new Ledger({ database, outbox, times, policyOf, roster, metrics, logger, onQueued, onSuperseded });
+  const trialOf: LedgerPorts['trialOf'] = (...ended) => protocol.trials.ended(...ended);
+  const ledger = new Ledger({
+    trialOf,
+    database,
+    outbox,
+    times,
+    policyOf,
+    roster,
+    metrics,
+    logger,
+    onQueued,
+    onSuperseded,
+  });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
   const onChanged = () => control.tellProtocol();
-  const protocol = await startProtocol({ database, roster, telemetry, logger, onWilling, onChanged });
-  const { catalogue, delivery } = protocol;
+  const protocol = await startProtocol({ database, roster, telemetry, logger, hubId, onWilling, onChanged });
+  const { catalogue, delivery, trials } = protocol;
   const patience = new Patience(times.leaseMs, performance.now());
   const takeArrivals = () => admissions.takeArrivals();
   const onHerd = () => control.tellHerd();
   const herds = { patience, takeArrivals, onHerd };
   const leases = new Leases({ database, roster, ledger, times, policyOf, metrics, logger, ...herds });
   const publish = publisher({ broker, metrics, tracer });
-  const reports = new Reports({ ledger, leases, publish, catalogue, delivery, times, tracer, logger, onWilling });
+  const reports = new Reports({
+    ledger,
+    leases,
+    publish,
+    catalogue,
+    delivery,
+    trials,
+    times,
+    tracer,
+    logger,
+    onWilling,
+  });
   const control = await startControl({
     database,
     logger,

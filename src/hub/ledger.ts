@@ -9,6 +9,8 @@ import type { Choice, Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
 import { type HubTimes, maxTasksPerTransaction } from './limits.ts';
+import { type AttemptRow, addAttempts } from './protocol/trial-store.ts';
+import type { Trials } from './protocol/trials.ts';
 import { lockOverdue, lockQueued, type Takers, waitedFor } from './queue-store.ts';
 import type { Roster } from './roster.ts';
 import { decideTask, type TaskInput } from './task.ts';
@@ -30,6 +32,8 @@ export interface LedgerPorts {
   readonly policyOf: PolicyOf;
   readonly roster: Pick<Roster, 'findAny'>;
   readonly metrics: HubMetrics;
+  /** What the end of an attempt says to a rollout; undefined when it says nothing. */
+  readonly trialOf: Trials['ended'];
   readonly logger: Logger;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
@@ -60,6 +64,8 @@ export class Ledger {
   readonly #ports: LedgerPorts;
   readonly #inputs: Batch<Entry, Decision>;
   readonly #swaps: Batch<Known, Decision | undefined>;
+  /** Attempts that decisions of a transaction have ended, written by its `commit`. */
+  readonly #ended = new WeakMap<Transaction, AttemptRow[]>();
 
   constructor(ports: LedgerPorts) {
     this.#ports = ports;
@@ -202,9 +208,11 @@ export class Ledger {
 
   /** What the table says of `task` after `input`; it is written by `commit`, and counted when `tx` is committed. */
   decide(tx: Transaction, task: Task | undefined, input: TaskInput, now: Date): Decision {
-    const { metrics } = this.#ports;
+    const { metrics, trialOf } = this.#ports;
     const decision = this.#judge(task, input, now);
     if (task && decision.verdict === 'changed') {
+      const ended = trialOf(task, input.type, decision.task, now);
+      if (ended) this.#ended.set(tx, [...(this.#ended.get(tx) ?? []), ended]);
       tx.afterCommit(() => {
         metrics.changed(task, input.type, decision.task);
         logTask(this.#ports, task, input, decision.task);
@@ -219,6 +227,7 @@ export class Ledger {
       tx.orm,
       changes.map(({ decision }) => decision),
     );
+    await addAttempts(tx.orm, this.#ended.get(tx) ?? []);
     tx.withCommit(saving);
     await this.#publish(tx, changes);
     return { saving };

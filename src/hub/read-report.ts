@@ -2,7 +2,8 @@ import { MallError, quoted } from '../contract/errors.ts';
 import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
 import { translatorOf } from './kinds/kind.ts';
-import type { ProtocolView } from './protocol/view.ts';
+import type { Catalogue } from './protocol/catalogue.ts';
+import type { Trials } from './protocol/trials.ts';
 import type { Refusal } from './refusal.ts';
 import type { Report } from './task.ts';
 import { languageOf, type Task } from './task-phase.ts';
@@ -59,7 +60,11 @@ export function unknownSchema(digest: string | undefined, task: Task): Refusal {
 }
 
 /** A result as what the task's machine understands. */
-export function readOutcome(result: Result, protocol: Pick<ProtocolView, 'find'>): Reading<Report> {
+export function readOutcome(
+  result: Result,
+  botId: string,
+  { catalogue, trials }: { readonly catalogue: Pick<Catalogue, 'view'>; readonly trials: Pick<Trials, 'reading'> },
+): Reading<Report> {
   const { outcome, payload, retryable } = result;
   const at = result.occurredAt ?? new Date();
   switch (outcome) {
@@ -69,9 +74,11 @@ export function readOutcome(result: Result, protocol: Pick<ProtocolView, 'find'>
       return { value: { type: 'stopped' } };
     case Outcome.SUCCEEDED: {
       const digest = result.schema?.digest ?? '';
-      const schema = protocol.find(digest)?.schema;
+      const schema = catalogue.view.find(digest)?.schema;
       if (!schema) return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(digest)}; repeat the offer's`);
-      const reading = decoded(() => translatorOf(schema.kind).result(payload));
+      const reading = trials.reading(schema, botId, 'resultMessage', payload, () =>
+        translatorOf(schema.kind).result(payload),
+      );
       if (reading.refusal) return reading;
       const original = { schema, payload };
       return {

@@ -1,7 +1,14 @@
 import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { draft } from '../contract/message.ts';
-import type { BotFrame, CancelReply, OfferReply, Progress, Result } from '../gen/fleet/v1/fleet.ts';
+import { type Draft, draft } from '../contract/message.ts';
+import {
+  type BotFrame,
+  type CancelReply,
+  NackReason,
+  type OfferReply,
+  type Progress,
+  type Result,
+} from '../gen/fleet/v1/fleet.ts';
 import { ATTR_BOT_ID, ATTR_FENCE, ATTR_REASON, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { contextOf, parseTraceparent, traceparentOf } from '../telemetry/propagation.ts';
@@ -13,8 +20,9 @@ import type { HubTimes } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import type { Delivery } from './protocol/delivery.ts';
+import type { Trials } from './protocol/trials.ts';
 import type { Publish } from './publish.ts';
-import { decoded, flawOf, readOutcome, unknownSchema } from './read-report.ts';
+import { flawOf, type Reading, readOutcome, unknownSchema } from './read-report.ts';
 import type { Refusal } from './refusal.ts';
 import type { Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
@@ -29,6 +37,7 @@ export interface ReportPorts {
   readonly publish: Publish;
   readonly catalogue: Pick<Catalogue, 'view'>;
   readonly delivery: Pick<Delivery, 'heard'>;
+  readonly trials: Pick<Trials, 'reading' | 'read'>;
   readonly times: HubTimes;
   readonly tracer: Tracer;
   readonly logger: Logger;
@@ -107,6 +116,10 @@ export class Reports {
       return made;
     });
     if (decision.verdict !== 'refused' && accepted) return undefined;
+    const declined = bot.find(taskId)?.task;
+    if (declined && reply.refusal === NackReason.PAYLOAD_UNDECODABLE) {
+      this.#ports.trials.read(languageOf(declined), bot.botId, false);
+    }
     bot.drop(taskId, fence);
     if (!accepted) bot.shun(taskId, performance.now() + times.declinePauseMs);
     onWilling();
@@ -118,7 +131,7 @@ export class Reports {
     const { taskId, fence, schema, payload, started } = progress;
     const flaw = flawOf(frame.seq, progress);
     if (flaw) return flaw;
-    const { leases, publish } = this.#ports;
+    const { leases, publish, trials } = this.#ports;
     const held = leases.fresh(bot, taskId, fence) ?? (await leases.verify(bot, taskId, fence));
     if ('reason' in held) return held;
     const { task } = held;
@@ -129,9 +142,12 @@ export class Reports {
       original: { schema: language, payload },
       correlationId: task.correlationId,
     };
-    const step = decoded(() =>
-      started && payload.length === 0 ? undefined : translatorOf(language.kind).progress(payload, reported),
-    );
+    const step: Reading<Draft | undefined> =
+      started && payload.length === 0
+        ? { value: undefined }
+        : trials.reading(language, bot.botId, 'progressMessage', payload, () =>
+            translatorOf(language.kind).progress(payload, reported),
+          );
     if (step.refusal) return step.refusal;
     const more = {
       causationId: task.causationId,
@@ -166,7 +182,7 @@ export class Reports {
     const { taskId, fence } = result;
     const flaw = flawOf(frame.seq, result);
     if (flaw) return flaw;
-    const report = readOutcome(result, this.#ports.catalogue.view);
+    const report = readOutcome(result, bot.botId, this.#ports);
     if (report.refusal) return report.refusal;
     const input = { ...report.value, botId: bot.botId, fence };
     const decision = await this.#step('result', bot, frame, result, (traceparent) =>

@@ -21,6 +21,8 @@ export const ATTR_BOT_ID = 'mallbots.bot_id';
 export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
 export const ATTR_ATTEMPT = 'mallbots.attempt';
+/** Of the revision that a task is done and reported in. */
+export const ATTR_SCHEMA_DIGEST = 'mallbots.schema_digest';
 /** A bot's logical connection, and which of its streams: the epoch grows by one with each. */
 export const ATTR_SESSION_ID = 'mallbots.session_id';
 export const ATTR_EPOCH = 'mallbots.epoch';

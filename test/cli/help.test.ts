@@ -26,6 +26,9 @@ describe('the help', () => {
     'stats',
     'protocol check',
     'protocol diff',
+    'protocol publish',
+    'protocol canary',
+    'protocol status',
   ])('of "mallbots %s" fits 80 columns', async (command) => {
     const { stdout, code } = await mallbots(...command.split(' ').filter(Boolean), '--help');
 

@@ -23,6 +23,21 @@ export async function beginRollout(orm: Orm, { ramp, at, ...rollout }: NewRollou
   await orm.insert(rollouts).values({ ...rollout, progress, beganAt: at, stepBeganAt: at });
 }
 
+/** What was observed, and what the gates say of it; of this share and step, unless somebody has changed them meanwhile. */
+export async function saveProgress(
+  orm: Orm,
+  { rolloutId, percent, stepBeganAt }: Pick<RolloutRow, 'rolloutId' | 'percent' | 'stepBeganAt'>,
+  progress: RolloutProgress,
+): Promise<void> {
+  const same = and(
+    eq(rollouts.rolloutId, rolloutId),
+    eq(rollouts.percent, percent),
+    eq(rollouts.stepBeganAt, stepBeganAt),
+    isNull(rollouts.outcome),
+  );
+  await orm.update(rollouts).set({ progress }).where(same);
+}
+
 /** Another share from now on: what the gates have seen of the earlier ones goes on to count. */
 export async function setShare(
   orm: Orm,

@@ -22,10 +22,10 @@ export interface FleetUsage {
 const maxReasons = 5;
 
 /** Connected bots, whose hub lives. */
-const live = sql`live as (
+export const liveBots = sql`live as (
   select b.bot_id, b.epoch, b.kinds, b.any_kind from ${bots} b where b.connected and b.session_expires_at > now())`;
 /** What they say of revisions: what their Hello listed they have applied, and after that they answer offers. */
-const said = sql`said as (
+export const saidByBots = sql`said as (
   select bot_id, digest, 'APPLIED' as status, '' as reason from live,
     jsonb_array_elements(live.kinds) k, jsonb_array_elements_text(k -> 'digests') digest
   union all
@@ -37,9 +37,9 @@ const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_bui
 /** As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. */
 export async function readUsage(orm: Orm): Promise<FleetUsage> {
   const serving = await orm.execute<{ kind: string; bots: number }>(sql`
-    with ${live} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
+    with ${liveBots} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
   const statuses = await orm.execute<{ digest: string; status: BotStatus; bots: number; only_this: number }>(sql`
-    with ${live}, ${said}, known as (
+    with ${liveBots}, ${saidByBots}, known as (
       select said.*, r.kind, r.state in ('ACTIVE', 'DEPRECATED') as in_use from said join ${revisions} r using (digest)
     ), able as (
       select bot_id, kind, count(*) as choices from known where status = 'APPLIED' and in_use group by bot_id, kind
@@ -48,7 +48,7 @@ export async function readUsage(orm: Orm): Promise<FleetUsage> {
       (count(*) filter (where status = 'APPLIED' and coalesce(choices, 0) = in_use::int))::int as only_this
     from known left join able using (bot_id, kind) group by digest, status`);
   const rejected = await orm.execute<{ digest: string; reason: string; bots: number }>(sql`
-    with ${live}, ${said} select digest, reason, count(*)::int as bots from said where status = 'REJECTED'
+    with ${liveBots}, ${saidByBots} select digest, reason, count(*)::int as bots from said where status = 'REJECTED'
     group by digest, reason order by count(*) desc, reason`);
   // A task that was offered by a hub of before there were pins is done in what its payload is written in.
   const open = await orm.execute<{ digest: string; pinned: number; waiting: number }>(sql`

@@ -1,5 +1,7 @@
 import {
   type Change,
+  type Gate,
+  GateVerdict,
   type Kind,
   type Revision,
   RevisionState,
@@ -10,6 +12,8 @@ import {
 import { isBuiltIn } from './built-in.ts';
 import type { Violation } from './check/violation.ts';
 import type { ChangeRow, RevisionSummary } from './registry-store.ts';
+import { gateRules, observed } from './rollout.ts';
+import { type ArmFigures, type GateName, gateNames, type RolloutProgress } from './rollout-record.ts';
 import type { RolloutRow } from './rollout-store.ts';
 
 export const revisionView = (row: RevisionSummary): Revision => ({
@@ -68,11 +72,30 @@ export function rolloutView(row: RolloutRow, revisions: ReadonlyMap<string, Revi
     hold: progress.ramp.hold,
     beganAt,
     stepBeganAt,
-    gates: [],
+    gates: gateNames.map((name) => gateView(name, progress)),
     waitsFor: [...progress.waitsFor],
     outcome: outcome === null ? RolloutOutcome.UNSPECIFIED : RolloutOutcome[outcome],
     decidedAt: decidedAt ?? undefined,
     reason,
+  };
+}
+
+function gateView(name: GateName, { gates, figures }: RolloutProgress): Gate {
+  const gate = gates[name];
+  const seen = figures && observed(name, figures);
+  const seconds = (arm: ArmFigures | undefined) => (name === 'task_duration' && arm?.timed ? Math.exp(arm.logMean) : 0);
+  return {
+    name,
+    verdict: GateVerdict[gate?.failed ? 'FAILED' : gate && gate.looks > 0 ? 'PASSED' : 'WAITING'],
+    canaryTotal: seen?.total ?? 0,
+    canaryBad: seen?.bad ?? 0,
+    controlTotal: seen?.control.total ?? 0,
+    controlBad: seen?.control.bad ?? 0,
+    canarySeconds: seconds(figures?.canary),
+    controlSeconds: seconds(figures?.control),
+    pValue: gate?.pValue ?? 1,
+    level: gate?.level ?? 0,
+    rule: gateRules[name],
   };
 }
 

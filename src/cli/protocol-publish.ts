@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { compileDirectory } from '../hub/protocol/check/compile.ts';
+import { hostPort } from './arguments.ts';
+import { exitCodes } from './exit-codes.ts';
+import { writeJson, writeLine } from './output.ts';
+import { author, revisionJson } from './protocol-change.ts';
+import { atRegistry, kindArgument } from './protocol-sources.ts';
+import { stateName } from './protocol-tables.ts';
+
+interface Options {
+  readonly kind: string;
+  readonly hub?: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly draft?: boolean;
+  readonly json?: boolean;
+}
+
+const help = `
+What speaks against it is listed as by "mallbots protocol check --hub", and then
+nothing is published. The same files again change nothing.
+
+Exit status: 0 published, or known, 2 files that do not compile, 4 refused, 5 no
+hub.`;
+
+export function publishCommand(): Command {
+  return author(
+    new Command('publish')
+      .description('add a directory of .proto files to a kind as its next revision')
+      .argument('<directory>', 'the .proto files of the kind; imports start here')
+      .requiredOption('--kind <name>', 'the kind', kindArgument)
+      .option('--hub <host:port>', 'any hub of the fleet (default: MALLBOTS_HUB_ADDRESS)', hostPort)
+      .option('--draft', 'store it without a check; it is checked when it is published again')
+      .option('--json', 'one JSON object on standard output and nothing else')
+      .addHelpText('after', help),
+  ).action(async (directory: string, { kind, hub, by, reason, draft = false, json }: Options) => {
+    const { fileDescriptorSet } = await compileDirectory(directory);
+    const sources = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.proto'))
+      .sort()
+      .map((path) => ({ path, text: readFileSync(join(directory, path), 'utf8') }));
+    const request = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft };
+    const { revision, violations, known } = await atRegistry(hub, (registry) =>
+      registry.publish(request, { deadlineMs }),
+    );
+    if (json) {
+      writeJson({ revision: revision ? revisionJson(revision) : null, known, violations });
+    } else if (revision) {
+      const what = known ? 'is there already' : 'is published';
+      writeLine(`${kind} revision ${revision.revision} ${what}, ${stateName(revision.state)}`);
+      writeLine(revision.digest);
+    } else {
+      for (const { file, line, message, field, what, why, instead, against } of violations) {
+        writeLine(`${join(directory, file)}:${line}: ${[message, field].filter(Boolean).join('.')}: ${what}`);
+        writeLine(`  why: ${why}${against.length > 0 ? ` (${against.join(', ')})` : ''}`);
+        writeLine(`  instead: ${instead}`);
+      }
+      writeLine(`refused: ${violations.length} violations; nothing was published`);
+    }
+    if (!revision) process.exitCode = exitCodes.refused;
+  });
+}
+
+/** A check takes seconds where there are many revisions. ms */
+const deadlineMs = 60_000;

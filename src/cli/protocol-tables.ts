@@ -1,0 +1,114 @@
+import { RevisionStatus } from '../gen/fleet/v1/fleet.ts';
+import {
+  GateVerdict,
+  type Kind,
+  type KindStatus,
+  type RevisionDetail,
+  RevisionState,
+  type Rollout,
+  RolloutOutcome,
+  type Status,
+} from '../gen/protocol/v1/protocol.ts';
+import { formatAge, writeLine, writeTable } from './output.ts';
+
+/** The name of a value of an enum, as a person reads it. */
+const nameIn = (names: Readonly<Record<string, unknown>>, value: number): string =>
+  Object.keys(names).find((name) => names[name] === value) ?? String(value);
+export const stateName = (state: RevisionState): string => nameIn(RevisionState, state);
+
+/** Enough of a digest to name it by. */
+export const shortDigest = (digest: string): string => digest.replace('sha256:', '').slice(0, 12);
+
+export function writeKinds(kinds: readonly Kind[], now: Date): void {
+  writeTable(
+    ['kind', 'revision', 'state', 'digest', 'by', 'since'],
+    kinds.flatMap(({ kind, revisions }) =>
+      revisions.map(({ revision, state, digest, changedBy, changedAt }) => [
+        kind,
+        String(revision),
+        stateName(state),
+        shortDigest(digest),
+        changedBy,
+        changedAt ? formatAge(changedAt, now) : '',
+      ]),
+    ),
+  );
+}
+
+export function writeRevision({ revision, sources, history }: RevisionDetail, now: Date): void {
+  if (!revision) return;
+  const { kind, revision: number, digest, state, taskMessage, progressMessage, resultMessage } = revision;
+  writeLine(`${kind} revision ${number}: ${stateName(state)}`);
+  writeLine(digest);
+  writeLine(`task ${taskMessage}, progress ${progressMessage}, result ${resultMessage}`);
+  writeLine();
+  writeTable(
+    ['version', 'became', 'share', 'by', 'ago', 'why'],
+    history.map(({ version, to, percent, by, at, reason }) => [
+      String(version),
+      stateName(to),
+      percent > 0 ? `${percent} %` : '',
+      by,
+      at ? formatAge(at, now) : '',
+      reason,
+    ]),
+  );
+  for (const { path, text } of sources) writeLine(`\n// ${path}\n${text.trimEnd()}`);
+}
+
+export function writeStatus({ kinds }: Status): void {
+  for (const kind of kinds) writeKindStatus(kind);
+}
+
+function writeKindStatus({ kind, connectedBots, revisions, rollout }: KindStatus): void {
+  writeLine(`${kind}: ${connectedBots} connected bots`);
+  writeTable(
+    ['revision', 'state', 'bots', 'tasks', 'waiting', 'blocks retirement'],
+    revisions.map(({ revision, bots, pinnedTasks, waitingTasks, blocksRetirement }) => [
+      `${revision?.revision} ${shortDigest(revision?.digest ?? '')}`,
+      stateName(revision?.state ?? RevisionState.UNSPECIFIED),
+      bots.map(({ status, bots: count }) => `${count} ${nameIn(RevisionStatus, status).toLowerCase()}`).join(', '),
+      String(pinnedTasks),
+      String(waitingTasks),
+      revision?.state === RevisionState.RETIRED ? '' : blocksRetirement.join('; '),
+    ]),
+    // A sentence says what blocks; it is worth its room.
+    80,
+  );
+  for (const { revision, rejections } of revisions)
+    for (const { reason, bots } of rejections)
+      writeLine(`revision ${revision?.revision} is rejected by ${bots}: ${reason}`);
+  if (rollout) writeRollout(rollout);
+  writeLine();
+}
+
+function writeRollout({ revision, percent, nextPercents, outcome, reason, waitsFor, gates }: Rollout): void {
+  const isOver = outcome !== RolloutOutcome.UNSPECIFIED;
+  const how = isOver ? `${nameIn(RolloutOutcome, outcome)}: ${reason}` : `then ${nextPercents.join(', ') || 'ACTIVE'}`;
+  writeLine(`rollout of revision ${revision} at ${percent} %, ${how}`);
+  if (!isOver && waitsFor.length > 0) writeLine(`waits for ${waitsFor.join(', ')}`);
+  writeTable(
+    ['gate', 'verdict', 'canary', 'control', 'p', 'level'],
+    gates.map(
+      ({
+        name,
+        verdict,
+        canaryTotal,
+        canaryBad,
+        controlTotal,
+        controlBad,
+        canarySeconds,
+        controlSeconds,
+        pValue,
+        level,
+      }) => [
+        name,
+        nameIn(GateVerdict, verdict),
+        canarySeconds > 0 ? `${canarySeconds.toFixed(1)} s of ${canaryTotal}` : `${canaryBad} of ${canaryTotal}`,
+        controlSeconds > 0 ? `${controlSeconds.toFixed(1)} s of ${controlTotal}` : `${controlBad} of ${controlTotal}`,
+        pValue.toPrecision(2),
+        level.toPrecision(2),
+      ],
+    ),
+  );
+}

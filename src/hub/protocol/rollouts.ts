@@ -1,0 +1,121 @@
+import type { Logger } from 'pino';
+import { MallError } from '../../contract/errors.ts';
+import type { Database } from '../../database/port.ts';
+import { pause } from '../../kit/backoff.ts';
+import type { Catalogue } from './catalogue.ts';
+import { changeRevision } from './registry.ts';
+import { versionOf } from './registry-store.ts';
+import { decideRollout } from './rollout.ts';
+import { openRollouts, type RolloutRow, saveProgress } from './rollout-store.ts';
+import { forgetDecided, readFigures } from './trial-store.ts';
+
+/** One hub decides at a time, over all processes; the others stand by. */
+const lockName = 'hub:rollouts';
+/** Between two judgements: what goes wrong with a revision is stopped within seconds. */
+const judgeEveryMs = 1_000;
+/** Between two looks for revisions that nobody needs any more, and for observations of rollouts that are decided. */
+const tidyEveryMs = 10_000;
+const by = 'rollout';
+
+export interface RolloutPorts {
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly catalogue: Pick<Catalogue, 'view'>;
+  /** A kind has changed, durably. */
+  readonly onChanged: () => void;
+}
+
+/**
+ * Leads rollouts on, back or to their end, as `decideRollout` says. Everything that it goes by is in the tables: a hub that gets the lock goes on
+ * where the one before it was killed, and a step that was half written is only seen again.
+ */
+export function startRollouts(ports: RolloutPorts): { stop(): Promise<void> } {
+  const { database, logger } = ports;
+  const stopping = new AbortController();
+  const lead = async () => {
+    while (!stopping.signal.aborted) {
+      await database
+        .withLock(lockName, stopping.signal, (signal) => leadUntil(ports, signal))
+        .catch((error: unknown) => logger.warn({ err: error }, 'rollouts are not led; tried again'));
+      await pause(judgeEveryMs, stopping.signal);
+    }
+  };
+  const done = lead();
+  return {
+    async stop() {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+async function leadUntil(ports: RolloutPorts, signal: AbortSignal): Promise<void> {
+  const { database } = ports;
+  for (let tidiedAtMs = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
+    const open = await database.query(openRollouts);
+    for (const rollout of open) {
+      if (signal.aborted) return;
+      await judge(ports, rollout);
+    }
+    if (performance.now() - tidiedAtMs >= tidyEveryMs) {
+      tidiedAtMs = performance.now();
+      await database.query((orm) =>
+        forgetDecided(
+          orm,
+          open.map(({ rolloutId }) => rolloutId),
+        ),
+      );
+      await drain(ports);
+    }
+    await pause(judgeEveryMs, signal);
+  }
+}
+
+async function judge(ports: RolloutPorts, rollout: RolloutRow): Promise<void> {
+  const { database, logger } = ports;
+  const { kind, digest, rolloutId, percent } = rollout;
+  const { basedOn, figures } = await database.query(async (orm) => ({
+    basedOn: await versionOf(orm, kind),
+    figures: await readFigures(orm, rollout),
+  }));
+  const verdict = decideRollout(rollout, figures, new Date());
+  // Before the change: if this hub dies in between, the step is judged again and asks for its attempts anew.
+  await database.query((orm) => saveProgress(orm, rollout, verdict.progress));
+  if (verdict.type === 'stay') return;
+  const about = { kind, digest, rolloutId, percent };
+  try {
+    if (verdict.type === 'ramp') {
+      const ramp = { ...rollout.progress.ramp, percents: rollout.progress.ramp.percents.slice(1) };
+      const reason = `every gate passed at ${percent} %`;
+      await changeRevision(ports, { digest, basedOn, by, reason }, { type: 'canary', percent: verdict.percent, ramp });
+      logger.info({ ...about, next: verdict.percent }, 'a revision goes to more bots');
+    } else if (verdict.type === 'promote') {
+      await changeRevision(ports, { digest, basedOn, by, reason: 'every gate passed' }, { type: 'activate' });
+      logger.info(about, 'a revision is promoted');
+    } else {
+      await changeRevision(ports, { digest, basedOn, by, reason: verdict.reason }, { type: 'rollback' });
+      logger.warn({ ...about, reason: verdict.reason }, 'a revision is rolled back');
+    }
+  } catch (error) {
+    // An operator was faster: what is to be done now is for the next judgement.
+    if (!(error instanceof MallError) || error.code !== 'ABORTED') throw error;
+  }
+}
+
+/** Deprecated revisions that nobody needs any more. */
+async function drain(ports: RolloutPorts): Promise<void> {
+  const { view } = ports.catalogue;
+  for (const { schema, state } of view.revisions) {
+    if (state !== 'DEPRECATED') continue;
+    const { digest, kind } = schema;
+    const change = {
+      digest,
+      basedOn: view.versions.get(kind) ?? 0,
+      by: 'mallbots',
+      reason: 'nobody needs it any more',
+    };
+    await changeRevision(ports, change, { type: 'drained' }).catch((error: unknown) => {
+      if (!(error instanceof MallError) || error.code !== 'ABORTED') throw error;
+    });
+  }
+}

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Fleet, startFleet } from '../hub/fleet.ts';
+import { shopRevision } from '../hub/protocol/shop-revision.ts';
+import { Program } from '../support/program.ts';
+
+let fleet: Fleet;
+let directory: string;
+beforeAll(async () => {
+  fleet = await startFleet({ leaseMs: 60_000 });
+  directory = mkdtempSync(join(tmpdir(), 'mallbots-publish-'));
+});
+afterAll(async () => {
+  rmSync(directory, { recursive: true });
+  await fleet[Symbol.asyncDispose]();
+});
+
+const mallbots = (...args: string[]) => new Program(['protocol', ...args, '--hub', fleet.hub.address]).ended;
+const publish = (source: string, ...args: string[]) => {
+  writeFileSync(join(directory, 'shop.proto'), source);
+  return mallbots('publish', directory, '--kind', 'shop', '--by', 'ann', ...args);
+};
+
+describe('mallbots protocol', () => {
+  it('publishes a directory, once', async () => {
+    const first = await publish(shopRevision(2), '--reason', 'notes');
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^shop revision 2 is published, CHECKED\nsha256:/),
+    });
+    expect((await publish(shopRevision(2))).stdout).toContain('shop revision 2 is there already, CHECKED');
+  });
+
+  it('refuses what breaks, with file, line, reason and remedy, and status 4', async () => {
+    const { code, stdout } = await publish(shopRevision(2).replace('string order_id = 1', 'uint32 order_id = 1'));
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/shop\.proto:\d+: kinds\.shop\.v1\.ShopTask\.order_id: /);
+    expect(stdout).toMatch(/ why: .*\(revision 1, revision 2\)\n {2}instead: /);
+    expect(stdout).toContain('nothing was published');
+  });
+
+  it('says what cannot be compiled, with status 2', async () => {
+    expect(await publish('syntax = "proto3"; message {')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('shop.proto:1'),
+    });
+  });
+
+  it('does not activate what nobody could do, and names the revision by kind and number', async () => {
+    const { code, stderr } = await mallbots('activate', 'shop@2');
+    expect(code).toBe(4);
+    expect(stderr).toContain('0 connected bots serve the kind');
+  });
+
+  it('leads a revision through its life, in the words of its tables', async () => {
+    expect((await mallbots('canary', 'shop@2', '--percent', '10', '--hold')).stdout).toMatch(
+      /^shop revision 2 \([0-9a-f]{12}\) is CANARY at 10 %$/,
+    );
+    const status = await mallbots('status', 'shop');
+    expect(status.stdout).toContain('rollout of revision 2 at 10 %, then 25, 50, 100');
+    expect(status.stdout).toContain('task_failures');
+    const stale = await mallbots('rollback', 'shop@2', '--based-on', '1');
+    expect(stale).toMatchObject({ code: 4, stderr: expect.stringContaining('based_on is 1, and shop is at version') });
+    expect((await mallbots('rollback', 'shop@2', '--reason', 'second thoughts')).stdout).toContain('is ROLLED_BACK');
+    const shown = await mallbots('show', 'shop', '--revision', '2');
+    expect(shown.stdout).toContain('second thoughts');
+    expect(shown.stdout).toContain('message ShopTask {');
+    expect((await mallbots('list')).stdout).toMatch(/shop +│ +2 +│ +ROLLED_BACK/);
+  });
+
+  it('tells programs the same as JSON, and who names nothing that there is, so', async () => {
+    const { stdout } = await mallbots('list', '--kind', 'shop', '--json');
+    expect(JSON.parse(stdout).kinds[0].revisions.map(({ state }: { state: string }) => state)).toEqual([
+      'ACTIVE',
+      'ROLLED_BACK',
+    ]);
+    expect(JSON.parse((await mallbots('show', 'shop', '--json')).stdout)).toMatchObject({
+      revision: 1,
+      state: 'ACTIVE',
+    });
+    expect(await mallbots('retire', 'shop@9')).toMatchObject({ code: 2, stderr: expect.stringContaining('shop@9') });
+    expect((await mallbots('status', 'nosuch')).code).toBe(3);
+  });
+
+  it('watches until it is stopped', async () => {
+    const watching = new Program(['protocol', 'status', '--watch', '--hub', fleet.hub.address]);
+    await watching.line(/^shop: 0 connected bots/);
+    const bot = fleet.bot();
+    await bot.welcomed();
+    await watching.line(/^shop: 1 connected bots/);
+    watching.child.kill('SIGINT');
+    await watching.ended;
+  });
+});
