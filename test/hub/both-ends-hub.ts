@@ -12,6 +12,7 @@ import { drainDeadlineMs, hubLimits } from '../../src/hub/limits.ts';
 import type { LiveBot } from '../../src/hub/live-bot.ts';
 import { Patience } from '../../src/hub/patience.ts';
 import { Delivery } from '../../src/hub/protocol/delivery.ts';
+import { Trials } from '../../src/hub/protocol/trials.ts';
 import { ProtocolView } from '../../src/hub/protocol/view.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import { Reports } from '../../src/hub/reports.ts';
@@ -71,12 +72,13 @@ export class Hub {
     const onWilling = () => {};
     const counts = new Counts();
     const delivery = new Delivery({ roster, catalogue, book: { note: () => {} }, onWilling });
+    const trials = new Trials({ database: undefined!, logger, hubId: address, catalogue });
     this.#ports = {
       hubId: address,
       admissions: {
         admit: (applicant: Parameters<Table['admit']>[0]) => alive(() => table.admit(applicant, address)),
       } as unknown as ConnectionPorts['admissions'],
-      reports: new Reports({ ledger, leases, publish, catalogue, delivery, times, tracer, logger, onWilling }),
+      reports: new Reports({ ledger, leases, publish, catalogue, delivery, trials, times, tracer, logger, onWilling }),
       intake: new Intake(limits, counts),
       ...{ roster, catalogue, delivery, times, limits, counts, metrics, logger, onWilling },
       hangUp: () => {},
