@@ -84,9 +84,12 @@ export async function startHub(
   };
   const onSuperseded = (botId: string, epoch: number) => roster.supersede(botId, epoch);
   const policyOf = policiesOf(policies);
+  const isTried: LedgerPorts['isTried'] = (task) =>
+    protocol.catalogue.view.shareOf(task?.schema.kind ?? '') !== undefined;
   const trialOf: LedgerPorts['trialOf'] = (...ended) => protocol.trials.ended(...ended);
   const ledger = new Ledger({
     trialOf,
+    isTried,
     database,
     outbox,
     times,

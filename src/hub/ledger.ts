@@ -34,6 +34,8 @@ export interface LedgerPorts {
   readonly metrics: HubMetrics;
   /** What the end of an attempt says to a rollout; undefined when it says nothing. */
   readonly trialOf: Trials['ended'];
+  /** A revision of the task's kind is tried just now. */
+  readonly isTried: (task: Task | undefined) => boolean;
   readonly logger: Logger;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
@@ -86,7 +88,8 @@ export class Ledger {
     known?: Task,
   ): Promise<Decision> {
     const entry = { taskId, input, traceparent, stream };
-    const isUsual = input.type === 'accepted' || input.type === 'succeeded';
+    // What ends while a revision of its kind is tried is written with that.
+    const isUsual = input.type === 'accepted' || (input.type === 'succeeded' && !this.#ports.isTried(known));
     if (isUsual && stream && known?.version !== undefined) {
       const decision = await this.#swaps.add({ ...entry, known, stream });
       if (decision) return decision;
@@ -227,8 +230,8 @@ export class Ledger {
       tx.orm,
       changes.map(({ decision }) => decision),
     );
-    await addAttempts(tx.orm, this.#ended.get(tx) ?? []);
     tx.withCommit(saving);
+    await addAttempts(tx.orm, this.#ended.get(tx) ?? []);
     await this.#publish(tx, changes);
     return { saving };
   }
