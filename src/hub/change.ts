@@ -1,6 +1,7 @@
 import type { Letter } from '../database/outbox.ts';
 import type { Orm } from '../database/port.ts';
 import { parseTraceparent } from '../telemetry/propagation.ts';
+import type { StreamKey } from './bot-store.ts';
 import { saveTasks } from './change-store.ts';
 import type { Decision } from './task-ends.ts';
 import type { Task } from './task-phase.ts';
@@ -34,3 +35,10 @@ export const save = (orm: Orm, decisions: readonly Changed[]): Promise<Versions>
 
 export const write = async (orm: Orm, tasks: readonly Task[]): Promise<Versions> =>
   tasks.length > 0 ? saveTasks(orm, tasks) : new Map();
+
+/** What came on a stream that is not its bot's newest. */
+export const outdated = ({ botId, epoch }: StreamKey): Decision => ({
+  verdict: 'refused',
+  reason: 'WRONG_STATE',
+  message: `bot "${botId}" has a newer stream than this one of epoch ${epoch}; go on with that`,
+});

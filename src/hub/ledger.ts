@@ -3,7 +3,7 @@ import type { Outbox } from '../database/outbox.ts';
 import type { Database, Orm, Transaction } from '../database/port.ts';
 import { Batch } from './batch.ts';
 import { epochsOf, type StreamKey } from './bot-store.ts';
-import { type Change, type Changed, lettersOf, save, type Versions, withVersion, write } from './change.ts';
+import { type Change, type Changed, lettersOf, outdated, save, type Versions, withVersion, write } from './change.ts';
 import { swapTasks } from './change-store.ts';
 import type { Choice, Choose } from './dispatch.ts';
 import type { HubMetrics } from './hub-metrics.ts';
@@ -298,9 +298,3 @@ export class Ledger {
     return this.#ports.outbox.addAll(tx, lettersOf(changes));
   }
 }
-
-const outdated = ({ botId, epoch }: StreamKey): Decision => ({
-  verdict: 'refused',
-  reason: 'WRONG_STATE',
-  message: `bot "${botId}" has a newer stream than this one of epoch ${epoch}; go on with that`,
-});
