@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
 import { expect, it } from 'vitest';
 
+/** Alone it takes 15 s; other tests run beside it. ms */
+const timeout = 240_000;
+
 /** Exit status and both outputs of `npm run bench`'s program. */
 const bench = (...args: string[]) =>
   new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
@@ -10,7 +13,7 @@ const bench = (...args: string[]) =>
     });
   });
 
-it('names the figures that there are when none has that name', async () => {
+it('names the figures that there are when none has that name', { timeout }, async () => {
   const { code, stdout, stderr } = await bench('--only', 'no such figure');
   expect(code).toBe(2);
   expect(stdout).toBe('');
@@ -25,7 +28,9 @@ it('names the figures that there are when none has that name', async () => {
     expect(stderr).toContain(name);
 });
 
-it('measures one figure beside its reference, and says with its exit status whether the goal is met', async () => {
+it('measures one figure beside its reference, and says with its exit status whether the goal is met', {
+  timeout,
+}, async () => {
   const name = 'order to ready, embedded (median)';
   const { code, stdout } = await bench('--only', name, '--json');
   const figures = JSON.parse(stdout);

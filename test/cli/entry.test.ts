@@ -15,6 +15,6 @@ it('says what to do where nothing was installed, without a stack trace', async (
 
   await expect(run).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^error: Cannot find package '\w+'; run "npm ci" in the repository first\n$/),
+    stderr: expect.stringMatching(/^error: Cannot find package '[@\w/.-]+'; run "npm ci" in the repository first\n$/),
   });
 });

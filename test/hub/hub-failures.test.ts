@@ -276,6 +276,40 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
         .toMatchObject({ waitingFrames: 0, waitingBytes: 0, pausedStreams: 0, window: maxUnacknowledged });
     });
 
+    it('a database that does not answer: steps are told all the same, results wait, and nobody loses a task', async () => {
+      const [hub] = hubs;
+      const bots = await Promise.all(
+        Array.from({ length: 3 }, async () => {
+          const bot = raw(hub);
+          await bot.welcomed();
+          const stopBeating = bot.keepBeating([]);
+          const { orderId } = await askForTask(mall.broker, { onlyBotId: bot.hello.botId });
+          const task = await bot.lease();
+          stopBeating();
+          bot.keepBeating([task]);
+          await bot.acknowledged(bot.progress(task, undefined, { started: true }));
+          return { bot, task, orderId };
+        }),
+      );
+      hub.database.blackhole();
+      // What a step does is durable with the broker's confirm.
+      await Promise.all(bots.map(({ bot, task }) => bot.acknowledged(bot.progress(task, picked()))));
+      const results = bots.map(({ bot, task }) => bot.result(task, { outcome: Outcome.SUCCEEDED }));
+      const status = () => hub.admin.getHubStatus({});
+      await expect.poll(async () => (await status()).waitingFrames, patient).toBe(bots.length);
+      expect(bots.some(({ bot }, index) => bot.ack >= results[index]!)).toBe(false);
+
+      await hub.database.restore();
+      await Promise.all(bots.map(({ bot }, index) => bot.acknowledged(results[index]!)));
+      for (const { orderId } of bots) {
+        const { body } = await mall.heard.until(() =>
+          mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
+        );
+        expect((body as TaskSucceeded).task).toMatchObject({ attempt: 1, fence: 1 });
+      }
+      await expect.poll(status, patient).toMatchObject({ waitingFrames: 0, waitingBytes: 0 });
+    });
+
     function startStoredBot(hub: string, botId: string, file: string): ChildProcess {
       const bot = fork(fileURLToPath(new URL('./stored-bot.ts', import.meta.url)), [hub, botId, file]);
       onTestFinished(() => void bot.kill('SIGKILL'));

@@ -60,7 +60,7 @@ it('bounds what waits while the broker stalls, holds back who floods, and hears 
   });
 });
 
-it('makes who floods it with telemetry wait, and costs it no stream', async () => {
+it('makes who floods it with telemetry wait, costs it no stream, and keeps the newest', async () => {
   const { bot, task } = await working('chatty');
   for (let n = 1; n <= 500; n++) {
     const value = { sampledAt: new Date(), position: { x: n, y: 0 }, gauges: {} };
@@ -68,6 +68,12 @@ it('makes who floods it with telemetry wait, and costs it no stream', async () =
   }
   await bot.acknowledged(bot.progress(task, picked()));
   expect(await fleet.counted('mallbots.hub.reading.paused', 'TELEMETRY')).toBeGreaterThan(0);
+
+  // Of all of them the newest is kept, and goes into the table with the heartbeat, which says nothing of a place here.
+  const beat = { sentAt: new Date(), position: undefined, battery: 0.5, heldTasks: [{ ...task, finished: false }] };
+  bot.send({ $case: 'heartbeat', value: beat }, { seq: 0 });
+  const view = async () => (await fleet.bots()).find(({ botId }) => botId === bot.hello.botId);
+  await expect.poll(view, { timeout: 20_000 }).toMatchObject({ position: { x: 500, y: 0 }, battery: 0.5 });
 });
 
 it('ends the stream of who floods it at a hundred times the rate, and keeps its task for it', async () => {
