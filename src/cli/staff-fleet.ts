@@ -1,11 +1,11 @@
 import { Command } from 'commander';
-import { invalid, notFound } from '../contract/errors.ts';
-import { isId } from '../contract/ids.ts';
+import { notFound } from '../contract/errors.ts';
 import type { BotView, TaskView } from '../gen/fleet/v1/fleet.ts';
 import { ageMs, whole } from './arguments.ts';
 import { atDesk, type StaffApi } from './at-desk.ts';
+import { idByEnd } from './id-by-end.ts';
 import { coloured, formatAge, writeJson, writeLine, writeTable } from './output.ts';
-import { minSuffixChars, shortId } from './staff-order-id.ts';
+import { shortId } from './staff-order-id.ts';
 
 /** What one command lists without being asked for more, and what a hub answers at once. */
 const defaultLimit = 100;
@@ -94,23 +94,11 @@ function recalled(task: TaskView | undefined): string {
 
 /** The id that `given` stands for: itself, or that of the one open task whose id ends so. */
 async function taskIdOf(given: string, api: Pick<StaffApi, 'listTasks'>): Promise<string> {
-  const wanted = given.toLowerCase();
-  if (isId(wanted)) return wanted;
-  if (wanted.length < minSuffixChars || !/^[0-9a-f-]+$/.test(wanted)) {
-    throw invalid(
-      'task',
-      given,
-      'MALFORMED_ID',
-      `give a whole task id, or its last ${minSuffixChars} characters or more`,
-    );
-  }
-  const none = { orderId: '', pageToken: '', states: [], botId: '', stuckFor: undefined };
-  const { tasks } = await api.listTasks({ ...none, openOnly: true, pageSize: maxLimit });
-  const ids = tasks.flatMap(({ taskId }) => (taskId.endsWith(wanted) ? [taskId] : []));
-  if (ids.length > 1) {
-    throw invalid('task', given, 'AMBIGUOUS_ID', `several tasks end so, give more of one: ${ids.join(', ')}`);
-  }
-  const [id] = ids;
+  const id = await idByEnd('task', given, async () => {
+    const none = { orderId: '', pageToken: '', states: [], botId: '', stuckFor: undefined };
+    const { tasks } = await api.listTasks({ ...none, openOnly: true, pageSize: maxLimit });
+    return tasks.map(({ taskId }) => taskId);
+  });
   if (id) return id;
   throw notFound('open task', 'task', given, 'see "mallbots staff tasks"; for one that has ended give the whole id');
 }

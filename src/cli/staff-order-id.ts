@@ -1,12 +1,10 @@
-import { invalid, notFound, quoted } from '../contract/errors.ts';
-import { isId } from '../contract/ids.ts';
+import { notFound, quoted } from '../contract/errors.ts';
 import type { StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
+import { idByEnd } from './id-by-end.ts';
 
 /** Characters of an id's end that tables show. Its beginning is a time, and so much the same for all. */
 const shownChars = 8;
-/** Fewer characters name too many orders. */
-export const minSuffixChars = 6;
 
 /** The newest orders, which are searched beside the pickups: as many as Orders lists at once. */
 const searchedOrders = 1_000;
@@ -21,22 +19,13 @@ export async function orderIdOf(
   given: string,
   api: Pick<Api<StaffService>, 'listPickups' | 'listOrders'>,
 ): Promise<string> {
-  const wanted = given.toLowerCase();
-  if (isId(wanted)) return wanted;
-  if (wanted.length < minSuffixChars || !/^[0-9a-f-]+$/.test(wanted)) {
-    const remedy = `give a whole order id, or its last ${minSuffixChars} characters or more`;
-    throw invalid('order', given, 'MALFORMED_ID', remedy);
-  }
-  const [{ pickups }, { orders }] = await Promise.all([
-    api.listPickups({}),
-    api.listOrders({ states: [], limit: searchedOrders }),
-  ]);
-  const known = new Set([...pickups.flatMap(({ order }) => order ?? []), ...orders].map(({ orderId }) => orderId));
-  const ids = [...known].filter((orderId) => orderId.endsWith(wanted));
-  if (ids.length > 1) {
-    throw invalid('order', given, 'AMBIGUOUS_ID', `several orders end so, give more of one: ${ids.join(', ')}`);
-  }
-  const [id] = ids;
+  const id = await idByEnd('order', given, async () => {
+    const [{ pickups }, { orders }] = await Promise.all([
+      api.listPickups({}),
+      api.listOrders({ states: [], limit: searchedOrders }),
+    ]);
+    return [...pickups.flatMap(({ order }) => order ?? []), ...orders].map(({ orderId }) => orderId);
+  });
   if (id) return id;
   const remedy = `no id in "mallbots staff pickups" or among the newest ${searchedOrders} orders ends with ${quoted(given)}; give the whole id`;
   throw notFound('order', 'order', given, remedy);

@@ -100,6 +100,32 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
       return bot;
     }
 
+    /** Each has begun a task of its own, and beats. */
+    const rawBotsAtWork = (hub: HubProcess, length: number) =>
+      Promise.all(
+        Array.from({ length }, async () => {
+          const bot = raw(hub);
+          await bot.welcomed();
+          const stopBeating = bot.keepBeating([]);
+          const { orderId } = await askForTask(mall.broker, { onlyBotId: bot.hello.botId });
+          const task = await bot.lease();
+          stopBeating();
+          bot.keepBeating([task]);
+          await bot.acknowledged(bot.progress(task, undefined, { started: true }));
+          return { bot, task, orderId };
+        }),
+      );
+
+    /** In the attempt that they began with. */
+    async function areDoneAtOnce(tasks: ReadonlyArray<{ orderId: string }>): Promise<void> {
+      for (const { orderId } of tasks) {
+        const { body } = await mall.heard.until(() =>
+          mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
+        );
+        expect((body as TaskSucceeded).task).toMatchObject({ attempt: 1, fence: 1 });
+      }
+    }
+
     const areAllAt = (bots: readonly Bot[], hub: HubProcess) =>
       expect
         .poll(() => bots.map(({ state }) => (state.at === 'ready' ? state.hub : state.at)), patient)
@@ -236,19 +262,7 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
 
     it('a broker that does not answer: what waits in a hub is bounded, nobody loses a task, and all of it goes through afterwards', async () => {
       const [hub] = hubs;
-      const bots = await Promise.all(
-        Array.from({ length: 4 }, async () => {
-          const bot = raw(hub);
-          await bot.welcomed();
-          const stopBeating = bot.keepBeating([]);
-          const { orderId } = await askForTask(mall.broker, { onlyBotId: bot.hello.botId });
-          const task = await bot.lease();
-          stopBeating();
-          bot.keepBeating([task]);
-          await bot.acknowledged(bot.progress(task, undefined, { started: true }));
-          return { bot, task, orderId };
-        }),
-      );
+      const bots = await rawBotsAtWork(hub, 4);
       const [quiet, ...loud] = bots as [(typeof bots)[number], ...typeof bots];
       hub.broker.blackhole();
       // Each keeps to the window that it was told, and all together exceed what the hub holds.
@@ -265,12 +279,7 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
       await hub.broker.restore();
       await Promise.all(loud.map(({ bot }) => bot.acknowledged(bot.seq)));
       for (const { bot, task } of loud) bot.result(task, { outcome: Outcome.SUCCEEDED });
-      for (const { orderId } of bots) {
-        const { body } = await mall.heard.until(() =>
-          mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
-        );
-        expect((body as TaskSucceeded).task).toMatchObject({ attempt: 1, fence: 1 });
-      }
+      await areDoneAtOnce(bots);
       await expect
         .poll(status, patient)
         .toMatchObject({ waitingFrames: 0, waitingBytes: 0, pausedStreams: 0, window: maxUnacknowledged });
@@ -278,19 +287,7 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
 
     it('a database that does not answer: steps are told all the same, results wait, and nobody loses a task', async () => {
       const [hub] = hubs;
-      const bots = await Promise.all(
-        Array.from({ length: 3 }, async () => {
-          const bot = raw(hub);
-          await bot.welcomed();
-          const stopBeating = bot.keepBeating([]);
-          const { orderId } = await askForTask(mall.broker, { onlyBotId: bot.hello.botId });
-          const task = await bot.lease();
-          stopBeating();
-          bot.keepBeating([task]);
-          await bot.acknowledged(bot.progress(task, undefined, { started: true }));
-          return { bot, task, orderId };
-        }),
-      );
+      const bots = await rawBotsAtWork(hub, 3);
       hub.database.blackhole();
       // What a step does is durable with the broker's confirm.
       await Promise.all(bots.map(({ bot, task }) => bot.acknowledged(bot.progress(task, picked()))));
@@ -301,12 +298,7 @@ describeWithRabbitMq('two hubs, each a process, on RabbitMQ', { timeout: mallTim
 
       await hub.database.restore();
       await Promise.all(bots.map(({ bot }, index) => bot.acknowledged(results[index]!)));
-      for (const { orderId } of bots) {
-        const { body } = await mall.heard.until(() =>
-          mall.heard.of(orderId).find(({ name }) => name === 'bots.task_succeeded'),
-        );
-        expect((body as TaskSucceeded).task).toMatchObject({ attempt: 1, fence: 1 });
-      }
+      await areDoneAtOnce(bots);
       await expect.poll(status, patient).toMatchObject({ waitingFrames: 0, waitingBytes: 0 });
     });
 
