@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Broker } from '../broker/port.ts';
-import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
+import type { BackoffPolicy } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { Loop } from '../kit/loop.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { standForLeader, type Term } from './leader.ts';
 import type { Outbox } from './outbox.ts';
 import { pruneInbox, pruneOutbox } from './outbox-rows.ts';
 import type { Database } from './port.ts';
@@ -50,35 +51,15 @@ export interface Relay {
  */
 export function startRelay(given: RelayOptions): Relay {
   const options = { ...given, logger: given.logger.child({ schema: given.schema }) };
-  const stopping = new AbortController();
-  const done = keepRelaying(options, stopping.signal);
-  return {
-    async stop() {
-      stopping.abort();
-      await done;
-    },
-  };
-}
-
-async function keepRelaying(options: RelayOptions, stopping: AbortSignal): Promise<void> {
   const { database, schema, logger } = options;
-  for (let failures = 0; !stopping.aborted; ) {
-    try {
-      await database.withLock(`relay:${schema}`, stopping, (signal) => {
-        failures = 0;
-        logger.debug('this relay publishes');
-        return relayUntil(signal, stopping, options);
-      });
-    } catch (error) {
-      logger.warn({ err: error }, 'the relay cannot get its lock; tried again');
-    }
-    failures += 1;
-    await pause(backoffMs(backoff, failures, Math.random()), stopping);
-  }
+  return standForLeader({ database, lock: `relay:${schema}`, logger }, (term) => {
+    term.progressed();
+    logger.debug('this relay publishes');
+    return relayUntil(term, options);
+  });
 }
 
-/** One term as the holder of the lock, until it is lost (`signal`) or given back (`stopping`). */
-async function relayUntil(signal: AbortSignal, stopping: AbortSignal, options: RelayOptions): Promise<void> {
+async function relayUntil({ signal, stopping }: Term, options: RelayOptions): Promise<void> {
   const { outbox, logger } = options;
   const given = new AbortController();
   const dispatcher = new Dispatcher({ ...options, source: outbox.source, onLaneFree: () => loop.wake() }, given.signal);

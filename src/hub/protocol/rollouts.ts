@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
+import { standForLeader, type Term } from '../../database/leader.ts';
 import type { Database } from '../../database/port.ts';
 import { pause } from '../../kit/backoff.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -9,8 +10,6 @@ import { decideRollout } from './rollout.ts';
 import { openRollouts, type RolloutRow, saveProgress } from './rollout-store.ts';
 import { forgetDecided, readFigures } from './trial-store.ts';
 
-/** One hub decides at a time, over all processes; the others stand by. */
-const lockName = 'hub:rollouts';
 /** Between two judgements: what goes wrong with a revision is stopped within seconds. */
 const judgeEveryMs = 1_000;
 /** Between two looks for revisions that nobody needs any more, and for observations of rollouts that are decided. */
@@ -31,25 +30,10 @@ export interface RolloutPorts {
  */
 export function startRollouts(ports: RolloutPorts): { stop(): Promise<void> } {
   const { database, logger } = ports;
-  const stopping = new AbortController();
-  const lead = async () => {
-    while (!stopping.signal.aborted) {
-      await database
-        .withLock(lockName, stopping.signal, (signal) => leadUntil(ports, signal))
-        .catch((error: unknown) => logger.warn({ err: error }, 'rollouts are not led; tried again'));
-      await pause(judgeEveryMs, stopping.signal);
-    }
-  };
-  const done = lead();
-  return {
-    async stop() {
-      stopping.abort();
-      await done;
-    },
-  };
+  return standForLeader({ database, lock: 'hub:rollouts', logger }, (term) => leadUntil(ports, term));
 }
 
-async function leadUntil(ports: RolloutPorts, signal: AbortSignal): Promise<void> {
+async function leadUntil(ports: RolloutPorts, { signal, progressed }: Term): Promise<void> {
   const { database } = ports;
   for (let tidiedAtMs = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
     const open = await database.query(openRollouts);
@@ -67,6 +51,7 @@ async function leadUntil(ports: RolloutPorts, signal: AbortSignal): Promise<void
       );
       await drain(ports);
     }
+    progressed();
     await pause(judgeEveryMs, signal);
   }
 }
