@@ -1,6 +1,7 @@
 import { trace } from '@opentelemetry/api';
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
+import { readable } from '../contract/readable.ts';
 import { AnalyticsService, type Stats } from '../gen/analytics/v1/analytics.ts';
 import { connectClient } from '../rpc/client.ts';
 import { hostPort, instantOrAge } from './arguments.ts';
@@ -53,17 +54,8 @@ export const statsCommand = (): Command =>
       }
     });
 
-const statsView = ({ countedTo, orders, hours, ready, bots, shorts }: Stats) => ({
-  countedTo: countedTo?.toISOString() ?? null,
-  orders: orders ? plain(orders) : null,
-  hours: hours.map(({ begin, placed, ready }) => ({ begin: begin?.toISOString() ?? null, placed, ready })),
-  ready: ready ? plain(ready) : null,
-  bots: bots.map(plain),
-  shorts: shorts.map(plain),
-});
-
-/** Without what a newer server may have said beside. */
-const plain = <T extends { _unknownFields?: unknown }>({ _unknownFields, ...fields }: T) => fields;
+/** Every member stands in it, also when nothing is known of it yet. */
+const statsView = (stats: Stats) => ({ countedTo: null, orders: null, ready: null, ...(readable(stats) as object) });
 
 function writeStats({ countedTo, orders, hours, ready, bots, shorts }: Stats, now: Date): void {
   if (!countedTo) {

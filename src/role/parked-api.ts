@@ -1,6 +1,7 @@
-import { bodyJson } from '../contract/body-json.ts';
 import { invalid } from '../contract/errors.ts';
+import { decodeBody, type MessageName } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
+import { readable } from '../contract/readable.ts';
 import { requireText } from '../contract/text.ts';
 import type { Parked, ParkedMessage } from '../database/parked.ts';
 import type { ParkedService, ParkedMessage as ParkedView } from '../gen/parked/v1/parked.ts';
@@ -39,16 +40,16 @@ const viewOf = ({ id, message, reason, attempts, parkedAt }: ParkedMessage): Par
   attempts,
   parkedAt,
   occurredAt: message.time,
-  bodyJson: readable(message),
+  bodyJson: bodyJson(message),
 });
 
 /** The rest of a reason is a stack, which is for the log. */
 const firstLine = (text: string): string => text.split('\n', 1)[0]!;
 
 /** A message may be parked just because its body cannot be read. */
-function readable({ name, body }: Message): string {
+function bodyJson({ name, body }: Message): string {
   try {
-    return bodyJson(name, body);
+    return JSON.stringify(readable(decodeBody(name as MessageName, body)));
   } catch {
     return '';
   }
