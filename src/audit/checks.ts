@@ -25,8 +25,10 @@ export interface OrderFact {
 export interface InvoiceFact {
   readonly orderId: string;
   readonly currency: string;
-  /** Minor units, shortages taken off; 0 for a cancelled one. */
+  /** Minor units, shortages and allowances taken off; 0 for a cancelled one. */
   readonly invoiced: number;
+  /** What staff let the shopper off. */
+  readonly allowed: number;
   readonly paid: number;
   readonly refunded: number;
 }
@@ -116,14 +118,14 @@ function itemsAddUp({ orders }: Facts): Violation[] {
     }));
 }
 
-/** Completed: what was paid and kept is what was invoiced, and that the price of what was picked. Otherwise: nothing is kept. */
+/** Completed: what was paid and kept is what was invoiced, and that the price of what was picked less what the shopper was let off. Otherwise: nothing is kept. */
 function moneyAddsUp({ orders, invoices, lines }: Facts): Violation[] {
   const stateOf = new Map(orders.map(({ orderId, state }) => [orderId, state]));
   const priceOf = priceOfPicked(lines);
-  return invoices.flatMap(({ orderId, invoiced, paid, refunded }) => {
+  return invoices.flatMap(({ orderId, invoiced, allowed, paid, refunded }) => {
     const state = stateOf.get(orderId) ?? 'unknown';
     const due = state === 'COMPLETED' ? invoiced : 0;
-    const price = priceOf.get(orderId) ?? 0;
+    const price = Math.max(0, (priceOf.get(orderId) ?? 0) - allowed);
     const kept = `${paid} paid - ${refunded} refunded is not ${due} (order is ${state})`;
     return [
       ...(paid - refunded === due

@@ -55,6 +55,7 @@ const readInvoices = (orm: Orm): Promise<InvoiceFact[]> =>
         case when bool_or(type = 'InvoiceCancelled') then 0 else
           (array_agg((data->>'totalMinor')::int order by version desc) filter (where data ? 'totalMinor'))[1] end as invoiced,
         coalesce(sum((data->>'amountMinor')::int) filter (where type = 'PaymentReceived'), 0)::int as paid,
+        coalesce(sum((data->>'reductionMinor')::int) filter (where type = 'AllowanceGranted'), 0)::int as allowed,
         coalesce(sum((data->>'amountMinor')::int) filter (where type = 'RefundIssued'), 0)::int as refunded
       from payments.events group by stream_id`,
   );

@@ -63,6 +63,7 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
   writeLine(
     `money: ${moneyOf(invoice)}${invoice?.refunded?.minor ? `, ${formatMoney(invoice.refunded)} refunded` : ''}`,
   );
+  writeRefunds(invoice);
   if (list?.botId) writeLine(`bot: ${list.botId}`);
   if (order.cancellation) writeLine(`cancellation: ${progressOf(order.cancellation)}`);
   for (const { botId, fromDepot, state, items, reason } of list?.returns ?? []) {
@@ -88,6 +89,12 @@ function progressOf(cancellation: Cancellation): string {
   return `wanted by ${requestedBy}, ${refunded ? 'money settled' : 'money not back yet'}, ${goodsTold[goods]}`;
 }
 
+function writeRefunds(invoice: Invoice | undefined): void {
+  for (const { amount, reason } of invoice?.refunds ?? []) {
+    if (amount) writeLine(`given back: ${formatMoney(amount)} (${reason})`);
+  }
+}
+
 /** What the shopper has, and what it cost. */
 export function writeReceipt({ order, invoice }: OrderSheet): void {
   if (!order) return;
@@ -106,6 +113,7 @@ export function writeReceipt({ order, invoice }: OrderSheet): void {
     paid && `paid ${formatMoney(paid)}`,
     refunded?.minor ? `${formatMoney(refunded)} given back` : undefined,
   ].filter(Boolean);
+  writeRefunds(invoice);
   writeLine(`order ${order.orderId}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`);
 }
 

@@ -13,6 +13,7 @@ import { formatAge, writeJson, writeLine } from './output.ts';
 import { fleetCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { parkedCommand } from './staff-parked.ts';
+import { refundCommand } from './staff-refund.ts';
 import { writeOrders, writePickups, writeReceipt, writeSheet } from './staff-tables.ts';
 
 const examples = `
@@ -24,6 +25,7 @@ Examples:
   $ mallbots staff show 6f1c2b11        one order, by the end of its id
   $ mallbots staff pay 6f1c2b11         take what is due
   $ mallbots staff hand-over 6f1c2b11   take what is due, hand over, receipt
+  $ mallbots staff refund 6f1c2b11 --amount 5.60 --reason 'broken cup'
   $ mallbots staff cancel 6f1c2b11      no hand-over: money, goods go back
   $ mallbots staff orders --state placed  the newest orders, in a state
   $ mallbots staff fleet                the robots
@@ -144,7 +146,8 @@ export function staffCommand(): Command {
       }),
     );
 
-  for (const command of [fleetCommand(), tasksCommand(), recallCommand(), parkedCommand()]) {
+  const refund = refundCommand(orderArgument, show);
+  for (const command of [refund, fleetCommand(), tasksCommand(), recallCommand(), parkedCommand()]) {
     staff.addCommand(inheriting(command, staff));
   }
   return staff;

@@ -6,3 +6,5 @@ export const maxQuantity = 1_000;
 export const maxShopperChars = 100;
 /** Characters of why an order is cancelled: a sentence for a screen. */
 export const maxCancelReasonChars = 200;
+/** Characters of why money is given back: the same. */
+export const maxRefundReasonChars = 200;

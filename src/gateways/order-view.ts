@@ -60,6 +60,7 @@ export const invoiceView = (invoice: Invoice) => ({
   paid: money(invoice.paid),
   refunded: money(invoice.refunded),
   due: money(invoice.due),
+  refunds: invoice.refunds.map(({ amount, reason }) => ({ amount: money(amount), reason })),
   issuedAt: instant(invoice.issuedAt),
 });
 

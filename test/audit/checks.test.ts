@@ -10,7 +10,7 @@ const takenByAll = (messageId: string, name: string, more = { outcome: 'handled'
 
 const kept: Facts = {
   orders: [{ orderId: 'o1', state: 'COMPLETED', traceId: 't1', ordered: 3, picked: 2, short: 1 }],
-  invoices: [{ orderId: 'o1', currency: 'EUR', invoiced: 200, paid: 300, refunded: 100 }],
+  invoices: [{ orderId: 'o1', currency: 'EUR', invoiced: 200, allowed: 0, paid: 300, refunded: 100 }],
   tasks: [{ taskId: 'k1', orderId: 'o1', kind: 'shop', state: 'SUCCEEDED', attempts: 1, fence: 1 }],
   sent: [
     { from: 'orders', messageId: 'm1', name: 'orders.placed', taskId: '', fence: 0, published: true },
@@ -64,6 +64,12 @@ describe('the audit', () => {
     expect(rules({ ...again, taken: [...again.taken!, early[0]!] })).toContain('consumed exactly once');
   });
 
+  test('lets staff give back what was paid, down to nothing', () => {
+    const [invoice] = kept.invoices;
+    expect(rules({ invoices: [{ ...invoice!, invoiced: 150, allowed: 50, refunded: 150 }] })).toEqual([]);
+    expect(rules({ invoices: [{ ...invoice!, invoiced: 0, allowed: 250, refunded: 300 }] })).toEqual([]);
+  });
+
   test('lets what a lost attempt still says be taken in late as long as it has no effect', () => {
     const tasks = [{ ...kept.tasks[0]!, fence: 3 }];
     const late = (outcome: string): Partial<Facts> => ({
@@ -86,6 +92,11 @@ describe('the audit', () => {
       'money kept beyond the invoice',
       { invoices: [{ ...kept.invoices[0]!, refunded: 0 }] },
       'invoiced equals paid minus refunded',
+    ],
+    [
+      'a refund that the invoice knows nothing of',
+      { invoices: [{ ...kept.invoices[0]!, allowed: 50 }] },
+      'invoiced is what was picked',
     ],
     [
       'money kept for a cancelled order',

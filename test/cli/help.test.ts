@@ -20,6 +20,7 @@ describe('the help', () => {
     'staff pickups',
     'staff hand-over',
     'staff cancel',
+    'staff refund',
     'staff tasks',
     'staff parked',
     'staff parked drop',

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { formatAge, writeTable } from '../../src/cli/output.ts';
-import { formatMoney } from '../../src/contract/money.ts';
+import { formatMoney, parseMoney } from '../../src/contract/money.ts';
 
 describe('money', () => {
   test.each([
@@ -13,6 +13,34 @@ describe('money', () => {
     [Number.MAX_SAFE_INTEGER, 'EUR', '€90,071,992,547,409.91'],
   ])('%i minor units of %s are %s', (minor, currency, shown) => {
     expect(formatMoney({ minor, currency }).replaceAll('\u00a0', ' ')).toBe(shown);
+  });
+});
+
+describe('a sum that somebody types', () => {
+  test.each([
+    ['12.50', 'EUR', 1250],
+    ['12.5', 'EUR', 1250],
+    ['12', 'EUR', 1200],
+    ['0.05', 'EUR', 5],
+    ['1250', 'JPY', 1250],
+    ['1.25', 'BHD', 1250],
+  ])('as %s %s is %i minor units', (typed, currency, minor) => {
+    expect(parseMoney('--amount', typed, currency)).toEqual({ minor, currency });
+  });
+
+  test.each([
+    ['12,50', 'EUR', '12.50'],
+    ['-1', 'EUR', '12.50'],
+    ['', 'EUR', '12.50'],
+    ['1e3', 'EUR', '12.50'],
+    ['€12.50', 'EUR', '12.50'],
+    ['0.005', 'EUR', '12.50'],
+    ['1.5', 'JPY', '12'],
+    ['9999999999999', 'EUR', '12.50'],
+  ])('as "%s" %s is refused with an example', (typed, currency, example) => {
+    expect(() => parseMoney('--amount', typed, currency)).toThrow(
+      `--amount is "${typed}"; give a sum in ${currency} such as ${example}`,
+    );
   });
 });
 

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { refused } from '../../src/contract/errors.ts';
+import { refused, unavailable } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
 import { BotView, type CancelTaskRequest, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
 import { CancelledGoods, type CancelOrderRequest, type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
 import { ParkedMessage } from '../../src/gen/parked/v1/parked.ts';
-import { InvoiceState, type PayRequest } from '../../src/gen/payments/v1/payments.ts';
+import { InvoiceState, type PayRequest, type RefundRequest } from '../../src/gen/payments/v1/payments.ts';
 import { anInvoice, anOrder, startDoubles } from '../gateways/doubles.ts';
 import { staffContext } from '../gateways/staff/staff-context.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
@@ -69,6 +69,7 @@ const task = TaskView.fromPartial({
 });
 const paid: PayRequest[] = [];
 const cancelled: CancelOrderRequest[] = [];
+const refunded: RefundRequest[] = [];
 
 const cleanUp = new AsyncDisposableStack();
 let address = '';
@@ -111,6 +112,13 @@ beforeAll(async () => {
           orderId === adas.orderId
             ? anInvoice(orderId, { state: InvoiceState.PAID, paid: euros(300), due: euros(0) })
             : anInvoice(orderId),
+        async refund(request) {
+          refunded.push(request);
+          if (request.reason === 'no answer') throw unavailable('the database is away', 'DATABASE_UNAVAILABLE');
+          const { orderId, reason, amount = euros(300) } = request;
+          const sums = { total: euros(300 - amount.minor), paid: euros(300), refunded: amount, due: euros(0) };
+          return anInvoice(orderId, { state: InvoiceState.PAID, ...sums, refunds: [{ amount, reason }] });
+        },
         async pay(request) {
           paid.push(request);
           return anInvoice(request.orderId, { state: InvoiceState.PAID, paid: request.amount, due: euros(0) });
@@ -183,6 +191,7 @@ beforeEach(() => {
   handedOver.length = 0;
   paid.length = 0;
   cancelled.length = 0;
+  refunded.length = 0;
 });
 
 const refusalOf = (orderId: string) =>
@@ -325,6 +334,55 @@ describe('mallbots staff hand-over', () => {
   });
 });
 
+describe('mallbots staff refund', () => {
+  const forACup = ['--reason', 'broken cup', '--yes'];
+
+  test('gives back a part, and shows what and why', async () => {
+    const { stdout, status } = await staff(...['refund', adas.orderId, '--amount', '0.50'], ...forACup);
+
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^€0\.50 given back to Ada\n/);
+    expect(stdout).toContain('given back: €0.50 (broken cup)\n');
+    expect(refunded).toMatchObject([{ orderId: adas.orderId, amount: euros(50), reason: 'broken cup' }]);
+  });
+
+  test('gives back all that was kept when no amount is said, and takes a key', async () => {
+    const { stdout, status } = await staff('refund', adas.orderId, ...forACup, '--key', 'cup-1', '--json');
+
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).invoice).toMatchObject({
+      refunds: [{ amount: { minor: 300, currency: 'EUR' }, reason: 'broken cup' }],
+    });
+    expect(refunded).toMatchObject([{ amount: undefined, idempotencyKey: 'cup-1' }]);
+  });
+
+  test('gives nothing back without a yes where nobody can be asked, with status 4', async () => {
+    const { stderr, status } = await staff('refund', adas.orderId, '--reason', 'broken cup');
+
+    expect(stderr).toContain('nobody can be asked here: "give €3.00 back to Ada (broken cup)?"; give --yes');
+    expect({ status, refunded }).toEqual({ status: 4, refunded: [] });
+  });
+
+  test('says how to repeat what had no answer, with status 5', async () => {
+    const { stderr, status } = await staff('refund', adas.orderId, '--yes', '--reason', 'no answer');
+
+    expect(stderr).toMatch(/^error: the database is away; it may have been done: repeat it with --key /);
+    expect(stderr).toContain(refunded[0]!.idempotencyKey);
+    expect(status).toBe(5);
+  });
+
+  test('needs a reason, and a sum that is one, with status 2', async () => {
+    expect(await staff('refund', adas.orderId, '--yes')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("required option '--reason <text>'"),
+    });
+    expect(await staff('refund', adas.orderId, ...forACup, '--amount', '0,50')).toMatchObject({
+      status: 2,
+      stderr: 'error: --amount is "0,50"; give a sum in EUR such as 12.50\n',
+    });
+    expect(refunded).toEqual([]);
+  });
+});
 describe('mallbots staff cancel', () => {
   test('says that money and goods go back, and how far that is', async () => {
     const { stdout, status } = await staff('cancel', bobs.orderId, '--reason', 'water damage');

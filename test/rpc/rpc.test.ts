@@ -275,6 +275,7 @@ describe('a service over gRPC', () => {
           return Invoice.fromPartial({ orderId });
         },
         getInvoice: async ({ orderId }) => Invoice.fromPartial({ orderId }),
+        refund: async ({ orderId }) => Invoice.fromPartial({ orderId }),
       },
       telemetry,
     );

@@ -102,6 +102,7 @@ export const invoice = named(
     paid: money,
     refunded: money,
     due: money,
+    refunds: z.array(z.object({ amount: money, reason: z.string() })).describe('The parts of refunded, oldest first.'),
     issuedAt: time.nullable(),
   }),
 );

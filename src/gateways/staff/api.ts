@@ -142,6 +142,14 @@ export function staffApi(upstreams: Upstreams, { tracer, logger }: StaffTelemetr
       return { ...(await sheetOf(order, options)), invoice };
     },
 
+    async refundOrder({ orderId: id, ...wanted }, options) {
+      const orderId = requireId('order_id', id);
+      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      linkToOrder(order);
+      const invoice = await payments.refund({ orderId, ...wanted });
+      return { ...(await sheetOf(order, options)), invoice };
+    },
+
     async handOver({ orderId: id }, options) {
       const orderId = requireId('order_id', id);
       linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));

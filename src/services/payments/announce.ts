@@ -9,7 +9,12 @@ export function announce({ orderId, currency }: Invoice, event: InvoiceEvent): D
       return draft('payments.invoice_issued', orderId, { orderId, total: money(event.data.totalMinor) });
     case 'InvoiceAdjusted': {
       const { totalMinor, reductionMinor } = event.data;
-      const body = { orderId, total: money(totalMinor), reduction: money(reductionMinor) };
+      const body = { orderId, total: money(totalMinor), reduction: money(reductionMinor), reason: '' };
+      return draft('payments.adjusted', orderId, body);
+    }
+    case 'AllowanceGranted': {
+      const { totalMinor, reductionMinor, reason } = event.data;
+      const body = { orderId, total: money(totalMinor), reduction: money(reductionMinor), reason };
       return draft('payments.adjusted', orderId, body);
     }
     case 'PaymentReceived': {

@@ -5,8 +5,9 @@ import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { dueMinor } from './invoice.ts';
 import { noInvoice, pay, retryingConflicts } from './pay.ts';
+import { refund } from './refund.ts';
 import { readInvoice, type VersionedInvoice } from './stream.ts';
-import { paymentOf } from './validate.ts';
+import { paymentOf, refundOf } from './validate.ts';
 
 export function paymentsApi(database: Database, messaging: Messaging): Api<typeof PaymentsService> {
   return {
@@ -27,6 +28,17 @@ export function paymentsApi(database: Database, messaging: Messaging): Api<typeo
       );
       return toMessage(paid);
     },
+
+    async refund(request) {
+      const wanted = refundOf(request);
+      const refunded = await retryingConflicts(() =>
+        messaging.commit(wanted.idempotencyKey, async (tx) => {
+          const { drafts, ...result } = await refund(tx, wanted, new Date());
+          return { result, events: drafts };
+        }),
+      );
+      return toMessage(refunded);
+    },
   };
 }
 
@@ -42,5 +54,6 @@ function toMessage({ invoice, version }: VersionedInvoice): InvoiceMessage {
     due: money(dueMinor(invoice)),
     issuedAt,
     version,
+    refunds: invoice.refunds.map(({ amountMinor, reason }) => ({ amount: money(amountMinor), reason })),
   };
 }

@@ -1,12 +1,12 @@
 import { invalid, type MallError, refused } from '../../contract/errors.ts';
 import { dueMinor, keptMinor } from './invoice.ts';
-import type { Invoice, InvoiceCommand, InvoiceEvent, InvoiceLine } from './messages.ts';
+import type { Invoice, InvoiceCommand, InvoiceEvent, InvoiceLine, RefundCommand } from './messages.ts';
 
 type IssueCommand = Extract<InvoiceCommand, { type: 'issue' }>;
 
 /**
  * What follows from `command`; nothing when it changes nothing, as for what comes twice.
- * @throws MallError from `pay` as the shopper is to see it
+ * @throws MallError from `pay` and `refund` as whoever asks for it is to see it
  * @throws Error for an event that cannot be right: it is parked
  */
 export function decide(invoice: Invoice | undefined, command: InvoiceCommand): readonly InvoiceEvent[] {
@@ -17,6 +17,8 @@ export function decide(invoice: Invoice | undefined, command: InvoiceCommand): r
       return invoice.state === 'CANCELLED' ? [] : adjust(invoice, command.found);
     case 'pay':
       return [pay(invoice, command)];
+    case 'refund':
+      return giveBack(invoice, command);
     case 'cancel':
       if (invoice.state === 'CANCELLED') return [];
       return [...refund(keptMinor(invoice), command.reason), cancelled(command.reason)];
@@ -45,9 +47,10 @@ function adjust(
   found: ReadonlyArray<{ readonly lineId: string; readonly picked: number }>,
 ): readonly InvoiceEvent[] {
   const pickedOf = new Map(found.map(({ lineId, picked }) => [lineId, picked]));
-  const totalMinor = invoice.lines.reduce((sum, { lineId, quantity, unitPriceMinor }) => {
+  const goodsMinor = invoice.lines.reduce((sum, { lineId, quantity, unitPriceMinor }) => {
     return sum + Math.min(quantity, pickedOf.get(lineId) ?? 0) * unitPriceMinor;
   }, 0);
+  const totalMinor = Math.max(0, goodsMinor - invoice.allowedMinor);
   const reductionMinor = invoice.totalMinor - totalMinor;
   if (reductionMinor <= 0) return [];
   const adjusted: InvoiceEvent = { type: 'InvoiceAdjusted', data: { totalMinor, reductionMinor } };
@@ -67,6 +70,40 @@ function pay(invoice: Invoice, command: Extract<InvoiceCommand, { type: 'pay' }>
     throw invalid('amount.minor', amount.minor, 'AMOUNT_MISMATCH', remedy);
   }
   return { type: 'PaymentReceived', data: { paymentId, idempotencyKey, amountMinor: amount.minor } };
+}
+
+/** What is given back is owed no more, or it would be due again. */
+function giveBack(invoice: Invoice, command: RefundCommand): readonly InvoiceEvent[] {
+  const { refundId, idempotencyKey, amount, reason } = command;
+  if (invoice.state !== 'PAID') throw notPaid(invoice);
+  if (amount && amount.currency !== invoice.currency) {
+    const remedy = `this order was paid in ${invoice.currency}; give back in that currency`;
+    throw invalid('amount.currency', amount.currency, 'CURRENCY_MISMATCH', remedy);
+  }
+  const keptNow = keptMinor(invoice);
+  if (keptNow === 0) {
+    const message = `nothing is left to give back of order ${invoice.orderId}`;
+    throw refused('order_id', invoice.orderId, 'NOTHING_LEFT', message, 'all that was paid has gone back');
+  }
+  const amountMinor = amount?.minor ?? keptNow;
+  if (!Number.isSafeInteger(amountMinor) || amountMinor < 1 || amountMinor > keptNow) {
+    const remedy = `give 1 to ${keptNow} ${invoice.currency} (minor units), which is what was paid and not given back`;
+    throw invalid('amount.minor', amountMinor, 'AMOUNT_OUT_OF_RANGE', remedy);
+  }
+  const totalMinor = invoice.totalMinor - amountMinor;
+  return [
+    { type: 'AllowanceGranted', data: { totalMinor, reductionMinor: amountMinor, reason } },
+    { type: 'RefundIssued', data: { amountMinor, reason, refundId, idempotencyKey } },
+  ];
+}
+
+function notPaid({ orderId, state }: Invoice): MallError {
+  if (state === 'CANCELLED') {
+    const message = `order ${orderId} is cancelled, and all that was paid has gone back`;
+    return refused('order_id', orderId, 'INVOICE_CANCELLED', message);
+  }
+  const message = `order ${orderId} is not paid, so nothing can be given back`;
+  return refused('order_id', orderId, 'NOT_PAID', message, 'cancel the order if nobody wants it');
 }
 
 function notPayable({ orderId, state }: Invoice): MallError {

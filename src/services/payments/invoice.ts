@@ -4,11 +4,13 @@ import type { Invoice, InvoiceEvent } from './messages.ts';
 export const foldInvoice = (events: readonly InvoiceEvent[]): Invoice | undefined =>
   events.reduce<Invoice | undefined>(evolve, undefined);
 
+const nothingPaid = { allowedMinor: 0, paidMinor: 0, refundedMinor: 0, refunds: [] };
+
 /** The invoice after `event`. */
 export function evolve(invoice: Invoice | undefined, event: InvoiceEvent): Invoice {
   if (event.type === 'InvoiceIssued') {
     const { issuedAt, ...issued } = event.data;
-    return { ...issued, issuedAt: new Date(issuedAt), state: 'OPEN', paidMinor: 0, refundedMinor: 0 };
+    return { ...issued, issuedAt: new Date(issuedAt), state: 'OPEN', ...nothingPaid };
   }
   if (!invoice) throw new Error(`a stream that begins with ${event.type}`);
   switch (event.type) {
@@ -16,8 +18,15 @@ export function evolve(invoice: Invoice | undefined, event: InvoiceEvent): Invoi
       return { ...invoice, totalMinor: event.data.totalMinor };
     case 'PaymentReceived':
       return { ...invoice, state: 'PAID', paidMinor: invoice.paidMinor + event.data.amountMinor };
-    case 'RefundIssued':
-      return { ...invoice, refundedMinor: invoice.refundedMinor + event.data.amountMinor };
+    case 'AllowanceGranted': {
+      const { totalMinor, reductionMinor } = event.data;
+      return { ...invoice, totalMinor, allowedMinor: invoice.allowedMinor + reductionMinor };
+    }
+    case 'RefundIssued': {
+      const { amountMinor, reason } = event.data;
+      const refunds = [...invoice.refunds, { amountMinor, reason }];
+      return { ...invoice, refundedMinor: invoice.refundedMinor + amountMinor, refunds };
+    }
     case 'InvoiceCancelled':
       return { ...invoice, state: 'CANCELLED', totalMinor: 0 };
     default:

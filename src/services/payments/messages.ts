@@ -22,7 +22,21 @@ export type InvoiceEvent =
       readonly type: 'PaymentReceived';
       readonly data: { readonly paymentId: string; readonly idempotencyKey: string; readonly amountMinor: number };
     }
-  | { readonly type: 'RefundIssued'; readonly data: { readonly amountMinor: number; readonly reason: string } }
+  /** Staff let the shopper off part of the price. `totalMinor` is what is owed now. */
+  | {
+      readonly type: 'AllowanceGranted';
+      readonly data: { readonly totalMinor: number; readonly reductionMinor: number; readonly reason: string };
+    }
+  /** With an id and a key where staff gave it back; the rest follows from what became of the goods. */
+  | {
+      readonly type: 'RefundIssued';
+      readonly data: {
+        readonly amountMinor: number;
+        readonly reason: string;
+        readonly refundId?: string;
+        readonly idempotencyKey?: string;
+      };
+    }
   /** Nothing is owed any more. */
   | { readonly type: 'InvoiceCancelled'; readonly data: { readonly reason: string } };
 
@@ -39,10 +53,14 @@ export interface Invoice {
   readonly lines: readonly InvoiceLine[];
   readonly issuedAt: Date;
   readonly state: 'OPEN' | 'PAID' | 'CANCELLED';
-  /** What the goods cost, shortages taken off; 0 once cancelled. */
+  /** What the goods cost, shortages and allowances taken off; 0 once cancelled. */
   readonly totalMinor: number;
+  /** What the shopper was let off, whatever the goods cost. */
+  readonly allowedMinor: number;
   readonly paidMinor: number;
   readonly refundedMinor: number;
+  /** The parts of `refundedMinor`, in their order. */
+  readonly refunds: ReadonlyArray<{ readonly amountMinor: number; readonly reason: string }>;
 }
 
 export interface Amount {
@@ -62,4 +80,14 @@ export type InvoiceCommand =
   /** What the bot brought; a line that it does not name was not brought. */
   | { readonly type: 'adjust'; readonly found: ReadonlyArray<{ readonly lineId: string; readonly picked: number }> }
   | { readonly type: 'pay'; readonly paymentId: string; readonly idempotencyKey: string; readonly amount: Amount }
+  | RefundCommand
   | { readonly type: 'cancel'; readonly reason: string };
+
+export interface RefundCommand {
+  readonly type: 'refund';
+  readonly refundId: string;
+  readonly idempotencyKey: string;
+  /** Undefined: all that was paid and not given back. */
+  readonly amount: Amount | undefined;
+  readonly reason: string;
+}

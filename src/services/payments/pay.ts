@@ -47,7 +47,7 @@ function requireSamePayment(first: PaymentKey, { idempotencyKey, orderId, amount
 }
 
 /**
- * Times that a payment is decided anew when the invoice changed under it. An invoice changes a handful of times in its life, so more
+ * Times that a payment or refund is decided anew when the invoice changed under it. An invoice changes a handful of times in its life, so more
  * would be a loop.
  */
 const maxTries = 5;

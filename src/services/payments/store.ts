@@ -20,7 +20,18 @@ export const paymentKeys = paymentsSchema.table('payment_keys', {
   paidAt: instant('paid_at').notNull(),
 });
 
+/** The same of refunds that staff gave; no amount: all that was left. */
+export const refundKeys = paymentsSchema.table('refund_keys', {
+  idempotencyKey: text('idempotency_key').primaryKey(),
+  refundId: uuid('refund_id').notNull(),
+  orderId: uuid('order_id').notNull(),
+  amountMinor: int53('amount_minor'),
+  currency: text('currency'),
+  refundedAt: instant('refunded_at').notNull(),
+});
+
 export type PaymentKey = typeof paymentKeys.$inferSelect;
+export type RefundKey = typeof refundKeys.$inferSelect;
 
 /** False when the key is taken; waits for whoever is taking it at the moment. */
 export async function takeKey(orm: Orm, key: PaymentKey): Promise<boolean> {
@@ -34,5 +45,20 @@ export async function takeKey(orm: Orm, key: PaymentKey): Promise<boolean> {
 
 export async function findKey(orm: Orm, idempotencyKey: string): Promise<PaymentKey | undefined> {
   const [row] = await orm.select().from(paymentKeys).where(eq(paymentKeys.idempotencyKey, idempotencyKey));
+  return row;
+}
+
+/** As `takeKey`. */
+export async function takeRefundKey(orm: Orm, key: RefundKey): Promise<boolean> {
+  const rows = await orm
+    .insert(refundKeys)
+    .values(key)
+    .onConflictDoNothing()
+    .returning({ idempotencyKey: refundKeys.idempotencyKey });
+  return rows.length > 0;
+}
+
+export async function findRefundKey(orm: Orm, idempotencyKey: string): Promise<RefundKey | undefined> {
+  const [row] = await orm.select().from(refundKeys).where(eq(refundKeys.idempotencyKey, idempotencyKey));
   return row;
 }

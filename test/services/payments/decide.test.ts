@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MallError } from '../../../src/contract/errors.ts';
 import { decide } from '../../../src/services/payments/decide.ts';
 import { dueMinor, foldInvoice, keptMinor } from '../../../src/services/payments/invoice.ts';
-import type { InvoiceCommand, InvoiceEvent, PricedLine } from '../../../src/services/payments/messages.ts';
+import type { Invoice, InvoiceCommand, InvoiceEvent, PricedLine } from '../../../src/services/payments/messages.ts';
 import { given } from './given-when-then.ts';
 
 const eur = (minor: number) => ({ minor, currency: 'EUR' });
@@ -46,6 +47,14 @@ const paid = (amountMinor: number): InvoiceEvent => {
 const refunded = (amountMinor: number, reason: string): InvoiceEvent => {
   return { type: 'RefundIssued', data: { amountMinor, reason } };
 };
+const giveBack = (minor?: number, currency = 'EUR'): InvoiceCommand => ({
+  ...{ type: 'refund', refundId: 'refund', idempotencyKey: 'key', reason: 'broken cup' },
+  amount: minor === undefined ? undefined : { minor, currency },
+});
+const givenBack = (amountMinor: number, totalMinor: number): InvoiceEvent[] => [
+  { type: 'AllowanceGranted', data: { totalMinor, reductionMinor: amountMinor, reason: 'broken cup' } },
+  { type: 'RefundIssued', data: { amountMinor, reason: 'broken cup', refundId: 'refund', idempotencyKey: 'key' } },
+];
 const cancelled: InvoiceEvent = { type: 'InvoiceCancelled', data: { reason: 'stuck' } };
 
 describe('issuing', () => {
@@ -142,7 +151,64 @@ describe('cancelling', () => {
   it('happens once', () => given(issued, cancelled).when(cancel).thenEvents());
 });
 
-it.each([pay(950), adjust(0, 0), cancel])(
+describe('giving back', () => {
+  it('takes a part off the total, so that it is not due again', () =>
+    given(issued, paid(950))
+      .when(giveBack(200))
+      .thenEvents(...givenBack(200, 750)));
+  it('gives back all that is left when no amount is said', () => {
+    given(issued, paid(950))
+      .when(giveBack())
+      .thenEvents(...givenBack(950, 0));
+    given(issued, paid(950), adjusted(450, 500), refunded(500, 'items were short'))
+      .when(giveBack())
+      .thenEvents(...givenBack(450, 0));
+    given(issued, paid(950), ...givenBack(200, 750))
+      .when(giveBack())
+      .thenEvents(...givenBack(750, 0));
+  });
+  it.each([0, -1, 951, 0.5, Number.NaN])('refuses %d of 950', (minor) => {
+    const out = { code: 'INVALID_ARGUMENT', detail: { reason: 'AMOUNT_OUT_OF_RANGE', field: 'amount.minor' } };
+    given(issued, paid(950)).when(giveBack(minor)).thenThrows(out);
+  });
+  it('gives back no more than was kept, however often', () => {
+    given(issued, paid(950), ...givenBack(200, 750))
+      .when(giveBack(751))
+      .thenThrows(/give 1 to 750 EUR/);
+    given(issued, paid(950), ...givenBack(950, 0))
+      .when(giveBack(1))
+      .thenThrows({ code: 'FAILED_PRECONDITION', detail: { reason: 'NOTHING_LEFT', field: 'order_id' } });
+  });
+  it('refuses another currency', () => {
+    given(issued, paid(950))
+      .when(giveBack(1, 'USD'))
+      .thenThrows({ code: 'INVALID_ARGUMENT', detail: { reason: 'CURRENCY_MISMATCH', field: 'amount.currency' } });
+  });
+  it('refuses what was not paid, or is cancelled', () => {
+    given(issued)
+      .when(giveBack(1))
+      .thenThrows({ code: 'FAILED_PRECONDITION', detail: { reason: 'NOT_PAID', field: 'order_id' } });
+    given(issued, paid(950), refunded(950, 'stuck'), cancelled)
+      .when(giveBack())
+      .thenThrows({ code: 'FAILED_PRECONDITION', detail: { reason: 'INVOICE_CANCELLED', field: 'order_id' } });
+  });
+  it('before the goods are there stays off what they turn out to cost', () => {
+    given(issued, paid(950), ...givenBack(200, 750))
+      .when(adjust(2, 1))
+      .thenEvents(adjusted(250, 500), refunded(500, 'items were short'));
+    // More than they cost: nothing is owed, and nothing is kept.
+    given(issued, paid(950), ...givenBack(700, 250))
+      .when(adjust(2, 1))
+      .thenEvents(adjusted(0, 250), refunded(250, 'items were short'));
+  });
+  it('leaves the rest for a cancellation', () => {
+    given(issued, paid(950), ...givenBack(200, 750))
+      .when(cancel)
+      .thenEvents(refunded(750, 'stuck'), cancelled);
+  });
+});
+
+it.each([pay(950), adjust(0, 0), giveBack(1), cancel])(
   '$type before the invoice is issued is an error, to be tried again',
   (command) => {
     given()
@@ -159,21 +225,32 @@ describe('the money', () => {
   const payWhatIsDue = 'pay what is due';
   const command = fc.oneof(
     fc.tuple(fc.nat(3), fc.nat(4)).map(([a, b]) => adjust(a, b)),
+    fc.option(fc.integer({ min: 1, max: 950 }), { nil: undefined }).map((minor) => giveBack(minor)),
     fc.constantFrom<InvoiceCommand | typeof payWhatIsDue>(cancel, issue, payWhatIsDue),
   );
+  /** What is refused changes nothing. */
+  const tried = (invoice: Invoice, next: InvoiceCommand): readonly InvoiceEvent[] => {
+    try {
+      return decide(invoice, next);
+    } catch (error) {
+      if (next.type === 'refund' && error instanceof MallError) return [];
+      throw error;
+    }
+  };
 
-  it('that was kept is what the goods cost, once paid, whatever the order of shortages, payment and cancellation', () => {
+  it('that was kept is what is owed, once paid, whatever the order of shortages, payment, refunds and cancellation', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 12 }), (commands) => {
         const stream: InvoiceEvent[] = [...decide(undefined, issue)];
         for (const next of commands) {
           const invoice = foldInvoice(stream)!;
-          if (next !== payWhatIsDue) stream.push(...decide(invoice, next));
+          if (next !== payWhatIsDue) stream.push(...tried(invoice, next));
           else if (invoice.state === 'OPEN') stream.push(...decide(invoice, pay(dueMinor(invoice))));
         }
         const invoice = foldInvoice(stream)!;
         expect(invoice.totalMinor).toBeGreaterThanOrEqual(0);
         expect(invoice.refundedMinor).toBeLessThanOrEqual(invoice.paidMinor);
+        expect(invoice.refunds.reduce((sum, { amountMinor }) => sum + amountMinor, 0)).toBe(invoice.refundedMinor);
         expect(keptMinor(invoice)).toBe(invoice.state === 'OPEN' ? 0 : invoice.totalMinor);
         expect(dueMinor(invoice)).toBe(invoice.state === 'OPEN' ? invoice.totalMinor : 0);
         expect(stream.filter(({ type }) => type === 'PaymentReceived').length).toBeLessThanOrEqual(1);

@@ -3,7 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BodyOf } from '../../../src/contract/events.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import { type Draft, draft } from '../../../src/contract/message.ts';
-import { InvoiceState, PaymentsService, type PayRequest } from '../../../src/gen/payments/v1/payments.ts';
+import {
+  InvoiceState,
+  PaymentsService,
+  type PayRequest,
+  type RefundRequest,
+} from '../../../src/gen/payments/v1/payments.ts';
 import { connectClient, type RpcClient } from '../../../src/rpc/client.ts';
 import { startPayments } from '../../../src/services/payments/service.ts';
 import { type ServiceAlone, startAlone } from '../../support/service-alone.ts';
@@ -293,6 +298,113 @@ describe('paying', () => {
     await expect(invoice(orderId)).rejects.toMatchObject(missing);
     await expect(invoice(orderId)).rejects.toThrow(/try again in a moment/);
     await expect(invoice('42')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', detail: { field: 'order_id' } });
+  });
+});
+
+describe('a refund', () => {
+  const refund = (orderId: string, more: Partial<RefundRequest> = {}) =>
+    client.api.refund({ orderId, idempotencyKey: newId(), amount: eur(200), reason: 'broken cup', ...more });
+  async function paidFor(): Promise<string> {
+    const orderId = await invoiced();
+    await pay(orderId, 950);
+    return orderId;
+  }
+
+  it('gives back a part for a reason, and nothing is due', async () => {
+    const orderId = await paidFor();
+    expect(await refund(orderId)).toMatchObject({
+      ...money(750, 950, 200, 0),
+      state: InvoiceState.PAID,
+      refunds: [{ amount: eur(200), reason: 'broken cup' }],
+    });
+    const refunded = await service.untilSaid('payments.refunded', orderId);
+    expect(refunded.body).toMatchObject({ orderId, amount: eur(200), reason: 'broken cup' });
+    const adjusted = await service.untilSaid('payments.adjusted', orderId);
+    expect(adjusted.body).toMatchObject({ total: eur(750), reduction: eur(200), reason: 'broken cup' });
+  });
+
+  it('without an amount gives back all that is left', async () => {
+    const orderId = await paidFor();
+    await refund(orderId);
+    expect(await refund(orderId, { amount: undefined })).toMatchObject(money(0, 950, 950, 0));
+    await expect(refund(orderId)).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'NOTHING_LEFT' },
+    });
+  });
+
+  it('with the same key happens once, however often and at once', async () => {
+    const orderId = await paidFor();
+    const idempotencyKey = newId();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => refund(orderId, { idempotencyKey })));
+    for (const answer of answers) expect(answer).toMatchObject({ ...money(750, 950, 200, 0), version: 4 });
+    await service.untilSaid('payments.refunded', orderId);
+    expect(said(orderId).filter((name) => name === 'payments.refunded')).toHaveLength(1);
+  });
+
+  it('with the same key after a restart happens once', async () => {
+    await using own = await startAlone('payments', startPayments);
+    const orderId = newId();
+    await own.tell(placed(orderId));
+    const request = { orderId, idempotencyKey: 'key', amount: eur(200), reason: 'broken cup' };
+    const first = connectClient(PaymentsService, own.address, own.telemetry);
+    await first.api.pay({ orderId, idempotencyKey: 'key', amount: eur(950) });
+    const answer = await first.api.refund(request);
+    first.close();
+    await own.restart();
+    const again = connectClient(PaymentsService, own.address, own.telemetry);
+    expect(await again.api.refund(request)).toEqual(answer);
+    again.close();
+  });
+
+  it('of many at once never exceeds what was paid', async () => {
+    const orderId = await paidFor();
+    const attempts = await Promise.allSettled(Array.from({ length: 10 }, () => refund(orderId, { amount: eur(300) })));
+    expect(attempts.filter(({ status }) => status === 'fulfilled').length).toBeLessThanOrEqual(3);
+    for (const attempt of attempts) {
+      if (attempt.status === 'rejected') expect(['INVALID_ARGUMENT', 'ABORTED']).toContain(attempt.reason.code);
+    }
+    const { paid, refunded, total } = await invoice(orderId);
+    expect(refunded!.minor).toBeGreaterThan(0);
+    expect(paid!.minor - refunded!.minor).toBe(total!.minor);
+  });
+
+  it('with a key that refunded something else is refused', async () => {
+    const [orderId, other] = [await paidFor(), await paidFor()];
+    const idempotencyKey = newId();
+    await refund(orderId, { idempotencyKey });
+    const reused = {
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'IDEMPOTENCY_KEY_REUSED', field: 'idempotency_key', value: idempotencyKey },
+    };
+    await expect(refund(other, { idempotencyKey })).rejects.toMatchObject(reused);
+    await expect(refund(orderId, { idempotencyKey, amount: undefined })).rejects.toMatchObject(reused);
+    expect(await invoice(other)).toMatchObject(money(950, 950, 0, 0));
+  });
+
+  it.each<[string, Partial<RefundRequest>, string, string]>([
+    ['more than was paid', { amount: eur(951) }, 'amount.minor', 'AMOUNT_OUT_OF_RANGE'],
+    ['nothing', { amount: eur(0) }, 'amount.minor', 'AMOUNT_OUT_OF_RANGE'],
+    ['another currency', { amount: { minor: 1, currency: 'USD' } }, 'amount.currency', 'CURRENCY_MISMATCH'],
+    ['a currency that is none', { amount: { minor: 1, currency: '€' } }, 'amount.currency', 'MALFORMED_CURRENCY'],
+    ['no reason', { reason: ' ' }, 'reason', 'MISSING'],
+    ['a long reason', { reason: 'r'.repeat(201) }, 'reason', 'TOO_LONG'],
+    ['no key', { idempotencyKey: '' }, 'idempotency_key', 'MISSING'],
+    ['a malformed order id', { orderId: '42' }, 'order_id', 'MALFORMED_ID'],
+  ])('of %s is an INVALID_ARGUMENT that names the field, and changes nothing', async (_, wrong, field, reason) => {
+    const orderId = await paidFor();
+    const refusal = refund(orderId, wrong);
+    await expect(refusal).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', detail: { reason, field } });
+    await expect(refusal).rejects.toThrow(field);
+    expect(await invoice(orderId)).toMatchObject({ ...money(950, 950, 0, 0), version: 2 });
+  });
+
+  it('of an order that nobody has paid, or placed, is refused', async () => {
+    await expect(refund(await invoiced())).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      detail: { reason: 'NOT_PAID' },
+    });
+    await expect(refund(newId())).rejects.toMatchObject({ code: 'NOT_FOUND', detail: { field: 'order_id' } });
   });
 });
 

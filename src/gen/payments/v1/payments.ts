@@ -83,10 +83,23 @@ export interface PayRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface RefundRequest {
+  orderId: string;
+  /** One refund per key, for ever: the same key answers with the invoice as it is now. */
+  idempotencyKey: string;
+  /** Unset: all that was paid and not given back. */
+  amount:
+    | Money
+    | undefined;
+  /** For people, 1 to 200 characters. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface Invoice {
   orderId: string;
   state: InvoiceState;
-  /** What the goods cost, shortages taken off. */
+  /** What the goods cost, shortages and what the shopper was let off taken off. */
   total: Money | undefined;
   paid: Money | undefined;
   refunded:
@@ -99,6 +112,14 @@ export interface Invoice {
     | undefined;
   /** Number of events in the invoice's stream. */
   version: number;
+  /** The parts of `refunded`, oldest first. */
+  refunds: Refunded[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Refunded {
+  amount: Money | undefined;
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -318,6 +339,149 @@ export const PayRequest: MessageFns<PayRequest> = {
   },
 };
 
+function createBaseRefundRequest(): RefundRequest {
+  return { orderId: "", idempotencyKey: "", amount: undefined, reason: "", _unknownFields: {} };
+}
+
+export const RefundRequest: MessageFns<RefundRequest> = {
+  encode(message: RefundRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefundRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefundRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefundRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RefundRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RefundRequest>): RefundRequest {
+    return RefundRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefundRequest>): RefundRequest {
+    const message = createBaseRefundRequest();
+    message.orderId = object.orderId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
 function createBaseInvoice(): Invoice {
   return {
     orderId: "",
@@ -328,6 +492,7 @@ function createBaseInvoice(): Invoice {
     due: undefined,
     issuedAt: undefined,
     version: 0,
+    refunds: [],
     _unknownFields: {},
   };
 }
@@ -357,6 +522,9 @@ export const Invoice: MessageFns<Invoice> = {
     }
     if (message.version !== 0) {
       writer.uint32(64).uint32(message.version);
+    }
+    for (const v of message.refunds) {
+      Refunded.encode(v!, writer.uint32(74).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -446,6 +614,14 @@ export const Invoice: MessageFns<Invoice> = {
             message.version = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.refunds.push(Refunded.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -484,6 +660,7 @@ export const Invoice: MessageFns<Invoice> = {
         ? fromJsonTimestamp(object.issued_at)
         : undefined,
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      refunds: globalThis.Array.isArray(object?.refunds) ? object.refunds.map((e: any) => Refunded.fromJSON(e)) : [],
     };
   },
 
@@ -513,6 +690,9 @@ export const Invoice: MessageFns<Invoice> = {
     if (message.version !== 0) {
       obj.version = Math.round(message.version);
     }
+    if (message.refunds?.length) {
+      obj.refunds = message.refunds.map((e) => Refunded.toJSON(e));
+    }
     return obj;
   },
 
@@ -531,6 +711,110 @@ export const Invoice: MessageFns<Invoice> = {
     message.due = (object.due !== undefined && object.due !== null) ? Money.fromPartial(object.due) : undefined;
     message.issuedAt = object.issuedAt ?? undefined;
     message.version = object.version ?? 0;
+    message.refunds = object.refunds?.map((e) => Refunded.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRefunded(): Refunded {
+  return { amount: undefined, reason: "", _unknownFields: {} };
+}
+
+export const Refunded: MessageFns<Refunded> = {
+  encode(message: Refunded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(10).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Refunded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefunded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Refunded {
+    return {
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Refunded): unknown {
+    const obj: any = {};
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Refunded>): Refunded {
+    return Refunded.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Refunded>): Refunded {
+    const message = createBaseRefunded();
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -557,6 +841,19 @@ export const PaymentsService = {
     responseSerialize: (value: Invoice): Buffer => Buffer.from(Invoice.encode(value).finish()),
     responseDeserialize: (value: Buffer): Invoice => Invoice.decode(value),
   },
+  /**
+   * Gives back what was paid, or part of it, whatever became of the goods; the total falls by as much, so that nothing is due again.
+   * INVALID_ARGUMENT (more than was kept, currency, no reason), FAILED_PRECONDITION (not paid, cancelled, nothing left).
+   */
+  refund: {
+    path: "/payments.v1.Payments/Refund" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RefundRequest): Buffer => Buffer.from(RefundRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RefundRequest => RefundRequest.decode(value),
+    responseSerialize: (value: Invoice): Buffer => Buffer.from(Invoice.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Invoice => Invoice.decode(value),
+  },
 } as const;
 
 export interface PaymentsServer extends UntypedServiceImplementation {
@@ -564,6 +861,11 @@ export interface PaymentsServer extends UntypedServiceImplementation {
   getInvoice: handleUnaryCall<GetInvoiceRequest, Invoice>;
   /** The amount must be what is due. INVALID_ARGUMENT (amount, currency), FAILED_PRECONDITION (paid already, cancelled). */
   pay: handleUnaryCall<PayRequest, Invoice>;
+  /**
+   * Gives back what was paid, or part of it, whatever became of the goods; the total falls by as much, so that nothing is due again.
+   * INVALID_ARGUMENT (more than was kept, currency, no reason), FAILED_PRECONDITION (not paid, cancelled, nothing left).
+   */
+  refund: handleUnaryCall<RefundRequest, Invoice>;
 }
 
 export interface PaymentsClient extends Client {
@@ -592,6 +894,22 @@ export interface PaymentsClient extends Client {
   ): ClientUnaryCall;
   pay(
     request: PayRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Invoice) => void,
+  ): ClientUnaryCall;
+  /**
+   * Gives back what was paid, or part of it, whatever became of the goods; the total falls by as much, so that nothing is due again.
+   * INVALID_ARGUMENT (more than was kept, currency, no reason), FAILED_PRECONDITION (not paid, cancelled, nothing left).
+   */
+  refund(request: RefundRequest, callback: (error: ServiceError | null, response: Invoice) => void): ClientUnaryCall;
+  refund(
+    request: RefundRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Invoice) => void,
+  ): ClientUnaryCall;
+  refund(
+    request: RefundRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Invoice) => void,

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Money } from "../../common/v1/common.ts";
 import { ShoppingList } from "../../depot/v1/depot.ts";
 import { BotView, TaskView } from "../../fleet/v1/fleet.ts";
 import { Duration } from "../../google/protobuf/duration.ts";
@@ -58,6 +59,19 @@ export interface ShowOrderRequest {
 export interface PayOrderRequest {
   orderId: string;
   idempotencyKey: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface RefundOrderRequest {
+  orderId: string;
+  /** One refund per key, for ever. */
+  idempotencyKey: string;
+  /** Unset: all that was paid and not given back. */
+  amount:
+    | Money
+    | undefined;
+  /** For people, 1 to 200 characters. */
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -676,6 +690,149 @@ export const PayOrderRequest: MessageFns<PayOrderRequest> = {
     const message = createBasePayOrderRequest();
     message.orderId = object.orderId ?? "";
     message.idempotencyKey = object.idempotencyKey ?? "";
+    return message;
+  },
+};
+
+function createBaseRefundOrderRequest(): RefundOrderRequest {
+  return { orderId: "", idempotencyKey: "", amount: undefined, reason: "", _unknownFields: {} };
+}
+
+export const RefundOrderRequest: MessageFns<RefundOrderRequest> = {
+  encode(message: RefundOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.idempotencyKey !== "") {
+      writer.uint32(18).string(message.idempotencyKey);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RefundOrderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRefundOrderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RefundOrderRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RefundOrderRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RefundOrderRequest>): RefundOrderRequest {
+    return RefundOrderRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RefundOrderRequest>): RefundOrderRequest {
+    const message = createBaseRefundOrderRequest();
+    message.orderId = object.orderId ?? "";
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -2720,6 +2877,16 @@ export const StaffService = {
     responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
     responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
   },
+  /** Gives back what was paid, or part of it, as payments.v1.Payments/Refund does. */
+  refundOrder: {
+    path: "/staff.v1.Staff/RefundOrder" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RefundOrderRequest): Buffer => Buffer.from(RefundOrderRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RefundOrderRequest => RefundOrderRequest.decode(value),
+    responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
+    responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
+  },
   /** FAILED_PRECONDITION while unpaid or not ready. */
   handOver: {
     path: "/staff.v1.Staff/HandOver" as const,
@@ -2816,6 +2983,8 @@ export interface StaffServer extends UntypedServiceImplementation {
   showOrder: handleUnaryCall<ShowOrderRequest, OrderSheet>;
   /** Takes what is due. */
   payOrder: handleUnaryCall<PayOrderRequest, OrderSheet>;
+  /** Gives back what was paid, or part of it, as payments.v1.Payments/Refund does. */
+  refundOrder: handleUnaryCall<RefundOrderRequest, OrderSheet>;
   /** FAILED_PRECONDITION while unpaid or not ready. */
   handOver: handleUnaryCall<HandOverRequest, OrderSheet>;
   /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
@@ -2878,6 +3047,22 @@ export interface StaffClient extends Client {
   ): ClientUnaryCall;
   payOrder(
     request: PayOrderRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  /** Gives back what was paid, or part of it, as payments.v1.Payments/Refund does. */
+  refundOrder(
+    request: RefundOrderRequest,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  refundOrder(
+    request: RefundOrderRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  refundOrder(
+    request: RefundOrderRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OrderSheet) => void,

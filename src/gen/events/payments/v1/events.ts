@@ -19,14 +19,18 @@ export interface InvoiceIssued {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** payments.adjusted: items were short, so less is owed. */
+/** payments.adjusted: items were short, or staff let the shopper off part of the price, so less is owed. */
 export interface Adjusted {
   orderId: string;
   total:
     | Money
     | undefined;
   /** By how much the total fell. */
-  reduction: Money | undefined;
+  reduction:
+    | Money
+    | undefined;
+  /** Why staff did; empty where items were short. */
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -159,7 +163,7 @@ export const InvoiceIssued: MessageFns<InvoiceIssued> = {
 };
 
 function createBaseAdjusted(): Adjusted {
-  return { orderId: "", total: undefined, reduction: undefined, _unknownFields: {} };
+  return { orderId: "", total: undefined, reduction: undefined, reason: "", _unknownFields: {} };
 }
 
 export const Adjusted: MessageFns<Adjusted> = {
@@ -172,6 +176,9 @@ export const Adjusted: MessageFns<Adjusted> = {
     }
     if (message.reduction !== undefined) {
       Money.encode(message.reduction, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -221,6 +228,14 @@ export const Adjusted: MessageFns<Adjusted> = {
             message.reduction = Money.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -250,6 +265,7 @@ export const Adjusted: MessageFns<Adjusted> = {
         : "",
       total: isSet(object.total) ? Money.fromJSON(object.total) : undefined,
       reduction: isSet(object.reduction) ? Money.fromJSON(object.reduction) : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -264,6 +280,9 @@ export const Adjusted: MessageFns<Adjusted> = {
     if (message.reduction !== undefined) {
       obj.reduction = Money.toJSON(message.reduction);
     }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -277,6 +296,7 @@ export const Adjusted: MessageFns<Adjusted> = {
     message.reduction = (object.reduction !== undefined && object.reduction !== null)
       ? Money.fromPartial(object.reduction)
       : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
