@@ -2,6 +2,7 @@
 // Plain JavaScript, so that a Node too old for the rest can still say so.
 // Whole: a name that an old Node does not export would end it before it can say so.
 import * as nodeModule from 'node:module';
+import './quick-modules.js';
 
 const oldestNode = 24;
 
