@@ -1,14 +1,10 @@
-import { Client, credentials } from '@grpc/grpc-js';
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
-import { RegistryService, type Status } from '../gen/protocol/v1/protocol.ts';
-import { fromStatus } from '../rpc/errors.ts';
+import type { Status } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
 import { revisionJson } from './protocol-change.ts';
 import { atRegistry, kindArgument } from './protocol-sources.ts';
 import { writeKinds, writeRevision, writeStatus } from './protocol-tables.ts';
-import { unreachable } from './unreachable.ts';
 
 interface Options {
   readonly hub?: string;
@@ -61,27 +57,13 @@ export function readingCommands(): Command[] {
     .option('--watch', 'go on with every change, until Ctrl-C')
     .action(async (kind: string | undefined, { hub, json, watch }: Options) => {
       const write = (told: Status) => (json ? writeJson(told) : writeStatus(told));
-      if (watch) await follow(hub, kind ?? '', write);
-      else write(await atRegistry(hub, (registry) => registry.getStatus({ kind: kind ?? '' })));
+      await atRegistry(hub, async (registry) => {
+        if (!watch) return void write(await registry.getStatus({ kind: kind ?? '' }));
+        for await (const told of registry.watchStatus({ kind: kind ?? '' })) {
+          write(told);
+          writeLine();
+        }
+      });
     });
   return [list, show, status];
-}
-
-/** @throws MallError when the hub goes away, or cannot be reached */
-async function follow(given: string | undefined, kind: string, write: (status: Status) => void): Promise<void> {
-  const address = given ?? readConfig().address.hub;
-  const client = new Client(address, credentials.createInsecure());
-  const { path, requestSerialize, responseDeserialize } = RegistryService.watchStatus;
-  try {
-    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { kind });
-    for await (const status of call) {
-      write(status as Status);
-      writeLine();
-    }
-  } catch (thrown) {
-    const error = fromStatus(thrown as Parameters<typeof fromStatus>[0], address);
-    throw unreachable(error, 'hub', address, 'give --hub host:port') ?? error;
-  } finally {
-    client.close();
-  }
 }

@@ -24,13 +24,12 @@ export function kindArgument(text: string): string {
   throw new InvalidArgumentError('give the name of a kind, such as shop, or shop.v2 for its next major.');
 }
 
-const { watchStatus: _stream, ...unary } = RegistryService;
-type Registry = Api<typeof unary>;
+type Registry = Api<RegistryService>;
 
 /** Runs `work` with the registry of the hub at `address`, else at MALLBOTS_HUB_ADDRESS. */
 export async function atRegistry<T>(given: string | undefined, work: (registry: Registry) => Promise<T>): Promise<T> {
   const address = given ?? readConfig().address.hub;
-  const client = connectClient(unary, address, { tracer: trace.getTracer('mallbots') });
+  const client = connectClient(RegistryService, address, { tracer: trace.getTracer('mallbots') });
   try {
     return await work(client.api);
   } catch (error) {

@@ -9,7 +9,7 @@ import {
 import { ATTR_REASON, calling, orderAttributes } from '../telemetry/attributes.ts';
 import { putInto } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
-import type { Api, CallOptions, UnaryDefinition, UnaryMethod } from './api.ts';
+import type { Api, CallOptions, Definition, StreamMethod, UnaryMethod } from './api.ts';
 import { fromStatus } from './errors.ts';
 
 /** How long a call may take when the caller does not say: what a person at a kiosk or a desk will wait for. */
@@ -24,7 +24,7 @@ export interface RpcClient<D> {
 }
 
 /** Calls the service at `address` (`host:port`). Connects at the first call and again whenever it has to. Every failure is a MallError. */
-export function connectClient<D extends UnaryDefinition>(
+export function connectClient<D extends Definition>(
   definition: D,
   address: string,
   telemetry: Pick<Telemetry, 'tracer'>,
@@ -36,7 +36,10 @@ export function connectClient<D extends UnaryDefinition>(
   const api = Object.fromEntries(
     Object.entries(definition).map(([name, method]) => [
       name,
-      (request: unknown, options: CallOptions = {}) => call(client, address, method, request, options, telemetry),
+      (request: unknown, options: CallOptions = {}) =>
+        method.responseStream
+          ? stream(client, address, method, request, options)
+          : call(client, address, method, request, options, telemetry),
     ]),
   );
   return { api: api as Api<D>, close: () => client.close() };
@@ -91,6 +94,32 @@ async function call(
     throw error;
   } finally {
     span.end();
+  }
+}
+
+/** No span: what somebody looks on at for hours is no step of anything. */
+async function* stream(
+  client: Client,
+  address: string,
+  { path, requestSerialize, responseDeserialize }: StreamMethod,
+  request: unknown,
+  { deadlineMs = Number.POSITIVE_INFINITY, signal }: CallOptions,
+): AsyncGenerator<unknown> {
+  if (signal?.aborted) return;
+  const deadline = Date.now() + deadlineMs;
+  const hangUp = () => responses?.cancel();
+  let responses: ReturnType<typeof client.makeServerStreamRequest> | undefined;
+  try {
+    responses = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, { deadline });
+    // Of a call that is cancelled the library tells once more, when nobody iterates any longer.
+    responses.on('error', () => {});
+    signal?.addEventListener('abort', hangUp, { once: true });
+    yield* responses;
+  } catch (thrown) {
+    if (!signal?.aborted) throw fromStatus(isStatus(thrown) ? thrown : closedHere(thrown), address);
+  } finally {
+    signal?.removeEventListener('abort', hangUp);
+    hangUp();
   }
 }
 

@@ -18,7 +18,7 @@ import { withDeadline } from '../kit/deadline.ts';
 import { ATTR_REASON, aboutRequest, calling, orderAttributes } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOfMetadata } from '../telemetry/propagation.ts';
 import type { Telemetry } from '../telemetry/setup.ts';
-import type { Api, UnaryDefinition, UnaryMethod } from './api.ts';
+import type { Api, Definition, UnaryMethod } from './api.ts';
 import { type ConnectionLimits, unaryConnectionLimits } from './connection-limits.ts';
 import { toStatus } from './errors.ts';
 import { Gate, type OnGateEvent } from './gate.ts';
@@ -61,23 +61,33 @@ export interface ServerSetup {
   readonly onEvent?: OnGateEvent;
 }
 
-/** `methods` as gRPC handlers: each call gets a server span under the caller's, and whatever is thrown becomes a status. */
-export function implement<D extends UnaryDefinition>(
+type Options = { readonly signal: AbortSignal };
+
+/**
+ * `methods` as gRPC handlers: whatever is thrown becomes a status. Each call gets a server span under the caller's, but for streams: they last as long
+ * as somebody looks on.
+ */
+export function implement<D extends Definition>(
   definition: D,
   methods: Api<D>,
   telemetry: Telemetry,
 ): UntypedServiceImplementation {
   return Object.fromEntries(
-    Object.entries(definition).map(([name, method]) => [
-      name,
-      serve(method, methods[name as keyof D] as (request: unknown, options: object) => Promise<unknown>, telemetry),
-    ]),
+    Object.entries(definition).map(([name, method]) => {
+      const run = methods[name as keyof D] as unknown;
+      return [
+        name,
+        method.responseStream
+          ? serveStream(method.path, run as (request: unknown, options: Options) => AsyncIterable<unknown>, telemetry)
+          : serve(method, run as (request: unknown, options: Options) => Promise<unknown>, telemetry),
+      ];
+    }),
   );
 }
 
 function serve(
   method: UnaryMethod,
-  run: (request: unknown, options: { signal: AbortSignal }) => Promise<unknown>,
+  run: (request: unknown, options: Options) => Promise<unknown>,
   { tracer, logger }: Telemetry,
 ): handleUnaryCall<unknown, unknown> {
   const { name, attributes } = calling(method.path);
@@ -116,15 +126,13 @@ function serve(
   };
 }
 
-/**
- * A method that answers with a stream, as a gRPC handler. It is read as fast as the caller takes what comes, and no further than to the first thing
- * that it throws, which becomes the status. `signal` aborts when the caller hangs up.
- */
-export function implementStream<Q, R>(
-  name: string,
-  run: (request: Q, options: { readonly signal: AbortSignal }) => AsyncIterable<R>,
+/** Read as fast as the caller takes what comes, and no further than to the first thing that it throws. */
+function serveStream(
+  path: string,
+  run: (request: unknown, options: Options) => AsyncIterable<unknown>,
   { logger }: Pick<Telemetry, 'logger'>,
-): handleServerStreamingCall<Q, R> {
+): handleServerStreamingCall<unknown, unknown> {
+  const { name } = calling(path);
   return (call) => {
     const signal = hangUpSignal(call);
     void (async () => {
@@ -138,7 +146,8 @@ export function implementStream<Q, R>(
       } catch (thrown) {
         if (signal.aborted) return;
         const error = MallError.from(thrown);
-        if (error.code === 'INTERNAL') logger.error({ err: error.cause ?? error, 'rpc.method': name }, 'call failed');
+        if (error.code === 'INTERNAL')
+          logger.error({ err: error.cause ?? error, [ATTR_RPC_METHOD]: name }, 'call failed');
         call.emit('error', toStatus(error));
       }
     })();

@@ -191,7 +191,6 @@ describe('with --hub', () => {
 
   /** A registry with `larger` as revision 2 of shop, over real gRPC; what is behind it in a hub is the hub's tests' business. */
   beforeAll(async () => {
-    const { watchStatus: _stream, ...unary } = RegistryService;
     const revision = await compileDirectory(at('larger'));
     const answers = {
       check: async ({ kind, fileDescriptorSet }: CheckRequest) => {
@@ -210,7 +209,7 @@ describe('with --hub', () => {
       },
     };
     server = await startServer('127.0.0.1:0', [
-      { definition: unary, implementation: implement(unary, answers as never, telemetry) },
+      { definition: RegistryService, implementation: implement(RegistryService, answers as never, telemetry) },
     ]);
   });
   afterAll(() => server.drain());

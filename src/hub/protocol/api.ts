@@ -9,6 +9,7 @@ import { type ChangeCommand, changeRevision, unknownDigest } from './registry.ts
 import { findNumbered, findRevision, historyOf, listRevisions, versionOf, versionsOf } from './registry-store.ts';
 import { newestRollouts } from './rollout-store.ts';
 import { readStatus, unknownKind } from './status.ts';
+import type { StatusFeed } from './status-feed.ts';
 import { changeView, kindViews, revisionView, violationView } from './views.ts';
 
 /** Characters. */
@@ -17,11 +18,14 @@ const maxReasonChars = 500;
 /** Source files of one revision, and their characters in all: a request is at most 256 kB, like a frame. */
 const maxSources = 100;
 
-type Unary = Omit<Api<Omit<RegistryService, 'watchStatus'>>, never>;
+interface RegistryPorts extends PublishPorts {
+  readonly database: Database;
+  readonly feed: StatusFeed;
+}
 
 /** protocol.v1.Registry: the tables, whichever hub is asked. */
-export function registryApi(ports: PublishPorts & { readonly database: Database }): Unary {
-  const { database } = ports;
+export function registryApi(ports: RegistryPorts): Api<RegistryService> {
+  const { database, feed } = ports;
 
   async function kindOf(kind: string): Promise<Kind> {
     const kinds = await database.query(async (orm) =>
@@ -100,6 +104,7 @@ export function registryApi(ports: PublishPorts & { readonly database: Database 
     retire: (request) => change(request, { type: 'retire' }),
     rollback: (request) => change(request, { type: 'rollback' }),
     getStatus: ({ kind }) => database.query((orm) => readStatus(orm, kind, new Date())),
+    watchStatus: ({ kind }, options) => feed.watch(kind, options?.signal),
   };
 }
 

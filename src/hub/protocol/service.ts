@@ -1,6 +1,6 @@
 import type { Database } from '../../database/port.ts';
-import { type GetStatusRequest, RegistryService, type Status } from '../../gen/protocol/v1/protocol.ts';
-import { implement, implementStream } from '../../rpc/server.ts';
+import { RegistryService } from '../../gen/protocol/v1/protocol.ts';
+import { implement } from '../../rpc/server.ts';
 import type { Telemetry } from '../../telemetry/setup.ts';
 import { registryApi } from './api.ts';
 import { checkRevision } from './check/check.ts';
@@ -16,18 +16,10 @@ export interface ProtocolServicePorts {
 /** protocol.v1.Registry as a hub's server has it; `close` ends the streams of those who watch. */
 export function protocolService({ database, telemetry, onChanged }: ProtocolServicePorts) {
   const feed = new StatusFeed(database);
-  const { watchStatus: watching, ...unary } = RegistryService;
-  const watchStatus = implementStream<GetStatusRequest, Status>(
-    watching.path,
-    ({ kind }, { signal }) => feed.watch(kind, signal),
-    telemetry,
-  );
+  const api = registryApi({ database, check: checkRevision, onChanged, feed });
   return {
     definition: RegistryService,
-    implementation: {
-      ...implement(unary, registryApi({ database, check: checkRevision, onChanged }), telemetry),
-      watchStatus,
-    },
+    implementation: implement(RegistryService, api, telemetry),
     close: () => feed.close(),
   };
 }

@@ -22,8 +22,8 @@ export class StatusFeed {
    * The status at once, and again whenever it has changed.
    * @throws MallError UNAVAILABLE when the hub goes away or the database is, NOT_FOUND for a kind that there is not
    */
-  async *watch(kind: string, signal: AbortSignal): AsyncGenerator<Status> {
-    const stop = AbortSignal.any([signal, this.#closing.signal]);
+  async *watch(kind: string, signal?: AbortSignal): AsyncGenerator<Status> {
+    const stop = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     let told: Status | undefined;
     while (!stop.aborted) {
       const status = await this.#look(kind);
@@ -33,7 +33,7 @@ export class StatusFeed {
       }
       await pause(lookEveryMs, stop);
     }
-    if (!signal.aborted) throw unavailable('this hub goes away; watch again', 'HUB_DRAINING');
+    if (!signal?.aborted) throw unavailable('this hub goes away; watch again', 'HUB_DRAINING');
   }
 
   close(): void {

@@ -10,9 +10,8 @@ import { giftNotes, inspect, written } from '../../support/revisions.ts';
 import { type Fleet, startFleet } from '../fleet.ts';
 
 const patient = { timeout: 20_000, interval: 20 };
-const { watchStatus: _, ...unary } = RegistryService;
 let fleet: Fleet;
-let client: ReturnType<typeof connectClient<typeof unary>>;
+let client: ReturnType<typeof connectClient<RegistryService>>;
 let bot: Bot;
 let wary: Bot;
 
@@ -35,7 +34,7 @@ const program = {
 
 beforeAll(async () => {
   fleet = await startFleet();
-  client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+  client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
   bot = connectBot({ hub: fleet.hub.address, botId: 'open', ...program });
   wary = connectBot({
     ...{ hub: fleet.hub.address, botId: 'wary', ...program },

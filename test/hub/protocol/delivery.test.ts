@@ -9,14 +9,13 @@ import { type Fleet, startFleet } from '../fleet.ts';
 import { picked, type RawBot, shopSchema } from '../raw-bot.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
 
-const { watchStatus: _, ...unary } = RegistryService;
 let fleet: Fleet;
 let second: Role;
-let client: ReturnType<typeof connectClient<typeof unary>>;
+let client: ReturnType<typeof connectClient<RegistryService>>;
 beforeAll(async () => {
   fleet = await startFleet();
   second = await fleet.addHub();
-  client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+  client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
 });
 afterAll(async () => {
   client.close();

@@ -7,11 +7,10 @@ import { type Fleet, startFleet } from '../fleet.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
 
 let fleet: Fleet;
-const { watchStatus: _, ...unary } = RegistryService;
-let client: ReturnType<typeof connectClient<typeof unary>>;
+let client: ReturnType<typeof connectClient<RegistryService>>;
 beforeAll(async () => {
   fleet = await startFleet();
-  client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+  client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
 });
 afterAll(async () => {
   client.close();

@@ -6,15 +6,14 @@ import { type Fleet, startFleet } from '../fleet.ts';
 import { type RawBot, shopSchema } from '../raw-bot.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
 
-const { watchStatus: _, ...unary } = RegistryService;
 let fleet: Fleet;
-let client: ReturnType<typeof connectClient<typeof unary>>;
+let client: ReturnType<typeof connectClient<RegistryService>>;
 const bots: RawBot[] = [];
 const by = 'tester';
 
 beforeAll(async () => {
   fleet = await startFleet({ leaseMs: 60_000 });
-  client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+  client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
   for (let number = 1; number <= 6; number++) {
     const bot = fleet.bot({ botId: `bot-${number}` });
     await bot.welcomed();
