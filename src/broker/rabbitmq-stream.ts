@@ -3,7 +3,7 @@ import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client';
 import { unavailable } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { fromHeaders, type Message } from '../contract/message.ts';
-import type { JournalEntry, JournalReading } from './journal.ts';
+import { clockSkewMs, isSince, type JournalEntry, type JournalReading } from './journal.ts';
 import { KeptChannel } from './kept-channel.ts';
 import { bodyOf } from './malformed.ts';
 import { partsOf } from './parcel.ts';
@@ -30,14 +30,15 @@ export interface StreamReading extends JournalReading {
 
 /** See `Broker.read`. */
 export async function* readStream(reading: StreamReading): AsyncGenerator<readonly JournalEntry[]> {
-  const { follow, signal } = reading;
+  const { follow, since, signal } = reading;
   if (signal.aborted) return;
   const consumer = new StreamConsumer(reading);
   try {
     await consumer.opened();
     const end = follow ? undefined : await markEnd(reading);
     for (;;) {
-      const { entries, ended } = await consumer.take(end);
+      const { entries: taken, ended } = await consumer.take(end);
+      const entries = taken.filter(({ message }) => isSince(message, since));
       if (entries.length > 0) yield entries;
       if (ended) return;
     }
@@ -80,8 +81,7 @@ class StreamConsumer {
       await channel.basicQos({ prefetchCount: prefetch });
       this.#from = channel;
       this.#waiting = [];
-      const offset = this.#last < 0 ? 'first' : Math.floor(this.#last / placesPerOffset);
-      await channel.basicConsume({ queue, arguments: { 'x-stream-offset': offset } }, (raw) => {
+      await channel.basicConsume({ queue, arguments: { 'x-stream-offset': this.#offset() } }, (raw) => {
         if (this.#from !== channel) return;
         this.#waiting.push(raw);
         this.#wake.resolve();
@@ -96,6 +96,15 @@ class StreamConsumer {
     } catch (error) {
       throw unavailable('no channel to RabbitMQ', 'BROKER_UNREACHABLE', this.#channel.lastError ?? error);
     }
+  }
+
+  /** What the broker is to begin with: it sends whole chunks, so some of what is before it comes too. */
+  #offset(): string | number {
+    if (this.#last >= 0) return Math.floor(this.#last / placesPerOffset);
+    const { since } = this.#reading;
+    if (!since) return 'first';
+    // An age: the library cannot say AMQP's timestamp.
+    return `${Math.max(1, Math.ceil((Date.now() - since.getTime() + clockSkewMs) / 1_000))}s`;
   }
 
   /** What has come, once something has; the broker sends as much again. `end` is the id of the mark to stop at. */

@@ -98,6 +98,23 @@ export function journalContract(name: string, start: () => Promise<JournalHarnes
       }
     });
 
+    it('begins with what was said at a time, wherever older and newer stand, and goes on behind a position with it', async () => {
+      const [now, hour] = [Date.now(), 3_600_000];
+      const at = (id: string, ms: number) => message(`since-${id}`, { key: 'since', time: new Date(ms) });
+      await publish([at('0', now), at('1', now - hour), at('2', now + 1), at('3', now - 1), at('4', now)]);
+      const since = new Date(now);
+      const read = async (reading: { since: Date; after?: number }) => {
+        const entries: JournalEntry[] = [];
+        const signal = new AbortController().signal;
+        for await (const batch of broker.read('journal', { ...reading, follow: false, signal })) entries.push(...batch);
+        return of('since', entries);
+      };
+      const found = await read({ since });
+      expect(told(found)).toEqual(['since-0', 'since-2', 'since-4']);
+      expect(told(await read({ since, after: found[0]!.position }))).toEqual(['since-2', 'since-4']);
+      expect(await read({ since: new Date(now + hour) })).toEqual([]);
+    });
+
     it('holds what another exchange was told as well, but nothing that no stream is bound for', async () => {
       await publish([message('work-1', { key: 'work' })], toWork);
       await publish([message('other', { key: 'work' })], {

@@ -1,6 +1,12 @@
-import { asc, gt, inArray, max, sql } from 'drizzle-orm';
+import { asc, gt, inArray, lt, max, sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
-import type { JournalEntry, JournalReading, JournalStore } from '../../broker/journal.ts';
+import {
+  clockSkewMs,
+  isSince,
+  type JournalEntry,
+  type JournalReading,
+  type JournalStore,
+} from '../../broker/journal.ts';
 import { MallError, unavailable } from '../../contract/errors.ts';
 import type { Message } from '../../contract/message.ts';
 import { type BackoffPolicy, pause } from '../../kit/backoff.ts';
@@ -59,16 +65,19 @@ export class TableJournal implements JournalStore {
     return done.promise;
   }
 
-  async *read({ after = 0, follow, signal }: JournalReading): AsyncGenerator<readonly JournalEntry[]> {
+  async *read({ after = 0, since, follow, signal }: JournalReading): AsyncGenerator<readonly JournalEntry[]> {
     const end = follow ? Number.POSITIVE_INFINITY : await this.#end();
-    for (let last = after; last < end && !signal.aborted; ) {
+    const older = since ? await this.#lastBefore(new Date(since.getTime() - clockSkewMs)) : 0;
+    for (let last = Math.max(after, older); last < end && !signal.aborted; ) {
       const seen = this.#writes;
       const rows = await this.#database.query((orm) =>
         orm.select().from(entries).where(gt(entries.position, last)).orderBy(asc(entries.position)).limit(readRows),
       );
       if (rows.length > 0) {
         last = rows.at(-1)!.position;
-        yield rows.map((row) => ({ position: row.position, message: fromRow(row, row.source) }));
+        const read = rows.map((row) => ({ position: row.position, message: fromRow(row, row.source) }));
+        const wanted = read.filter(({ message }) => isSince(message, since));
+        if (wanted.length > 0) yield wanted;
       } else if (follow) await this.#writeAfter(seen, signal);
       // All that was there at the beginning has been pruned since.
       else return;
@@ -84,6 +93,16 @@ export class TableJournal implements JournalStore {
   async #end(): Promise<number> {
     const [row] = await this.#database.query((orm) => orm.select({ end: max(entries.position) }).from(entries));
     return row?.end ?? 0;
+  }
+
+  async #lastBefore(instant: Date): Promise<number> {
+    const [row] = await this.#database.query((orm) =>
+      orm
+        .select({ last: max(entries.position) })
+        .from(entries)
+        .where(lt(entries.recordedAt, instant)),
+    );
+    return row?.last ?? 0;
   }
 
   /** True when there is more. What cannot be written is told to its publisher, who tries again. */
