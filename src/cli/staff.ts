@@ -11,6 +11,7 @@ import { canAsk, confirm } from './confirm.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { formatAge, writeJson, writeLine } from './output.ts';
 import { fleetCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
+import { journalCommand } from './staff-journal.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { parkedCommand } from './staff-parked.ts';
 import { refundCommand } from './staff-refund.ts';
@@ -32,6 +33,7 @@ Examples:
   $ mallbots staff tasks --stuck 30m    what does not get on
   $ mallbots staff recall 0a3f9e12      take a task back from its robot
   $ mallbots staff parked list          what a service could not handle
+  $ mallbots staff journal --follow     every event, as it comes
   $ mallbots staff pickups --json | jq  for programs
 
 Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,
@@ -147,7 +149,7 @@ export function staffCommand(): Command {
     );
 
   const refund = refundCommand(orderArgument, show);
-  for (const command of [refund, fleetCommand(), tasksCommand(), recallCommand(), parkedCommand()]) {
+  for (const command of [refund, fleetCommand(), tasksCommand(), recallCommand(), parkedCommand(), journalCommand()]) {
     staff.addCommand(inheriting(command, staff));
   }
   return staff;

@@ -22,6 +22,7 @@ describe('the help', () => {
     'staff cancel',
     'staff refund',
     'staff tasks',
+    'staff journal',
     'staff parked',
     'staff parked drop',
     'stats',

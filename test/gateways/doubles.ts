@@ -6,7 +6,8 @@ import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
 import { Order, OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
 import { ParkedService } from '../../src/gen/parked/v1/parked.ts';
 import { Invoice, InvoiceState, PaymentsService } from '../../src/gen/payments/v1/payments.ts';
-import type { Api, UnaryDefinition } from '../../src/rpc/api.ts';
+import { RegistryService } from '../../src/gen/protocol/v1/protocol.ts';
+import type { Api, Definition } from '../../src/rpc/api.ts';
 import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
 
@@ -16,28 +17,33 @@ export type Doubles = {
   payments?: Partial<Api<PaymentsService>>;
   depot?: Partial<Api<DepotService>>;
   hub?: Partial<Api<FleetAdminService>>;
+  /** Of the hub too. */
+  registry?: Partial<Api<RegistryService>>;
   /** What each of them has parked: nothing, where it is not said. */
   parked?: Partial<Record<ParkingRole, Partial<Api<ParkedService>>>>;
 };
 
 const nothingParked: Partial<Api<ParkedService>> = { listParked: async () => ({ messages: [] }) };
 
-async function serve<D extends UnaryDefinition>(
+async function serve<D extends Definition>(
   role: string,
   definition: D,
   methods: Partial<Api<D>> | undefined,
-  parked: Partial<Api<ParkedService>> = nothingParked,
+  aside?: { definition: Definition; methods: object },
 ) {
   const telemetry = recordingTelemetry(role);
-  const own = { definition, implementation: implementedBy(role, definition, methods, telemetry) };
-  const aside = { definition: ParkedService, implementation: implementedBy(role, ParkedService, parked, telemetry) };
-  // Stores is asked for nothing but what it has parked.
-  const isParked = (definition as UnaryDefinition) === ParkedService;
-  const server = await startServer('127.0.0.1:0', isParked ? [own] : [own, aside]);
-  return { server, telemetry };
+  const services = [{ definition: definition as Definition, methods: methods ?? {} }, ...(aside ? [aside] : [])].map(
+    ({ definition, methods }) => ({
+      definition,
+      implementation: implementedBy(role, definition, methods, telemetry),
+    }),
+  );
+  return { server: await startServer('127.0.0.1:0', services), telemetry };
 }
 
-function implementedBy<D extends UnaryDefinition>(
+const parkedAside = (methods: Partial<Api<ParkedService>> = nothingParked) => ({ definition: ParkedService, methods });
+
+function implementedBy<D extends Definition>(
   role: string,
   definition: D,
   methods: Partial<Api<D>> | undefined,
@@ -62,13 +68,15 @@ export interface StartedDoubles extends AsyncDisposable {
   stop(service: DoubleName): Promise<void>;
 }
 
-export async function startDoubles({ orders, payments, depot, hub, parked = {} }: Doubles): Promise<StartedDoubles> {
+export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
+  const { orders, payments, depot, hub, registry = {}, parked = {} } = doubles;
   const started = {
-    orders: await serve('orders', OrdersService, orders, parked.orders),
+    orders: await serve('orders', OrdersService, orders, parkedAside(parked.orders)),
+    // Stores is asked for nothing but what it has parked.
     stores: await serve('stores', ParkedService, parked.stores ?? nothingParked),
-    payments: await serve('payments', PaymentsService, payments, parked.payments),
-    depot: await serve('depot', DepotService, depot, parked.depot),
-    hub: await serve('hub', FleetAdminService, hub),
+    payments: await serve('payments', PaymentsService, payments, parkedAside(parked.payments)),
+    depot: await serve('depot', DepotService, depot, parkedAside(parked.depot)),
+    hub: await serve('hub', FleetAdminService, hub, { definition: RegistryService, methods: registry }),
   };
   const running = new Map<string, RpcServer>(Object.entries(started).map(([name, { server }]) => [name, server]));
   const stop = async (name: string) => {

@@ -25,13 +25,19 @@ async function serve(methods: Partial<Api<RegistryService>>) {
 const status = (kind: string) => Status.fromPartial({ kinds: [{ kind }] });
 const kindOf = ({ kinds }: Status) => kinds[0]!.kind;
 
+async function all(statuses: AsyncIterable<Status>): Promise<Status[]> {
+  const read: Status[] = [];
+  for await (const each of statuses) read.push(each);
+  return read;
+}
+
 test('a stream comes as it was written, to its end', async () => {
   const api = await serve({
     async *watchStatus({ kind }) {
       for (const each of ['a', 'b', 'c']) yield status(kind + each);
     },
   });
-  expect((await Array.fromAsync(api.watchStatus({ kind: 'k' }))).map(kindOf)).toEqual(['ka', 'kb', 'kc']);
+  expect((await all(api.watchStatus({ kind: 'k' }))).map(kindOf)).toEqual(['ka', 'kb', 'kc']);
 });
 
 test('a stream is written no faster than it is read', async () => {
@@ -91,5 +97,5 @@ test.each(['stops reading', 'aborts'])(
 test('a stream that nobody serves says so', async () => {
   const client = connectClient(RegistryService, '127.0.0.1:1', recordingTelemetry('desk'));
   cleanUp.defer(() => client.close());
-  await expect(Array.fromAsync(client.api.watchStatus({ kind: '' }))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await expect(all(client.api.watchStatus({ kind: '' }))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
 });

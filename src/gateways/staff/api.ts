@@ -15,6 +15,7 @@ import { orderAttributes } from '../../telemetry/attributes.ts';
 import { linkBothWays } from '../../telemetry/linked-trace.ts';
 import { parseTraceparent } from '../../telemetry/propagation.ts';
 import { fleetApi } from './fleet.ts';
+import type { JournalReadings } from './journal.ts';
 import { type ParkingRole, parkedApi } from './parked.ts';
 
 export interface Upstreams {
@@ -23,6 +24,11 @@ export interface Upstreams {
   readonly depot: Api<DepotService>;
   readonly hub: Api<FleetAdminService>;
   readonly parked: Readonly<Record<ParkingRole, Api<ParkedService>>>;
+}
+
+/** What goes on and on, for who looks on. */
+export interface Feeds {
+  readonly journal: JournalReadings;
 }
 
 /** Orders that are looked up side by side for one list of pickups: quick for a full depot, no burst for the services. */
@@ -48,8 +54,12 @@ export interface StaffTelemetry {
   readonly logger: Logger;
 }
 
-/** What staff ask for, out of what the services and the hubs know. Keeps nothing. */
-export function staffApi(upstreams: Upstreams, { tracer, logger }: StaffTelemetry): Api<StaffService> {
+/** What staff ask for, out of what the services and the hubs know, and the journal. Keeps nothing. */
+export function staffApi(
+  upstreams: Upstreams,
+  { journal }: Feeds,
+  { tracer, logger }: StaffTelemetry,
+): Api<StaffService> {
   const { orders, payments, depot } = upstreams;
 
   /** The answer, or undefined where the service has none or is not there: staff can go on without. */
@@ -113,6 +123,7 @@ export function staffApi(upstreams: Upstreams, { tracer, logger }: StaffTelemetr
   return {
     ...fleetApi(upstreams.hub),
     ...parkedApi(upstreams.parked, logger),
+    readJournal: (request, options) => journal.read(request, options?.signal),
 
     async listPickups(_, options) {
       const { bays } = await depot.listBays({}, { signal: options?.signal });

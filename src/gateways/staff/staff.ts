@@ -3,29 +3,39 @@ import { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
 import { ParkedService } from '../../gen/parked/v1/parked.ts';
 import { PaymentsService } from '../../gen/payments/v1/payments.ts';
+import { RegistryService } from '../../gen/protocol/v1/protocol.ts';
 import { StaffService } from '../../gen/staff/v1/staff.ts';
 import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
 import { connectUpstream } from '../upstream.ts';
 import { staffApi, type Upstreams } from './api.ts';
+import { JournalReadings } from './journal.ts';
+import { Originals } from './originals.ts';
 import { type ParkingRole, parkingRoles } from './parked.ts';
 
-/** What the depot's desk talks to. It has no tables and no events: everything is in the services that it asks. */
-export async function startStaff({ config, telemetry }: RoleContext): Promise<Role> {
+const { watchStatus: _, ...registryService } = RegistryService;
+
+/** What the depot's desk talks to. It has no tables and handles no events: everything is in the services that it asks, and in the journal. */
+export async function startStaff({ config, telemetry, broker }: RoleContext): Promise<Role> {
   const orders = connectUpstream('Orders', OrdersService, config.address.orders, telemetry);
   const payments = connectUpstream('Payments', PaymentsService, config.address.payments, telemetry);
   const depot = connectUpstream('Depot', DepotService, config.address.depot, telemetry);
   const hub = connectUpstream('Hub', FleetAdminService, config.address.hub, telemetry);
+  const registry = connectUpstream('Hub', registryService, config.address.hub, telemetry);
   const parking = parkingRoles.map((role) => ({
     role,
     client: connectUpstream(nameOf(role), ParkedService, config.address[role], telemetry),
   }));
   const parked = Object.fromEntries(parking.map(({ role, client }) => [role, client.api]));
   const letGo = () => {
-    for (const client of [orders, payments, depot, hub, ...parking.map((each) => each.client)]) client.close();
+    for (const client of [orders, payments, depot, hub, registry, ...parking.map((each) => each.client)])
+      client.close();
   };
   const upstreams = { orders: orders.api, payments: payments.api, depot: depot.api, hub: hub.api };
-  const api = staffApi({ ...upstreams, parked: parked as Upstreams['parked'] }, telemetry);
+  const { logger } = telemetry;
+  const originals = new Originals(registry.api, logger);
+  const journal = new JournalReadings({ broker, orders: orders.api, originals, logger });
+  const api = staffApi({ ...upstreams, parked: parked as Upstreams['parked'] }, { journal }, telemetry);
   try {
     const server = await startServer(config.listen.staff, [
       { definition: StaffService, implementation: implement(StaffService, api, telemetry) },
@@ -33,6 +43,7 @@ export async function startStaff({ config, telemetry }: RoleContext): Promise<Ro
     return {
       address: server.address,
       async drain() {
+        journal.close();
         await server.drain();
         letGo();
       },

@@ -1,59 +1,21 @@
 import { trace } from '@opentelemetry/api';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEmbeddedBroker } from '../../../src/broker/embedded.ts';
-import type { Broker } from '../../../src/broker/port.ts';
-import { connectRabbitMq, deleteTopology } from '../../../src/broker/rabbitmq.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config.ts';
-import { newId } from '../../../src/contract/ids.ts';
-import { addressOf, mallTopology } from '../../../src/contract/topology.ts';
-import { TableJournal } from '../../../src/database/journal/table-journal.ts';
-import { migrationsOf } from '../../../src/database/migrations.ts';
+import { addressOf } from '../../../src/contract/topology.ts';
 import { AnalyticsService, type GetStatsRequest, type Stats } from '../../../src/gen/analytics/v1/analytics.ts';
 import type { Role } from '../../../src/role/role.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
 import { startAnalytics } from '../../../src/services/analytics/service.ts';
 import { type TestDatabase, withDatabase } from '../../support/database.ts';
-import { amqpUrl, describeWithRabbitMq } from '../../support/services.ts';
-import { silentLogger } from '../../support/silent-logger.ts';
+import { describeWithJournal, type OpenJournal } from '../../support/journal-stacks.ts';
 import { recordingTelemetry } from '../../support/telemetry.ts';
 import { books, history, startMs, toys } from './history.ts';
 
-type Open = (db: TestDatabase) => Promise<{ broker: Broker; close(): Promise<void> }>;
+describeWithJournal('analytics', suite);
 
-const embedded: Open = async ({ database }) => {
-  await database.migrate('journal', migrationsOf('journal'));
-  const journal = new TableJournal({ database, logger: silentLogger, maxAgeMs: 1e12 });
-  const broker = createEmbeddedBroker({ logger: silentLogger, journal });
-  await broker.declare(mallTopology);
-  for (const { name } of mallTopology.queues) await broker.consume(name, 256, ({ ack }) => ack());
-  return {
-    broker,
-    async close() {
-      await broker.close();
-      await journal.close();
-    },
-  };
-};
-
-const rabbitmq: Open = async () => {
-  const namespace = `test-${newId()}`;
-  const broker = await connectRabbitMq({ url: amqpUrl, namespace, logger: silentLogger });
-  await broker.declare(mallTopology);
-  return {
-    broker,
-    async close() {
-      await broker.close();
-      await deleteTopology(amqpUrl, namespace, mallTopology);
-    },
-  };
-};
-
-describe('analytics, embedded', () => suite(embedded));
-describeWithRabbitMq('analytics, on RabbitMQ', () => suite(rabbitmq));
-
-function suite(open: Open): void {
+function suite(open: OpenJournal): void {
   let db: TestDatabase;
-  let mall: Awaited<ReturnType<Open>>;
+  let mall: Awaited<ReturnType<OpenJournal>>;
   let role: Role;
   const telemetry = recordingTelemetry('analytics');
   const messages = history();

@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -201,6 +203,62 @@ export interface DropParkedRequest {
 
 export interface DropParkedResponse {
   message: ParkedMessage | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface ReadJournalRequest {
+  /** Unset: of an order with the order; else at the oldest event that is kept, with `follow` at what is said from now on. */
+  from:
+    | //
+    /** Of the first item to come, which is there or behind it. */
+    { $case: "position"; value: number }
+    | //
+    /** Only what was said from then on. */
+    { $case: "time"; value: Date }
+    | undefined;
+  follow: boolean;
+  /** Only events about this order. */
+  orderId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface JournalItem {
+  item:
+    | //
+    /** The first item: from when on is read, for who has no position to go on from. Unset in it: from wherever the request said, or the oldest. */
+    { $case: "begin"; value: JournalBegin }
+    | { $case: "event"; value: JournalEvent }
+    | //
+    /** Nothing that was asked for is between the item before and this position. */
+    { $case: "passed"; value: number }
+    | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface JournalBegin {
+  time: Date | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface JournalEvent {
+  position: number;
+  /** Unique; an event whose publisher missed a confirm may be there twice, under the same id. */
+  id: string;
+  name: string;
+  source: string;
+  time: Date | undefined;
+  key: string;
+  correlationId: string;
+  causationId: string;
+  traceparent: string;
+  /** Of events about a task. */
+  taskId: string;
+  fence: number;
+  /**
+   * What it says, in the JSON mapping of protobuf. What this program has no name for stands under its number. `original.payload` is an object by the names
+   * of the revision that the bot spoke, or base64 where nobody knows them.
+   */
+  dataJson: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2846,6 +2904,671 @@ export const DropParkedResponse: MessageFns<DropParkedResponse> = {
   },
 };
 
+function createBaseReadJournalRequest(): ReadJournalRequest {
+  return { from: undefined, follow: false, orderId: "", _unknownFields: {} };
+}
+
+export const ReadJournalRequest: MessageFns<ReadJournalRequest> = {
+  encode(message: ReadJournalRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.from?.$case) {
+      case "position":
+        writer.uint32(8).uint64(message.from.value);
+        break;
+      case "time":
+        Timestamp.encode(toTimestamp(message.from.value), writer.uint32(18).fork()).join();
+        break;
+    }
+    if (message.follow !== false) {
+      writer.uint32(24).bool(message.follow);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(34).string(message.orderId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadJournalRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadJournalRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.from = { $case: "position", value: longToNumber(reader.uint64()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = { $case: "time", value: fromTimestamp(Timestamp.decode(reader, reader.uint32())) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadJournalRequest {
+    return {
+      from: isSet(object.position)
+        ? { $case: "position", value: globalThis.Number(object.position) }
+        : isSet(object.time)
+        ? { $case: "time", value: fromJsonTimestamp(object.time) }
+        : undefined,
+      follow: isSet(object.follow) ? globalThis.Boolean(object.follow) : false,
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ReadJournalRequest): unknown {
+    const obj: any = {};
+    if (message.from?.$case === "position") {
+      obj.position = Math.round(message.from.value);
+    } else if (message.from?.$case === "time") {
+      obj.time = message.from.value.toISOString();
+    }
+    if (message.follow !== false) {
+      obj.follow = message.follow;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ReadJournalRequest>): ReadJournalRequest {
+    return ReadJournalRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReadJournalRequest>): ReadJournalRequest {
+    const message = createBaseReadJournalRequest();
+    switch (object.from?.$case) {
+      case "position": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "position", value: object.from.value };
+        }
+        break;
+      }
+      case "time": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "time", value: object.from.value };
+        }
+        break;
+      }
+    }
+    message.follow = object.follow ?? false;
+    message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
+function createBaseJournalItem(): JournalItem {
+  return { item: undefined, _unknownFields: {} };
+}
+
+export const JournalItem: MessageFns<JournalItem> = {
+  encode(message: JournalItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.item?.$case) {
+      case "begin":
+        JournalBegin.encode(message.item.value, writer.uint32(10).fork()).join();
+        break;
+      case "event":
+        JournalEvent.encode(message.item.value, writer.uint32(18).fork()).join();
+        break;
+      case "passed":
+        writer.uint32(24).uint64(message.item.value);
+        break;
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JournalItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJournalItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.item = { $case: "begin", value: JournalBegin.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.item = { $case: "event", value: JournalEvent.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.item = { $case: "passed", value: longToNumber(reader.uint64()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JournalItem {
+    return {
+      item: isSet(object.begin)
+        ? { $case: "begin", value: JournalBegin.fromJSON(object.begin) }
+        : isSet(object.event)
+        ? { $case: "event", value: JournalEvent.fromJSON(object.event) }
+        : isSet(object.passed)
+        ? { $case: "passed", value: globalThis.Number(object.passed) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: JournalItem): unknown {
+    const obj: any = {};
+    if (message.item?.$case === "begin") {
+      obj.begin = JournalBegin.toJSON(message.item.value);
+    } else if (message.item?.$case === "event") {
+      obj.event = JournalEvent.toJSON(message.item.value);
+    } else if (message.item?.$case === "passed") {
+      obj.passed = Math.round(message.item.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JournalItem>): JournalItem {
+    return JournalItem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JournalItem>): JournalItem {
+    const message = createBaseJournalItem();
+    switch (object.item?.$case) {
+      case "begin": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "begin", value: JournalBegin.fromPartial(object.item.value) };
+        }
+        break;
+      }
+      case "event": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "event", value: JournalEvent.fromPartial(object.item.value) };
+        }
+        break;
+      }
+      case "passed": {
+        if (object.item?.value !== undefined && object.item?.value !== null) {
+          message.item = { $case: "passed", value: object.item.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseJournalBegin(): JournalBegin {
+  return { time: undefined, _unknownFields: {} };
+}
+
+export const JournalBegin: MessageFns<JournalBegin> = {
+  encode(message: JournalBegin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JournalBegin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJournalBegin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JournalBegin {
+    return { time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined };
+  },
+
+  toJSON(message: JournalBegin): unknown {
+    const obj: any = {};
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JournalBegin>): JournalBegin {
+    return JournalBegin.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JournalBegin>): JournalBegin {
+    const message = createBaseJournalBegin();
+    message.time = object.time ?? undefined;
+    return message;
+  },
+};
+
+function createBaseJournalEvent(): JournalEvent {
+  return {
+    position: 0,
+    id: "",
+    name: "",
+    source: "",
+    time: undefined,
+    key: "",
+    correlationId: "",
+    causationId: "",
+    traceparent: "",
+    taskId: "",
+    fence: 0,
+    dataJson: "",
+    _unknownFields: {},
+  };
+}
+
+export const JournalEvent: MessageFns<JournalEvent> = {
+  encode(message: JournalEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0) {
+      writer.uint32(8).uint64(message.position);
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.source !== "") {
+      writer.uint32(34).string(message.source);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(42).fork()).join();
+    }
+    if (message.key !== "") {
+      writer.uint32(50).string(message.key);
+    }
+    if (message.correlationId !== "") {
+      writer.uint32(58).string(message.correlationId);
+    }
+    if (message.causationId !== "") {
+      writer.uint32(66).string(message.causationId);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(74).string(message.traceparent);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(82).string(message.taskId);
+    }
+    if (message.fence !== 0) {
+      writer.uint32(88).uint64(message.fence);
+    }
+    if (message.dataJson !== "") {
+      writer.uint32(98).string(message.dataJson);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JournalEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJournalEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.correlationId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.causationId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.fence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.dataJson = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JournalEvent {
+    return {
+      position: isSet(object.position) ? globalThis.Number(object.position) : 0,
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      correlationId: isSet(object.correlationId)
+        ? globalThis.String(object.correlationId)
+        : isSet(object.correlation_id)
+        ? globalThis.String(object.correlation_id)
+        : "",
+      causationId: isSet(object.causationId)
+        ? globalThis.String(object.causationId)
+        : isSet(object.causation_id)
+        ? globalThis.String(object.causation_id)
+        : "",
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      fence: isSet(object.fence) ? globalThis.Number(object.fence) : 0,
+      dataJson: isSet(object.dataJson)
+        ? globalThis.String(object.dataJson)
+        : isSet(object.data_json)
+        ? globalThis.String(object.data_json)
+        : "",
+    };
+  },
+
+  toJSON(message: JournalEvent): unknown {
+    const obj: any = {};
+    if (message.position !== 0) {
+      obj.position = Math.round(message.position);
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.correlationId !== "") {
+      obj.correlationId = message.correlationId;
+    }
+    if (message.causationId !== "") {
+      obj.causationId = message.causationId;
+    }
+    if (message.traceparent !== "") {
+      obj.traceparent = message.traceparent;
+    }
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.fence !== 0) {
+      obj.fence = Math.round(message.fence);
+    }
+    if (message.dataJson !== "") {
+      obj.dataJson = message.dataJson;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JournalEvent>): JournalEvent {
+    return JournalEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JournalEvent>): JournalEvent {
+    const message = createBaseJournalEvent();
+    message.position = object.position ?? 0;
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.source = object.source ?? "";
+    message.time = object.time ?? undefined;
+    message.key = object.key ?? "";
+    message.correlationId = object.correlationId ?? "";
+    message.causationId = object.causationId ?? "";
+    message.traceparent = object.traceparent ?? "";
+    message.taskId = object.taskId ?? "";
+    message.fence = object.fence ?? 0;
+    message.dataJson = object.dataJson ?? "";
+    return message;
+  },
+};
+
 export type StaffService = typeof StaffService;
 export const StaffService = {
   /** Orders whose goods wait in a bay, longest first. */
@@ -2975,6 +3698,19 @@ export const StaffService = {
     responseSerialize: (value: DropParkedResponse): Buffer => Buffer.from(DropParkedResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DropParkedResponse => DropParkedResponse.decode(value),
   },
+  /**
+   * The journal of all events, in its order: to its end, or with `follow` on and on, no faster than it is read. NOT_FOUND for an order that there is not,
+   * RESOURCE_EXHAUSTED when too many read at once, UNAVAILABLE when this role or the broker goes away: go on behind the last position then.
+   */
+  readJournal: {
+    path: "/staff.v1.Staff/ReadJournal" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReadJournalRequest): Buffer => Buffer.from(ReadJournalRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadJournalRequest => ReadJournalRequest.decode(value),
+    responseSerialize: (value: JournalItem): Buffer => Buffer.from(JournalItem.encode(value).finish()),
+    responseDeserialize: (value: Buffer): JournalItem => JournalItem.decode(value),
+  },
 } as const;
 
 export interface StaffServer extends UntypedServiceImplementation {
@@ -3001,6 +3737,11 @@ export interface StaffServer extends UntypedServiceImplementation {
   listParked: handleUnaryCall<ListParkedRequest, ListParkedResponse>;
   retryParked: handleUnaryCall<RetryParkedRequest, RetryParkedResponse>;
   dropParked: handleUnaryCall<DropParkedRequest, DropParkedResponse>;
+  /**
+   * The journal of all events, in its order: to its end, or with `follow` on and on, no faster than it is read. NOT_FOUND for an order that there is not,
+   * RESOURCE_EXHAUSTED when too many read at once, UNAVAILABLE when this role or the broker goes away: go on behind the last position then.
+   */
+  readJournal: handleServerStreamingCall<ReadJournalRequest, JournalItem>;
 }
 
 export interface StaffClient extends Client {
@@ -3209,6 +3950,16 @@ export interface StaffClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: DropParkedResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * The journal of all events, in its order: to its end, or with `follow` on and on, no faster than it is read. NOT_FOUND for an order that there is not,
+   * RESOURCE_EXHAUSTED when too many read at once, UNAVAILABLE when this role or the broker goes away: go on behind the last position then.
+   */
+  readJournal(request: ReadJournalRequest, options?: Partial<CallOptions>): ClientReadableStream<JournalItem>;
+  readJournal(
+    request: ReadJournalRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<JournalItem>;
 }
 
 export const StaffClient = makeGenericClientConstructor(StaffService, "staff.v1.Staff") as unknown as {
