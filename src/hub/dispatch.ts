@@ -10,6 +10,7 @@ import type { PolicyOf } from './kinds/policy.ts';
 import type { Ledger } from './ledger.ts';
 import { dispatchPollMs, type HubTimes, idleLookMs, maxTasksPerTransaction, retryBackoff } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
+import type { Arm } from './protocol/rollout-record.ts';
 import type { Roster, Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
 import { languageOf, type Task } from './task-phase.ts';
@@ -18,6 +19,8 @@ export interface DispatchPorts {
   readonly roster: Roster;
   readonly ledger: Ledger;
   readonly assign: Assign;
+  /** By whom a task is rather done while a revision of its kind is tried. */
+  readonly armOf: (task: Task) => Arm | undefined;
   readonly policyOf: PolicyOf;
   readonly times: HubTimes;
   readonly metrics: HubMetrics;
@@ -127,9 +130,9 @@ export class Dispatch {
 
   /** What an assignment of somebody's own throws costs its tasks a wait in the queue, not the ingest of them. */
   #assign(tasks: readonly Task[], candidates: readonly Candidate[]): readonly Pair<Task>[] {
-    const { assign, logger } = this.#ports;
+    const { assign, armOf, logger } = this.#ports;
     try {
-      return assign(tasks, candidates);
+      return assign(tasks, candidates, armOf);
     } catch (error) {
       logger.error({ err: error, tasks: tasks.length, bots: candidates.length }, 'tasks cannot be assigned');
       return [];

@@ -20,7 +20,7 @@ import { Connection, type ConnectionPorts } from './connection.ts';
 import { startControl } from './control.ts';
 import { Counts } from './counts.ts';
 import { detacher } from './detach.ts';
-import { Dispatch } from './dispatch.ts';
+import { Dispatch, type DispatchPorts } from './dispatch.ts';
 import { hubDefinition } from './envelope.ts';
 import { startIngest } from './ingest.ts';
 import { Intake } from './intake.ts';
@@ -101,7 +101,8 @@ export async function startHub(
     onSuperseded,
   });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
-  const dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
+  const armOf: DispatchPorts['armOf'] = (task) => protocol.catalogue.view.armOf(task);
+  const dispatch = new Dispatch({ roster, ledger, assign, armOf, policyOf, times, metrics, tracer, logger });
   const onWilling = () => dispatch.botIsWilling();
   const onChanged = () => control.tellProtocol();
   const protocol = await startProtocol({ database, roster, telemetry, logger, hubId, onWilling, onChanged });

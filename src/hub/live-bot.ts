@@ -229,6 +229,7 @@ export class LiveBot {
       load: kinds.length,
       free,
       digests: this.#view.readableOf(this.#spoken.keys()),
+      tries: this.#view.triedOf(this.#spoken),
       shunned: new Set(this.#shunned.keys()),
     };
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Candidate, nearestWilling } from '../../src/hub/assign.ts';
+import type { Arm } from '../../src/hub/protocol/rollout-record.ts';
 
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
 const task = (taskId: string, x = 0) => ({ taskId, schema, position: { x, y: 0 }, onlyBotId: '' });
@@ -10,11 +11,12 @@ const bot = (botId: string, x: number, more: Partial<Candidate> = {}): Candidate
   load: 0,
   free: new Map([['shop', 1]]),
   digests: new Set([schema.digest]),
+  tries: new Set(),
   shunned: new Set(),
   ...more,
 });
-const pairs = (...args: Parameters<typeof nearestWilling>) =>
-  nearestWilling(...args).map(({ task, botId }) => `${task.taskId}→${botId}`);
+const pairs = (tasks: ReadonlyArray<ReturnType<typeof task>>, candidates: readonly Candidate[], arm?: Arm) =>
+  nearestWilling(tasks, candidates, () => arm).map(({ task, botId }) => `${task.taskId}→${botId}`);
 
 describe('tasks are assigned', () => {
   it('to the nearest bot', () => {
@@ -47,16 +49,28 @@ describe('tasks are assigned', () => {
     expect(pairs([pinned], [bot('near', 0)])).toEqual([]);
   });
 
+  it('while a revision is tried to the nearest bot of the arm that a task is for, and to the nearest of all when none of it has room', () => {
+    const tries = new Set(['shop']);
+    const bots = [bot('other', 0), bot('tries, far', 500, { tries }), bot('tries', 50, { tries }), bot('far', 90)];
+    expect(pairs([task('a'), task('b'), task('c')], bots, 'canary')).toEqual(['a→tries', 'b→tries, far', 'c→other']);
+    expect(pairs([task('a'), task('b'), task('c')], bots, 'control')).toEqual(['a→other', 'b→far', 'c→tries']);
+    const elsewhere = bots.map((each) => ({ ...each, tries: new Set(['dance']) }));
+    expect(pairs([task('a')], elsewhere, 'canary')).toEqual(['a→other']);
+  });
+
   it('never beyond the room of a bot, never twice, and never held back while somebody has room', () => {
     const bots = fc.uniqueArray(fc.record({ id: fc.nat(9), x: fc.integer({ min: -50, max: 50 }), room: fc.nat(3) }), {
       selector: ({ id }) => id,
     });
     fc.assert(
       fc.property(bots, fc.array(fc.integer({ min: -50, max: 50 }), { maxLength: 15 }), (given, xs) => {
-        const candidates = given.map(({ id, x, room }) => bot(`bot${id}`, x, { free: new Map([['shop', room]]) }));
+        const candidates = given.map(({ id, x, room }) =>
+          bot(`bot${id}`, x, { free: new Map([['shop', room]]), tries: new Set(id % 2 === 0 ? ['shop'] : []) }),
+        );
         const result = nearestWilling(
           xs.map((x, index) => task(`task${index}`, x)),
           candidates,
+          ({ position }) => (['canary', 'control', undefined] as const)[Math.abs(position.x) % 3],
         );
         const room = given.reduce((sum, each) => sum + each.room, 0);
         expect(result).toHaveLength(Math.min(room, xs.length));

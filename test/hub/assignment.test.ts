@@ -63,9 +63,9 @@ it('cannot give a task to who may not have it, has no room, or is not there, nor
 
 it('costs tasks no more than a wait while it throws', async () => {
   let isBroken = true;
-  const { near } = await assigningBy((tasks, candidates) => {
+  const { near } = await assigningBy((tasks, candidates, armOf) => {
     if (isBroken) throw new Error('no map of the mall');
-    return nearestWilling(tasks, candidates);
+    return nearestWilling(tasks, candidates, armOf);
   });
   const { taskId } = await fleet.request(here);
   const isStored = async () => (await fleet.tasks({ states: ['QUEUED'] })).length;

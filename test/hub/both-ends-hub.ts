@@ -61,7 +61,8 @@ export class Hub {
       apply: (...[taskId, input, traceparent, stream]: Parameters<Ledger['apply']>) =>
         alive(() => table.apply(taskId, input, traceparent, stream)),
     } as unknown as Ledger;
-    this.#dispatch = new Dispatch({ roster, ledger, assign, policyOf, times, metrics, tracer, logger });
+    const armOf = () => undefined;
+    this.#dispatch = new Dispatch({ roster, ledger, assign, armOf, policyOf, times, metrics, tracer, logger });
     const herds = { patience: new Patience(times.leaseMs, 0), takeArrivals: () => 0, onHerd: () => {} };
     const memory = new Leases({ database: undefined!, roster, ledger, times, policyOf, metrics, logger, ...herds });
     const leases = {

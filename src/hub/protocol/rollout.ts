@@ -57,7 +57,7 @@ export type RolloutVerdict = { readonly progress: RolloutProgress } & (
  * A gate fails when chance alone would bring what was observed with a probability below its level. It is looked at when it has twice as many
  * observations as at the look before, and at the end of each step, and each look has half the level of the one before, so that all looks
  * together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted and has seen the attempts that it needs; one that
- * no connected bot is in the share of teaches nothing and ends when it has lasted. Then comes the next share, and after the last the revision
+ * no connected bot of the share could try, since none is in it or all have rejected, teaches nothing and ends when it has lasted. Then comes the next share, and after the last the revision
  * is promoted, unless it is held. A failed gate rolls it back at once.
  */
 export function decideRollout(
@@ -68,7 +68,9 @@ export function decideRollout(
   const { ramp, attemptsBefore } = progress;
   const leftMs = stepBeganAt.getTime() + ramp.stepMs - now.getTime();
   const missing =
-    figures.members === 0 && percent < 100 ? 0 : ramp.minAttempts - (figures.canary.attempts - attemptsBefore);
+    figures.members <= figures.rejected && percent < 100
+      ? 0
+      : ramp.minAttempts - (figures.canary.attempts - attemptsBefore);
   const isOver = leftMs <= 0 && missing <= 0;
   const gates = { ...progress.gates };
   for (const name of gateNames) gates[name] = look(name, gates[name] ?? unlooked(name), figures, isOver);

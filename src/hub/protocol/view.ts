@@ -1,6 +1,6 @@
 import type { ProtocolOffer, Revision, SchemaRef } from '../../gen/fleet/v1/fleet.ts';
 import { isBuiltIn } from './built-in.ts';
-import { isMember } from './membership.ts';
+import { armOfTask, isMember } from './membership.ts';
 import type { RevisionState } from './revision-states.ts';
 
 /** A revision as a hub has it in memory. */
@@ -37,6 +37,7 @@ interface KnownKind {
 }
 
 const nothing: KnownKind = { revisions: [], readable: new Set(), share: undefined };
+const nothingTried: ReadonlySet<string> = new Set();
 
 /** The protocol as a hub believes it to be: never changed, but replaced as a whole, so that whoever reads it twice reads the same. */
 export class ProtocolView {
@@ -73,6 +74,18 @@ export class ProtocolView {
 
   shareOf(kind: string): Share | undefined {
     return this.#kinds.get(kind)?.share;
+  }
+
+  /** By whom a task is rather done while a revision of its kind is tried; undefined while none is. */
+  armOf(task: { readonly schema: Pick<SchemaRef, 'kind'>; readonly taskId: string; readonly attempt: number }) {
+    const share = this.shareOf(task.schema.kind);
+    return share && armOfTask(share, task);
+  }
+
+  /** Of what a bot speaks, the kinds whose revision is being tried. */
+  triedOf(spoken: ReadonlyMap<string, SchemaRef>): ReadonlySet<string> {
+    const tried = [...spoken].filter(([kind, { digest }]) => this.shareOf(kind)?.digest === digest);
+    return tried.length > 0 ? new Set(tried.map(([kind]) => kind)) : nothingTried;
   }
 
   /** Why a payload of this schema cannot be anybody's task; undefined when it can. */

@@ -43,6 +43,7 @@ describe('the statistics', () => {
 const now = new Date('2026-05-04T10:00:00Z');
 const arm: ArmFigures = { reports: 0, undecodable: 0, attempts: 0, failures: 0, timed: 0, logMean: 0, logVariance: 0 };
 const calm: RolloutFigures = { members: 2, answered: 2, rejected: 0, canary: arm, control: arm };
+const oneOfOne: RolloutFigures = { ...calm, members: 1, answered: 1, rejected: 1 };
 const ramp = { percents: [50, 100], stepMs: 60_000, minAttempts: 10, hold: false };
 const begun: RolloutProgress = { ramp, gates: {}, attemptsBefore: 0, waitsFor: [] };
 const step = (ageMs: number, progress = begun, percent = 10) => ({
@@ -68,6 +69,7 @@ describe('a rollout', () => {
     ],
     ['goes on when it has seen enough', 60_000, canary({ attempts: 10 }), 'ramp', []],
     ['goes on over a share that no connected bot is in', 60_000, { ...calm, members: 0 }, 'ramp', []],
+    ['goes on over a share whose only bot has rejected', 60_000, oneOfOne, 'ramp', []],
   ])('%s', (_, ageMs, figures, type, waitsFor) => {
     expect(decideRollout(step(ageMs), figures, now)).toMatchObject({ type, progress: { waitsFor } });
   });

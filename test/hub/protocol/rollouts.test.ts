@@ -72,10 +72,10 @@ async function decided(): Promise<RolloutOutcome> {
   for (;;) {
     const { rollout } = await kindOf();
     if (rollout!.outcome !== RolloutOutcome.UNSPECIFIED) return rollout!.outcome;
-    // One for each bot: the nearest would do them all otherwise.
-    const asked = await Promise.all(bots.map(() => fleet.request({ maxAttempts: 1 })));
+    // One after the other in a fleet that has nothing else to do.
+    const { orderId } = await fleet.request({ maxAttempts: 1 });
     const isOver = ({ name }: { name: string }) => /task_(succeeded|failed)/.test(name);
-    await Promise.all(asked.map(({ orderId }) => fleet.until(orderId, (said) => said.find(isOver))));
+    await fleet.until(orderId, (said) => said.find(isOver));
   }
 }
 

@@ -38,6 +38,16 @@ describe('the share of a rollout', () => {
     const next = tenth.filter((id) => isMember('s', id, 10));
     expect(next.length).toBeLessThan(tenth.length / 2);
   });
+
+  it('is that part of the tasks as well, none of which is tried again once it has failed', () => {
+    const view = viewOf(['ACTIVE', 'CANARY'], { percent: 10 });
+    const schema = { kind: 'shop' };
+    const tried = ids.filter((taskId) => view.armOf({ taskId, schema, attempt: 1 }) === 'canary');
+    expect(Math.abs(tried.length / ids.length - 0.1)).toBeLessThan(0.03);
+    expect(tried.map((taskId) => view.armOf({ taskId, schema, attempt: 2 }))).not.toContain('canary');
+    expect(view.armOf({ taskId: tried[0]!, schema: { kind: 'return' }, attempt: 1 })).toBeUndefined();
+    expect(viewOf(['ACTIVE']).armOf({ taskId: tried[0]!, schema, attempt: 1 })).toBeUndefined();
+  });
 });
 
 describe('a bot is offered tasks', () => {
