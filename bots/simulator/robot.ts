@@ -194,6 +194,7 @@ export class Robot {
         await this.#chassis.moveUnits(units, signal);
         return units;
       },
+      condition: () => ({ batteryPercent: Math.round(this.#chassis.battery() * 100) }),
       onStop: ({ storeName }) => tell({ type: 'stop_reached', storeName, ...about }),
       onPicked: ({ name }, { picked, short }) => {
         if (picked > 0) tell({ type: 'item_picked', name, quantity: picked, ...about });

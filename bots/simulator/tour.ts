@@ -22,6 +22,8 @@ export interface Walker {
   walkTo(place: Place): Promise<number>;
   /** Takes what the shelf holds of the item; resolves with the units. */
   pick(item: Item): Promise<number>;
+  /** What it can say of itself, in whole numbers by name, where a revision that came after this program has words for it. */
+  condition(): JsonObject;
   onStop(stop: Stop): void;
   onPicked(item: Item, outcome: LineOutcome): void;
 }
@@ -43,7 +45,8 @@ export async function tour(task: Task<ShopTask, ShopProgress>, walker: Walker): 
     await task.step('visit store', { 'mallbots.store_id': stop.storeId }, async (visit) => {
       walkedMetres += await walker.walkTo(stop.place ?? depot);
       if (!wasReached) {
-        await visit.progress({ step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } });
+        const said: ShopProgress = { step: { $case: 'stopReached', value: { storeId: stop.storeId, stopIndex } } };
+        await visit.progress(isOwn(task) ? said : withFields(said, { stopReached: walker.condition() }));
         walker.onStop(stop);
       }
       for (const [index, item] of stop.items.entries()) {
@@ -71,9 +74,12 @@ function outcomeOf({ lineId, quantity }: Item, before: ReadonlyArray<NonNullable
   return { lineId, picked, short, isWhole: picked + short >= quantity };
 }
 
+/** Whether the task is of the revision that this program was built with. */
+const isOwn = ({ schema }: Task<ShopTask, ShopProgress>): boolean => schema.digest === shopKind.digest;
+
 /** What a revision that came after this program says of an item: the robot repeats it where it says what became of the item. */
 function newsOf(task: Task<ShopTask, ShopProgress>, path: string, item: Item): JsonObject | undefined {
-  if (task.schema.digest === shopKind.digest) return undefined;
+  if (isOwn(task)) return undefined;
   const said = Object.entries((task.field(path) ?? {}) as JsonObject);
   return Object.fromEntries(said.filter(([name]) => !Object.hasOwn(item, name)));
 }

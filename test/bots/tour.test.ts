@@ -37,7 +37,8 @@ async function walk(resumedFrom: readonly ShopProgress[]) {
   };
   const task = { ...step, payload, resumedFrom, schema: shopKind } as unknown as Task<ShopTask, ShopProgress>;
   const nothing = () => {};
-  const walker = { setOut: nothing, walkTo: async () => 1, onStop: nothing, onPicked: nothing };
+  const condition = () => ({ batteryPercent: 80 });
+  const walker = { setOut: nothing, walkTo: async () => 1, condition, onStop: nothing, onPicked: nothing };
   // One unit of each line is not there.
   const { lines } = await tour(task, { ...walker, pick: async ({ quantity }) => quantity - 1 });
   const told = said.map(
