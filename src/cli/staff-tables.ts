@@ -1,7 +1,7 @@
 import { formatMoney } from '../contract/money.ts';
 import { cancellationView, orderView, returnState } from '../gateways/order-view.ts';
-import type { ReturnItem } from '../gen/depot/v1/depot.ts';
-import type { Cancellation, Order } from '../gen/orders/v1/orders.ts';
+import type { ReturnItem, ShoppingList } from '../gen/depot/v1/depot.ts';
+import { type Cancellation, type Order, type OrderLine, OrderState } from '../gen/orders/v1/orders.ts';
 import { type Invoice, InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { coloured, formatAge, writeLine, writeTable } from './output.ts';
@@ -50,14 +50,13 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
   writeLine(`order ${orderId} of ${shopper}: ${state}${bay ? `, bay ${bay}` : ''}${reason ? ` (${reason})` : ''}`);
   const storeNames = new Map(list?.stops.map(({ storeId, storeName }) => [storeId, storeName]));
   writeTable(
-    ['product', 'store', 'price', 'ordered', 'picked', 'short'],
-    order.lines.map(({ name, storeId, unitPrice, quantity, picked, short }) => [
-      name,
-      storeNames.get(storeId) ?? shortId(storeId),
-      unitPrice ? formatMoney(unitPrice) : '',
-      String(quantity),
-      String(picked),
-      String(short),
+    ['product', 'store', 'price', 'ordered', 'fate'],
+    order.lines.map((line) => [
+      line.name,
+      storeNames.get(line.storeId) ?? shortId(line.storeId),
+      line.unitPrice ? formatMoney(line.unitPrice) : '',
+      String(line.quantity),
+      fateOf(line, order.state, list),
     ]),
   );
   writeLine(
@@ -75,6 +74,37 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
     );
   }
 }
+
+/** Where the units of a line are, in few words: "2 in the bay, 1 short". */
+function fateOf(
+  { lineId, quantity, picked, short }: OrderLine,
+  state: OrderState,
+  list: ShoppingList | undefined,
+): string {
+  const isOff = state === OrderState.CANCELLED || state === OrderState.CANCELLING || state === OrderState.REJECTED;
+  const items = (list?.returns ?? []).flatMap((each) => each.items).filter((item) => item.lineId === lineId);
+  const back = items.reduce((sum, { returned }) => sum + returned, 0);
+  const away = items.reduce((sum, item) => sum + item.quantity - item.returned, 0);
+  const open = quantity - picked - short;
+  const parts: Array<[number, string]> = isOff
+    ? [
+        [back, 'back in the store'],
+        [away, state === OrderState.CANCELLING ? 'on their way back' : 'not come back'],
+      ]
+    : [
+        [picked, fates[state] ?? 'picked'],
+        [short, 'short'],
+        [open, 'to be picked'],
+      ];
+  const told = parts.flatMap(([count, fate]) => (count > 0 ? [`${count} ${fate}`] : []));
+  return told.join(', ') || (isOff ? 'not picked' : '');
+}
+
+const fates: Partial<Record<OrderState, string>> = {
+  [OrderState.READY]: 'in the bay',
+  [OrderState.COLLECTABLE]: 'in the bay',
+  [OrderState.COMPLETED]: 'handed over',
+};
 
 const goodsTold = {
   recalled: 'a bot may still be picking',

@@ -16,6 +16,7 @@ import { orderIdOf } from './staff-order-id.ts';
 import { parkedCommand } from './staff-parked.ts';
 import { refundCommand } from './staff-refund.ts';
 import { writeOrders, writePickups, writeReceipt, writeSheet } from './staff-tables.ts';
+import { timelineView, writeTimeline } from './staff-timeline.ts';
 
 const examples = `
 Without a command it is the staff role: see "mallbots hub --help" for what a
@@ -72,11 +73,13 @@ export function staffCommand(): Command {
 
   staff
     .command('show')
-    .description('one order: lines, money, where it is')
+    .description('one order: its lines and their fate, money, what happened to it')
     .argument('<order>', orderArgument)
     .action((given: string, _options, command: Command) =>
       atDesk(command, async (api, json) => {
-        show(await api.showOrder({ orderId: await orderIdOf(given, api) }), json);
+        const sheet = await api.showOrder({ orderId: await orderIdOf(given, api) });
+        show(sheet, json);
+        if (!json) writeTimeline(sheet);
       }),
     );
 
@@ -187,8 +190,9 @@ const pickupView = ({ bay, waitingSince, order, invoice }: Pickup) => ({
   invoice: invoice ? invoiceView(invoice) : null,
 });
 
-const sheetView = ({ order, invoice, list }: OrderSheet) => ({
+const sheetView = ({ order, invoice, list, timeline }: OrderSheet) => ({
   order: order ? orderView(order) : null,
   invoice: invoice ? invoiceView(invoice) : null,
   list: list ? listView(list) : null,
+  ...(timeline && { timeline: timelineView(timeline) }),
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refused, unavailable } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
+import { Timeline } from '../../src/gen/analytics/v1/analytics.ts';
 import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
 import { BotView, type CancelTaskRequest, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
 import { CancelledGoods, type CancelOrderRequest, type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
@@ -66,6 +67,21 @@ const task = TaskView.fromPartial({
   fence: 9,
   botId: 'bot-7',
   since: new Date(Date.now() - 3_600_000),
+});
+const cydsTimeline = Timeline.fromPartial({
+  happenings: [
+    { name: 'orders.placed', at: new Date('2026-01-05T10:00:00Z'), quantity: 2, amount: euros(300) },
+    {
+      name: 'bots.stop_reached',
+      at: new Date('2026-01-05T10:01:00Z'),
+      botId: 'bot-7',
+      storeId: cyds.lines[0]!.storeId,
+    },
+    {
+      ...{ name: 'bots.item_short', at: new Date('2026-01-05T10:01:01Z'), botId: 'bot-7', quantity: 1 },
+      lineId: cyds.lines[0]!.lineId,
+    },
+  ],
 });
 const paid: PayRequest[] = [];
 const cancelled: CancelOrderRequest[] = [];
@@ -168,6 +184,7 @@ beforeAll(async () => {
           return { ...task, state: 'CANCELLING' };
         },
       },
+      analytics: { getTimeline: async () => cydsTimeline },
       parked: {
         orders: {
           listParked: async ({ afterId }) => ({
@@ -247,16 +264,27 @@ describe('mallbots staff pickups', () => {
 });
 
 describe('mallbots staff show', () => {
-  test('takes a whole id and shows lines, money and bot', async () => {
+  test('takes a whole id and shows lines with their fate, money, bot and what happened', async () => {
     const { stdout, status } = await staff('show', cyds.orderId);
 
     expect(status).toBe(0);
     expect(stdout).toContain(`order ${cyds.orderId} of Cyd: placed, bay B3`);
-    expect(stdout).toMatch(/Apple .*Grocer .*€1\.50 .*2 .*0 .*1/);
+    expect(stdout).toMatch(/Apple .*Grocer .*€1\.50 .*2 .*1 short, 1 to be picked/);
     expect(stdout).toContain('money: €3.00 due');
     expect(stdout).toContain('bot: bot-7');
     expect(stdout).toContain('back from bot-5 to the stores: 1 of 2 items, under way\n');
     expect(stdout).toContain('back from bot-6 to the stores: 0 of 1 items, lost (too late)\n');
+    expect(stdout.replaceAll(/\d\d:\d\d:\d\d/g, 'time')).toMatch(
+      new RegExp(
+        [
+          '^time line, 2026-01-05$',
+          '^  time  Cyd orders 2 items for €3\\.00$',
+          '^  time  bot-7 reaches Grocer$',
+          '^  time  bot-7 cannot find 1 x Apple$',
+        ].join('\n'),
+        'm',
+      ),
+    );
   });
 
   test('takes the end of an id as the table shows it', async () => {
@@ -264,6 +292,13 @@ describe('mallbots staff show', () => {
 
     expect(JSON.parse(stdout)).toMatchObject({
       order: { orderId: cyds.orderId },
+      timeline: {
+        happenings: [
+          { name: 'orders.placed', at: '2026-01-05T10:00:00.000Z', amount: { minor: 300, currency: 'EUR' } },
+          { name: 'bots.stop_reached', botId: 'bot-7' },
+          { name: 'bots.item_short', quantity: 1 },
+        ],
+      },
       invoice: { state: 'open' },
       list: { botId: 'bot-7', returns: [{ botId: 'bot-5', state: 'under_way', reason: null }, { state: 'lost' }, {}] },
     });

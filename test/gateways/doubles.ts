@@ -1,6 +1,7 @@
 import { notFound } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { ParkingRole } from '../../src/gateways/staff/parked.ts';
+import { AnalyticsService } from '../../src/gen/analytics/v1/analytics.ts';
 import { DepotService } from '../../src/gen/depot/v1/depot.ts';
 import { FleetAdminService } from '../../src/gen/fleet/v1/fleet.ts';
 import { Order, OrderState, OrdersService } from '../../src/gen/orders/v1/orders.ts';
@@ -17,6 +18,7 @@ export type Doubles = {
   payments?: Partial<Api<PaymentsService>>;
   depot?: Partial<Api<DepotService>>;
   hub?: Partial<Api<FleetAdminService>>;
+  analytics?: Partial<Api<AnalyticsService>>;
   /** Of the hub too. */
   registry?: Partial<Api<RegistryService>>;
   /** What each of them has parked: nothing, where it is not said. */
@@ -60,7 +62,7 @@ function implementedBy<D extends Definition>(
   return implement(definition, { ...absent, ...methods } as unknown as Api<D>, telemetry);
 }
 
-export type DoubleName = ParkingRole | 'hub';
+export type DoubleName = ParkingRole | 'hub' | 'analytics';
 
 export interface StartedDoubles extends AsyncDisposable {
   readonly address: Readonly<Record<DoubleName, string>>;
@@ -69,13 +71,14 @@ export interface StartedDoubles extends AsyncDisposable {
 }
 
 export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
-  const { orders, payments, depot, hub, registry = {}, parked = {} } = doubles;
+  const { orders, payments, depot, hub, analytics, registry = {}, parked = {} } = doubles;
   const started = {
     orders: await serve('orders', OrdersService, orders, parkedAside(parked.orders)),
     // Stores is asked for nothing but what it has parked.
     stores: await serve('stores', ParkedService, parked.stores ?? nothingParked),
     payments: await serve('payments', PaymentsService, payments, parkedAside(parked.payments)),
     depot: await serve('depot', DepotService, depot, parkedAside(parked.depot)),
+    analytics: await serve('analytics', AnalyticsService, analytics),
     hub: await serve('hub', FleetAdminService, hub, { definition: RegistryService, methods: registry }),
   };
   const running = new Map<string, RpcServer>(Object.entries(started).map(([name, { server }]) => [name, server]));
@@ -91,6 +94,7 @@ export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
       depot: started.depot.server.address,
       stores: started.stores.server.address,
       hub: started.hub.server.address,
+      analytics: started.analytics.server.address,
     },
     spans: () => Object.values(started).flatMap(({ telemetry }) => telemetry.spans()),
     stop,

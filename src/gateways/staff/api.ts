@@ -2,6 +2,7 @@ import { type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
+import type { AnalyticsService } from '../../gen/analytics/v1/analytics.ts';
 import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
 import type { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
 import { CancelledBy, type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
@@ -23,6 +24,7 @@ export interface Upstreams {
   readonly payments: Api<PaymentsService>;
   readonly depot: Api<DepotService>;
   readonly hub: Api<FleetAdminService>;
+  readonly analytics: Pick<Api<AnalyticsService>, 'getTimeline'>;
   readonly parked: Readonly<Record<ParkingRole, Api<ParkedService>>>;
 }
 
@@ -60,7 +62,7 @@ export function staffApi(
   { journal }: Feeds,
   { tracer, logger }: StaffTelemetry,
 ): Api<StaffService> {
-  const { orders, payments, depot } = upstreams;
+  const { orders, payments, depot, analytics } = upstreams;
 
   /** The answer, or undefined where the service has none or is not there: staff can go on without. */
   async function ifKnown<T>(what: string, answer: Promise<T>): Promise<T | undefined> {
@@ -93,7 +95,7 @@ export function staffApi(
       invoiceOf(orderId, options),
       ifKnown('a shopping list', depot.getList({ orderId }, optional(options))),
     ]);
-    return { order, invoice, list };
+    return { order, invoice, list, timeline: undefined };
   }
 
   async function pickupOf({ bay, orderId, since }: Bay, options?: CallOptions): Promise<Pickup> {
@@ -139,7 +141,11 @@ export function staffApi(
       const order = await orders.getOrder({ orderId }, { signal: options?.signal });
       trace.getActiveSpan()?.setAttributes(orderAttributes(order));
       linkToTraceOf(order);
-      return sheetOf(order, options);
+      const [sheet, timeline] = await Promise.all([
+        sheetOf(order, options),
+        ifKnown('a time line', analytics.getTimeline({ orderId }, optional(options))),
+      ]);
+      return { ...sheet, timeline };
     },
 
     async payOrder({ orderId: id, idempotencyKey }, options) {

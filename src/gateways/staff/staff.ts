@@ -1,3 +1,4 @@
+import { AnalyticsService } from '../../gen/analytics/v1/analytics.ts';
 import { DepotService } from '../../gen/depot/v1/depot.ts';
 import { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
 import { OrdersService } from '../../gen/orders/v1/orders.ts';
@@ -21,6 +22,7 @@ export async function startStaff({ config, telemetry, broker }: RoleContext): Pr
   const payments = connectUpstream('Payments', PaymentsService, config.address.payments, telemetry);
   const depot = connectUpstream('Depot', DepotService, config.address.depot, telemetry);
   const hub = connectUpstream('Hub', FleetAdminService, config.address.hub, telemetry);
+  const analytics = connectUpstream('Analytics', AnalyticsService, config.address.analytics, telemetry);
   const registry = connectUpstream('Hub', registryService, config.address.hub, telemetry);
   const parking = parkingRoles.map((role) => ({
     role,
@@ -28,10 +30,13 @@ export async function startStaff({ config, telemetry, broker }: RoleContext): Pr
   }));
   const parked = Object.fromEntries(parking.map(({ role, client }) => [role, client.api]));
   const letGo = () => {
-    for (const client of [orders, payments, depot, hub, registry, ...parking.map((each) => each.client)])
+    for (const client of [orders, payments, depot, hub, analytics, registry, ...parking.map((each) => each.client)])
       client.close();
   };
-  const upstreams = { orders: orders.api, payments: payments.api, depot: depot.api, hub: hub.api };
+  const upstreams = {
+    ...{ orders: orders.api, payments: payments.api, depot: depot.api },
+    ...{ hub: hub.api, analytics: analytics.api },
+  };
   const { logger } = telemetry;
   const originals = new Originals(registry.api, logger);
   const journal = new JournalReadings({ broker, orders: orders.api, originals, logger });

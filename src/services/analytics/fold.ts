@@ -1,6 +1,7 @@
 import type { MessageName } from '../../contract/events.ts';
 import type { Received } from '../../contract/message.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
+import { type Happening, happeningOf } from './happenings.ts';
 
 /** What is known of something by some events; null where they do not say it. */
 export interface OrderFact {
@@ -39,6 +40,8 @@ export interface Facts {
   readonly attempts: ReadonlyMap<string, AttemptFact>;
   readonly shorts: ReadonlyMap<string, ShortFact>;
   readonly stores: ReadonlyMap<string, StoreFact>;
+  /** By the id of the event; each where it was told first. */
+  readonly happenings: ReadonlyMap<string, Happening & { readonly position: number }>;
   /** Of the last entry. */
   readonly position: number;
   readonly countedTo: Date;
@@ -62,6 +65,7 @@ export function fold(counted: readonly [Counted, ...Counted[]]): Facts {
   const attempts = new Map<string, AttemptFact>();
   const shorts = new Map<string, ShortFact>();
   const stores = new Map<string, StoreFact>();
+  const happenings = new Map<string, Happening & { readonly position: number }>();
 
   const order = (orderId: string, said: Partial<OrderFact>) =>
     orders.set(orderId, { orderId, ...orderUnknown, ...orders.get(orderId), ...said });
@@ -79,7 +83,9 @@ export function fold(counted: readonly [Counted, ...Counted[]]): Facts {
     endedAt: body.task?.occurredAt ?? time,
   });
 
-  for (const { event } of counted) {
+  for (const { position, event } of counted) {
+    const happening = happenings.has(event.id) ? undefined : happeningOf(event);
+    if (happening) happenings.set(event.id, { ...happening, position });
     if (is(event, 'orders.placed')) order(event.body.orderId, { placedAt: event.time });
     else if (is(event, 'orders.ready')) order(event.body.orderId, { readyAt: event.time });
     else if (is(event, 'orders.completed')) order(event.body.orderId, { outcome: 'completed' });
@@ -106,7 +112,7 @@ export function fold(counted: readonly [Counted, ...Counted[]]): Facts {
     }
   }
   const last = counted.at(-1)!;
-  return { orders, attempts, shorts, stores, position: last.position, countedTo: last.event.time };
+  return { orders, attempts, shorts, stores, happenings, position: last.position, countedTo: last.event.time };
 }
 
 const is = <N extends MessageName>(event: Received, name: N): event is Received<N> => event.name === name;

@@ -7,6 +7,7 @@ import { standForLeader, type Term } from '../../database/leader.ts';
 import type { Database } from '../../database/port.ts';
 import { type Counted, fold } from './fold.ts';
 import { readPosition, writeFacts } from './store.ts';
+import { writeHappenings } from './timeline-store.ts';
 
 /** Entries counted in one transaction: long enough that its round trips do not matter, short enough that its locks do not. */
 const entriesPerTransaction = 1_000;
@@ -38,7 +39,13 @@ async function followUntil({ signal, progressed }: Term, { broker, database, log
       const counted = batch.slice(from, from + entriesPerTransaction).flatMap((entry) => opened(entry, logger));
       const [first, ...rest] = counted;
       // What cannot be read is passed over again after a restart, which costs nothing.
-      if (first) await database.transaction(({ orm }) => writeFacts(orm, fold([first, ...rest])));
+      if (first) {
+        const facts = fold([first, ...rest]);
+        await database.transaction(async ({ orm }) => {
+          await writeHappenings(orm, [...facts.happenings.values()]);
+          await writeFacts(orm, facts);
+        });
+      }
       progressed();
     }
   }

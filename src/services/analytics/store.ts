@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { integer, pgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
+import { index, integer, pgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
+import type { MessageName } from '../../contract/events.ts';
 import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import type { AttemptFact, Facts, OrderFact, ShortFact, StoreFact } from './fold.ts';
@@ -51,6 +52,33 @@ export const stores = analyticsSchema.table('stores', {
   name: text('name').notNull(),
   version: int53('version').notNull(),
 });
+
+/** What happened to each order, as `Happening` has it. */
+export const timeline = analyticsSchema.table(
+  'timeline',
+  {
+    eventId: text('event_id').primaryKey(),
+    orderId: text('order_id').notNull(),
+    /** Of the first entry that told of it. */
+    position: int53('position').notNull(),
+    name: text('name').$type<MessageName>().notNull(),
+    at: instant('at').notNull(),
+    botId: text('bot_id').notNull(),
+    taskId: text('task_id').notNull(),
+    kind: text('kind').notNull(),
+    attempt: integer('attempt').notNull(),
+    storeId: text('store_id').notNull(),
+    lineId: text('line_id').notNull(),
+    quantity: int53('quantity').notNull(),
+    amountMinor: int53('amount_minor').notNull(),
+    currency: text('currency').notNull(),
+    bay: text('bay').notNull(),
+    reason: text('reason').notNull(),
+  },
+  (t) => [index('timeline_by_order').on(t.orderId, t.position), index('timeline_by_age').on(t.at)],
+);
+
+export type TimelineRow = typeof timeline.$inferSelect;
 
 const theRow = 1;
 

@@ -17,6 +17,7 @@ export const staffContext = (
     MALLBOTS_DEPOT_ADDRESS: address.depot,
     MALLBOTS_STORES_ADDRESS: address.stores,
     MALLBOTS_HUB_ADDRESS: address.hub,
+    MALLBOTS_ANALYTICS_ADDRESS: address.analytics,
   });
   const absent = new Proxy({}, { get: () => expectNothing });
   return { config, telemetry, database: absent, broker: broker ?? absent } as RoleContext;

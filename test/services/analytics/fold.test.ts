@@ -36,9 +36,12 @@ describe('what the journal adds up to', () => {
           const first = entries.indexOf(counted[which]!);
           entries.splice(Math.max(first + 1, where), 0, counted[which]!);
         }
-        const { orders, attempts, shorts, stores } = of(entries);
+        const { orders, attempts, shorts, stores, happenings } = of(entries);
         const once = of(counted);
-        expect([orders, attempts, shorts, stores]).toEqual([once.orders, once.attempts, once.shorts, once.stores]);
+        expect([orders, attempts, shorts, stores, happenings]).toEqual([
+          ...[once.orders, once.attempts, once.shorts, once.stores],
+          once.happenings,
+        ]);
       }),
     );
   });

@@ -2,10 +2,16 @@ import { trace } from '@opentelemetry/api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config.ts';
 import { addressOf } from '../../../src/contract/topology.ts';
-import { AnalyticsService, type GetStatsRequest, type Stats } from '../../../src/gen/analytics/v1/analytics.ts';
+import {
+  AnalyticsService,
+  type GetStatsRequest,
+  type Stats,
+  type Timeline,
+} from '../../../src/gen/analytics/v1/analytics.ts';
 import type { Role } from '../../../src/role/role.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
 import { startAnalytics } from '../../../src/services/analytics/service.ts';
+import { pruneTimeline } from '../../../src/services/analytics/timeline-store.ts';
 import { type TestDatabase, withDatabase } from '../../support/database.ts';
 import { describeWithJournal, type OpenJournal } from '../../support/journal-stacks.ts';
 import { recordingTelemetry } from '../../support/telemetry.ts';
@@ -28,6 +34,15 @@ function suite(open: OpenJournal): void {
     const client = connectClient(AnalyticsService, role.address, { tracer: trace.getTracer('test') });
     try {
       return await client.api.getStats(request);
+    } finally {
+      client.close();
+    }
+  };
+  const orderIds = messages.flatMap(({ name, key }) => (name === 'orders.placed' ? [key] : []));
+  const timelines = async (): Promise<Timeline[]> => {
+    const client = connectClient(AnalyticsService, role.address, { tracer: trace.getTracer('test') });
+    try {
+      return await Promise.all(orderIds.map((orderId) => client.api.getTimeline({ orderId })));
     } finally {
       client.close();
     }
@@ -87,11 +102,30 @@ function suite(open: OpenJournal): void {
       ],
     });
 
+    const told = await timelines();
+    const steps = told.map(({ happenings }) =>
+      happenings.map(({ name, botId, quantity, bay, reason }) => [name, botId, quantity, bay, reason].filter(Boolean)),
+    );
+    expect(steps[0]).toEqual([
+      ['orders.placed'],
+      ['bots.task_started', 'bot-1'],
+      ['bots.item_short', 'bot-1', 7],
+      ['bots.task_lost', 'bot-1', 'lease'],
+      ['bots.task_started', 'bot-2'],
+      ['bots.item_short', 'bot-2', 1],
+      ['bots.item_short', 'bot-2', 2],
+      ['bots.task_succeeded', 'bot-2'],
+      ['orders.ready', 'A1'],
+      ['orders.completed'],
+    ]);
+    expect(steps[2]?.at(-1)).toEqual(['orders.cancelled', 'SOLD_OUT']);
+
     await role.drain();
     await db.database.query((orm) => orm.execute('drop schema analytics cascade'));
     await db.database.query((orm) => orm.execute('drop table mallbots.analytics'));
     await start();
     expect(await countedTo(messages.length)).toEqual(all);
+    expect(await timelines()).toEqual(told);
   });
 
   it('counts a period, and says what is wrong with one', async () => {
@@ -115,5 +149,11 @@ function suite(open: OpenJournal): void {
       code: 'INVALID_ARGUMENT',
       detail: { field: 'until', reason: 'PERIOD_EMPTY' },
     });
+  });
+
+  it('keeps time lines as long as the journal does, counted from its newest event', async () => {
+    await countedTo(messages.length);
+    await expect(db.database.query((orm) => pruneTimeline(orm, 3_700_000))).resolves.toBe(false);
+    expect((await timelines()).map(({ happenings }) => happenings.length)).toEqual([7, 4, 5]);
   });
 }

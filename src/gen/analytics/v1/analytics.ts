@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Money } from "../../common/v1/common.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 
 export const protobufPackage = "analytics.v1";
@@ -96,6 +97,45 @@ export interface StoreShorts {
   storeName: string;
   lines: number;
   units: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface GetTimelineRequest {
+  orderId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Timeline {
+  /** Time of the newest event of the mall that is counted; what happened since is not in here. */
+  countedTo:
+    | Date
+    | undefined;
+  /** In the order of the journal, at most 2,000. */
+  happenings: Happening[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What the event of this name says; what it does not say is empty. */
+export interface Happening {
+  eventId: string;
+  name: string;
+  /** By the bot's clock where a bot reported it; the order of the list is the mall's. */
+  at: Date | undefined;
+  botId: string;
+  taskId: string;
+  /** Of the task, and which attempt at it. */
+  kind: string;
+  attempt: number;
+  storeId: string;
+  lineId: string;
+  /** Units; of depot.list_created the stores on the way. */
+  quantity: number;
+  amount: Money | undefined;
+  bay: string;
+  /** Why, and of a wish to cancel by whom. */
+  reason: string;
+  /** In the journal, of the first entry that told of it. */
+  position: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1098,6 +1138,533 @@ export const StoreShorts: MessageFns<StoreShorts> = {
   },
 };
 
+function createBaseGetTimelineRequest(): GetTimelineRequest {
+  return { orderId: "", _unknownFields: {} };
+}
+
+export const GetTimelineRequest: MessageFns<GetTimelineRequest> = {
+  encode(message: GetTimelineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTimelineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTimelineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetTimelineRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetTimelineRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetTimelineRequest>): GetTimelineRequest {
+    return GetTimelineRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTimelineRequest>): GetTimelineRequest {
+    const message = createBaseGetTimelineRequest();
+    message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
+function createBaseTimeline(): Timeline {
+  return { countedTo: undefined, happenings: [], _unknownFields: {} };
+}
+
+export const Timeline: MessageFns<Timeline> = {
+  encode(message: Timeline, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.countedTo !== undefined) {
+      Timestamp.encode(toTimestamp(message.countedTo), writer.uint32(10).fork()).join();
+    }
+    for (const v of message.happenings) {
+      Happening.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Timeline {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimeline();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.countedTo = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.happenings.push(Happening.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Timeline {
+    return {
+      countedTo: isSet(object.countedTo)
+        ? fromJsonTimestamp(object.countedTo)
+        : isSet(object.counted_to)
+        ? fromJsonTimestamp(object.counted_to)
+        : undefined,
+      happenings: globalThis.Array.isArray(object?.happenings)
+        ? object.happenings.map((e: any) => Happening.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Timeline): unknown {
+    const obj: any = {};
+    if (message.countedTo !== undefined) {
+      obj.countedTo = message.countedTo.toISOString();
+    }
+    if (message.happenings?.length) {
+      obj.happenings = message.happenings.map((e) => Happening.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Timeline>): Timeline {
+    return Timeline.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Timeline>): Timeline {
+    const message = createBaseTimeline();
+    message.countedTo = object.countedTo ?? undefined;
+    message.happenings = object.happenings?.map((e) => Happening.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHappening(): Happening {
+  return {
+    eventId: "",
+    name: "",
+    at: undefined,
+    botId: "",
+    taskId: "",
+    kind: "",
+    attempt: 0,
+    storeId: "",
+    lineId: "",
+    quantity: 0,
+    amount: undefined,
+    bay: "",
+    reason: "",
+    position: 0,
+    _unknownFields: {},
+  };
+}
+
+export const Happening: MessageFns<Happening> = {
+  encode(message: Happening, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.eventId !== "") {
+      writer.uint32(10).string(message.eventId);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(26).fork()).join();
+    }
+    if (message.botId !== "") {
+      writer.uint32(34).string(message.botId);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(42).string(message.taskId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(50).string(message.kind);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(56).uint32(message.attempt);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(66).string(message.storeId);
+    }
+    if (message.lineId !== "") {
+      writer.uint32(74).string(message.lineId);
+    }
+    if (message.quantity !== 0) {
+      writer.uint32(80).uint32(message.quantity);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(90).fork()).join();
+    }
+    if (message.bay !== "") {
+      writer.uint32(98).string(message.bay);
+    }
+    if (message.reason !== "") {
+      writer.uint32(106).string(message.reason);
+    }
+    if (message.position !== 0) {
+      writer.uint32(112).uint64(message.position);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Happening {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHappening();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.lineId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.quantity = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.bay = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.position = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Happening {
+    return {
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      storeId: isSet(object.storeId)
+        ? globalThis.String(object.storeId)
+        : isSet(object.store_id)
+        ? globalThis.String(object.store_id)
+        : "",
+      lineId: isSet(object.lineId)
+        ? globalThis.String(object.lineId)
+        : isSet(object.line_id)
+        ? globalThis.String(object.line_id)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.Number(object.quantity) : 0,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      bay: isSet(object.bay) ? globalThis.String(object.bay) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      position: isSet(object.position) ? globalThis.Number(object.position) : 0,
+    };
+  },
+
+  toJSON(message: Happening): unknown {
+    const obj: any = {};
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.storeId !== "") {
+      obj.storeId = message.storeId;
+    }
+    if (message.lineId !== "") {
+      obj.lineId = message.lineId;
+    }
+    if (message.quantity !== 0) {
+      obj.quantity = Math.round(message.quantity);
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.bay !== "") {
+      obj.bay = message.bay;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.position !== 0) {
+      obj.position = Math.round(message.position);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Happening>): Happening {
+    return Happening.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Happening>): Happening {
+    const message = createBaseHappening();
+    message.eventId = object.eventId ?? "";
+    message.name = object.name ?? "";
+    message.at = object.at ?? undefined;
+    message.botId = object.botId ?? "";
+    message.taskId = object.taskId ?? "";
+    message.kind = object.kind ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.storeId = object.storeId ?? "";
+    message.lineId = object.lineId ?? "";
+    message.quantity = object.quantity ?? 0;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.bay = object.bay ?? "";
+    message.reason = object.reason ?? "";
+    message.position = object.position ?? 0;
+    return message;
+  },
+};
+
 /** What the journal of all events adds up to. */
 export type AnalyticsService = typeof AnalyticsService;
 export const AnalyticsService = {
@@ -1111,11 +1678,23 @@ export const AnalyticsService = {
     responseSerialize: (value: Stats): Buffer => Buffer.from(Stats.encode(value).finish()),
     responseDeserialize: (value: Buffer): Stats => Stats.decode(value),
   },
+  /** What happened to an order in the last month; nothing to one that the journal does not know. INVALID_ARGUMENT (order_id). */
+  getTimeline: {
+    path: "/analytics.v1.Analytics/GetTimeline" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTimelineRequest): Buffer => Buffer.from(GetTimelineRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTimelineRequest => GetTimelineRequest.decode(value),
+    responseSerialize: (value: Timeline): Buffer => Buffer.from(Timeline.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Timeline => Timeline.decode(value),
+  },
 } as const;
 
 export interface AnalyticsServer extends UntypedServiceImplementation {
   /** INVALID_ARGUMENT (since, until). */
   getStats: handleUnaryCall<GetStatsRequest, Stats>;
+  /** What happened to an order in the last month; nothing to one that the journal does not know. INVALID_ARGUMENT (order_id). */
+  getTimeline: handleUnaryCall<GetTimelineRequest, Timeline>;
 }
 
 export interface AnalyticsClient extends Client {
@@ -1131,6 +1710,22 @@ export interface AnalyticsClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Stats) => void,
+  ): ClientUnaryCall;
+  /** What happened to an order in the last month; nothing to one that the journal does not know. INVALID_ARGUMENT (order_id). */
+  getTimeline(
+    request: GetTimelineRequest,
+    callback: (error: ServiceError | null, response: Timeline) => void,
+  ): ClientUnaryCall;
+  getTimeline(
+    request: GetTimelineRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Timeline) => void,
+  ): ClientUnaryCall;
+  getTimeline(
+    request: GetTimelineRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Timeline) => void,
   ): ClientUnaryCall;
 }
 

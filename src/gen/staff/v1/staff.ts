@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timeline } from "../../analytics/v1/analytics.ts";
 import { Money } from "../../common/v1/common.ts";
 import { ShoppingList } from "../../depot/v1/depot.ts";
 import { BotView, TaskView } from "../../fleet/v1/fleet.ts";
@@ -96,7 +97,11 @@ export interface OrderSheet {
     | Invoice
     | undefined;
   /** Unset until the depot has planned the order. */
-  list: ShoppingList | undefined;
+  list:
+    | ShoppingList
+    | undefined;
+  /** ShowOrder only: what happened to it. Unset when Analytics could not be asked. */
+  timeline: Timeline | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1110,7 +1115,7 @@ export const CancelOrderRequest: MessageFns<CancelOrderRequest> = {
 };
 
 function createBaseOrderSheet(): OrderSheet {
-  return { order: undefined, invoice: undefined, list: undefined, _unknownFields: {} };
+  return { order: undefined, invoice: undefined, list: undefined, timeline: undefined, _unknownFields: {} };
 }
 
 export const OrderSheet: MessageFns<OrderSheet> = {
@@ -1123,6 +1128,9 @@ export const OrderSheet: MessageFns<OrderSheet> = {
     }
     if (message.list !== undefined) {
       ShoppingList.encode(message.list, writer.uint32(26).fork()).join();
+    }
+    if (message.timeline !== undefined) {
+      Timeline.encode(message.timeline, writer.uint32(34).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1172,6 +1180,14 @@ export const OrderSheet: MessageFns<OrderSheet> = {
             message.list = ShoppingList.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.timeline = Timeline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1197,6 +1213,7 @@ export const OrderSheet: MessageFns<OrderSheet> = {
       order: isSet(object.order) ? Order.fromJSON(object.order) : undefined,
       invoice: isSet(object.invoice) ? Invoice.fromJSON(object.invoice) : undefined,
       list: isSet(object.list) ? ShoppingList.fromJSON(object.list) : undefined,
+      timeline: isSet(object.timeline) ? Timeline.fromJSON(object.timeline) : undefined,
     };
   },
 
@@ -1210,6 +1227,9 @@ export const OrderSheet: MessageFns<OrderSheet> = {
     }
     if (message.list !== undefined) {
       obj.list = ShoppingList.toJSON(message.list);
+    }
+    if (message.timeline !== undefined) {
+      obj.timeline = Timeline.toJSON(message.timeline);
     }
     return obj;
   },
@@ -1225,6 +1245,9 @@ export const OrderSheet: MessageFns<OrderSheet> = {
       : undefined;
     message.list = (object.list !== undefined && object.list !== null)
       ? ShoppingList.fromPartial(object.list)
+      : undefined;
+    message.timeline = (object.timeline !== undefined && object.timeline !== null)
+      ? Timeline.fromPartial(object.timeline)
       : undefined;
     return message;
   },
