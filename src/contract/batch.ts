@@ -1,27 +1,17 @@
 import { Batch } from '../gen/broker/v1/batch.ts';
+import { encoded } from './encoding.ts';
 import { MallError } from './errors.ts';
-import { type Headers, type Message, toHeaders } from './message.ts';
+import { type Headers, headerNames, headerValues, type Message } from './message.ts';
 
 /** Of an AMQP message whose body is a `broker.v1.Batch`; one of any other type is one message by itself. */
 export const batchContentType = 'application/vnd.mallbots.batch+protobuf';
 
 /** Messages for one address, to be delivered one by one in this order. */
-export function encodeBatch(messages: readonly Message[]): Uint8Array {
-  const places = new Map<string, number>();
-  const entries = messages.map((message) => {
-    const headerValues: string[] = [];
-    const headers = toHeaders(message);
-    for (const name in headers) {
-      const place = places.get(name) ?? places.size;
-      places.set(name, place);
-      // What the ones before had and this one has not.
-      while (headerValues.length < place) headerValues.push('');
-      headerValues[place] = headers[name]!;
-    }
-    return { headerValues, body: message.body as Buffer };
+export const encodeBatch = (messages: readonly Message[]): Uint8Array =>
+  encoded(Batch, {
+    headerNames: headerNames as string[],
+    entries: messages.map((message) => ({ headerValues: headerValues(message), body: message.body as Buffer })),
   });
-  return Batch.encode({ headerNames: [...places.keys()], entries }).finish();
-}
 
 /** A message as it would have come by itself; whether its headers are those of a message is for `fromHeaders` to say. */
 export interface BatchEntry {

@@ -1,12 +1,12 @@
-import type { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import type { BinaryReader } from '@bufbuild/protobuf/wire';
 import * as bots from '../gen/events/bots/v1/events.ts';
 import * as depot from '../gen/events/depot/v1/events.ts';
 import * as orders from '../gen/events/orders/v1/events.ts';
 import * as payments from '../gen/events/payments/v1/events.ts';
 import * as stores from '../gen/events/stores/v1/events.ts';
+import { type Encoder, encoded } from './encoding.ts';
 
-interface Codec<T> {
-  encode(message: T): BinaryWriter;
+interface Codec<T> extends Encoder<T> {
   decode(input: BinaryReader | Uint8Array): T;
 }
 
@@ -65,7 +65,7 @@ export const messageNames = Object.keys(codecs) as MessageName[];
 export const isMessageName = (name: string): name is MessageName => Object.hasOwn(codecs, name);
 
 export const encodeBody = <N extends MessageName>(name: N, body: BodyOf<N>): Uint8Array =>
-  (codecs[name] as unknown as Codec<BodyOf<N>>).encode(body).finish();
+  encoded(codecs[name] as unknown as Codec<BodyOf<N>>, body);
 
 export const decodeBody = <N extends MessageName>(name: N, bytes: Uint8Array): BodyOf<N> =>
   (codecs[name] as unknown as Codec<BodyOf<N>>).decode(bytes);

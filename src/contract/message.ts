@@ -87,20 +87,40 @@ export function required<T>(field: string, value: T | undefined): T {
 /** The headers that a message has on the wire; every value is a string. */
 export type Headers = Record<string, string>;
 
+export const headerNames: readonly string[] = [
+  'cloudEvents_specversion',
+  'cloudEvents_id',
+  'cloudEvents_type',
+  'cloudEvents_source',
+  'cloudEvents_time',
+  // Extension "partitioning" of CloudEvents.
+  'cloudEvents_partitionkey',
+  'correlation-id',
+  'causation-id',
+  'traceparent',
+  'task-id',
+  'fence',
+];
+
+/** By the places of `headerNames`; empty: the message does not have it. */
+export const headerValues = ({ id, name, source, time, key, ...more }: Message): string[] => [
+  '1.0',
+  id,
+  name,
+  source,
+  time.toISOString(),
+  key,
+  more.correlationId,
+  more.causationId,
+  more.traceparent,
+  more.task ? more.task.id : '',
+  more.task ? String(more.task.fence) : '',
+];
+
 export function toHeaders(message: Message): Headers {
-  return {
-    cloudEvents_specversion: '1.0',
-    cloudEvents_id: message.id,
-    cloudEvents_type: message.name,
-    cloudEvents_source: message.source,
-    cloudEvents_time: message.time.toISOString(),
-    // Extension "partitioning" of CloudEvents.
-    cloudEvents_partitionkey: message.key,
-    'correlation-id': message.correlationId,
-    'causation-id': message.causationId,
-    ...(message.traceparent && { traceparent: message.traceparent }),
-    ...(message.task && { 'task-id': message.task.id, fence: String(message.task.fence) }),
-  };
+  const headers: Headers = {};
+  for (const [place, value] of headerValues(message).entries()) if (value) headers[headerNames[place]!] = value;
+  return headers;
 }
 
 /** @throws MallError INVALID_ARGUMENT naming the header that is missing, unknown or malformed */

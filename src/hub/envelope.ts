@@ -1,4 +1,5 @@
-import { BotFrame, HubService } from '../gen/fleet/v1/fleet.ts';
+import { encoded } from '../contract/encoding.ts';
+import { BotFrame, HubFrame, HubService } from '../gen/fleet/v1/fleet.ts';
 
 /** Stands for bytes that are no frame. A deserialiser that throws would end the whole stream. */
 export interface Malformed {
@@ -20,5 +21,12 @@ function readFrame(bytes: Buffer): IncomingFrame {
   }
 }
 
+function writeFrame(frame: HubFrame): Buffer {
+  const { buffer, byteOffset, byteLength } = encoded(HubFrame, frame);
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** fleet.v1.Hub, except that bytes which are no frame reach the session. */
-export const hubDefinition = { session: { ...HubService.session, requestDeserialize: readFrame } } as const;
+export const hubDefinition = {
+  session: { ...HubService.session, requestDeserialize: readFrame, responseSerialize: writeFrame },
+} as const;
