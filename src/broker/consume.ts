@@ -8,6 +8,7 @@ import { KeyedSerial } from '../kit/keyed-serial.ts';
 import { ATTR_OUTCOME, aboutMessage, processing } from '../telemetry/attributes.ts';
 import { markFailed } from '../telemetry/failure.ts';
 import { contextOf } from '../telemetry/propagation.ts';
+import { startSpan } from '../telemetry/start-span.ts';
 import type { Broker, Delivery } from './port.ts';
 
 /** Where a message takes effect, once: the effect and the message's id commit together. */
@@ -94,7 +95,7 @@ class Worker {
     const { message } = delivery;
     const parent = contextOf(message.traceparent);
     const { name, attributes } = processing(message, this.#queue);
-    const span = this.#tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes }, parent);
+    const span = startSpan(this.#tracer, name, { kind: SpanKind.CONSUMER, attributes }, parent);
     await context.with(trace.setSpan(parent, span), async () => {
       const outcome = await this.#untilDone(delivery, span);
       span.setAttribute(ATTR_OUTCOME, outcome);

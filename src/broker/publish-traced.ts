@@ -4,6 +4,7 @@ import { addressOf } from '../contract/topology.ts';
 import { sending } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { formatTraceparent, parseTraceparent } from '../telemetry/propagation.ts';
+import { startSpan } from '../telemetry/start-span.ts';
 import type { Broker } from './port.ts';
 
 export interface Sender {
@@ -28,7 +29,7 @@ export function publishTraced(
     const { name, attributes } = sending(message, botId);
     if (attempt > 1) attributes['mallbots.attempt'] = attempt;
     const above = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-    return tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes, startTime }, above);
+    return startSpan(tracer, name, { kind: SpanKind.PRODUCER, attributes, startTime }, above);
   };
   if (parent && !(parent.traceFlags & TraceFlags.SAMPLED)) {
     const startedAt = Date.now();

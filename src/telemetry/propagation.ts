@@ -11,20 +11,18 @@ import {
 } from '@opentelemetry/api';
 import { newId } from '../contract/ids.ts';
 
-/** W3C Trace Context level 1, version 00: `00-<trace id>-<span id>-<flags>`. */
-const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+/** W3C Trace Context level 1, version 00: `00-<trace id>-<span id>-<flags>`; an id of zeros is none. */
+const traceparentPattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The span context in `traceparent`; undefined when it is empty, malformed or all zeros. Baggage and tracestate are not taken from outside. */
 export function parseTraceparent(traceparent: string | undefined): SpanContext | undefined {
-  const match = traceparentPattern.exec(traceparent ?? '');
-  if (!match) return undefined;
-  const spanContext: SpanContext = {
-    traceId: match[1]!,
-    spanId: match[2]!,
-    traceFlags: Number.parseInt(match[3]!, 16) & TraceFlags.SAMPLED,
+  if (!traceparent || !traceparentPattern.test(traceparent)) return undefined;
+  return {
+    traceId: traceparent.slice(3, 35),
+    spanId: traceparent.slice(36, 52),
+    traceFlags: Number.parseInt(traceparent.slice(53), 16) & TraceFlags.SAMPLED,
     isRemote: true,
   };
-  return isSpanContextValid(spanContext) ? spanContext : undefined;
 }
 
 /*
