@@ -2,14 +2,16 @@ import { MallError } from '../contract/errors.ts';
 
 interface Waiting {
   readonly what: string;
+  readonly places: number;
   readonly expiresAt: number;
   readonly reject: (error: MallError) => void;
 }
 
 /**
- * Bounds confirmed publishes in number and time. Overflow policy: refuse at entry (RESOURCE_EXHAUSTED), since every publisher
- * has its own durable log to wait in. A publish that overran its deadline has failed for its caller but keeps its place until
- * the broker settles it or its channel dies, so that retries over a dead connection cannot pile up in memory.
+ * Bounds confirmed publishes in number and time: each message takes a place, those that share a confirm give theirs back together. Overflow
+ * policy: refuse at entry (RESOURCE_EXHAUSTED), since every publisher has its own durable log to wait in. A publish that overran its deadline
+ * has failed for its caller but keeps its place until the broker settles it or its channel dies, so that retries over a dead connection cannot
+ * pile up in memory.
  */
 export class PublishWindow {
   readonly #limit: number;
@@ -26,22 +28,35 @@ export class PublishWindow {
   }
 
   /**
-   * Settles as `send` does, or earlier by the deadline; `explain` says what a failure of `send` means.
-   * @throws MallError RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, and what `explain` returns
+   * Takes a place for one message, which has to be `run` then.
+   * @throws MallError RESOURCE_EXHAUSTED
    */
-  run(what: string, send: () => Promise<void>, explain: (what: string, error: unknown) => MallError): Promise<void> {
+  enter(): void {
     if (this.#held >= this.#limit) {
-      return Promise.reject(
-        new MallError('RESOURCE_EXHAUSTED', `${this.#limit} publishes are in flight already; wait for some of them`, {
+      throw new MallError(
+        'RESOURCE_EXHAUSTED',
+        `${this.#limit} publishes are in flight already; wait for some of them`,
+        {
           reason: 'PUBLISH_WINDOW_FULL',
           field: 'publish',
           remedy: 'try again when earlier publishes have settled',
-        }),
+        },
       );
     }
+    this.#held += 1;
+  }
+
+  /**
+   * Settles as `send` does, which is about messages that have `places`, or earlier by the deadline; `explain` says what a failure of `send` means.
+   * @throws MallError DEADLINE_EXCEEDED, and what `explain` returns
+   */
+  run(
+    { what, places }: { readonly what: string; readonly places: number },
+    send: () => Promise<void>,
+    explain: (what: string, error: unknown) => MallError,
+  ): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      const entry: Waiting = { what, expiresAt: performance.now() + this.#deadlineMs, reject };
-      this.#held += 1;
+      const entry: Waiting = { what, places, expiresAt: performance.now() + this.#deadlineMs, reject };
       this.#waiting.add(entry);
       this.#timer ??= setTimeout(() => this.#expire(), this.#deadlineMs);
       send().then(
@@ -57,13 +72,13 @@ export class PublishWindow {
     });
   }
 
-  /** Resolves when everything that was sent has settled. */
+  /** Resolves when everything that has entered has settled. */
   async idle(): Promise<void> {
     if (this.#held > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   #release(entry: Waiting): void {
-    this.#held -= 1;
+    this.#held -= entry.places;
     this.#waiting.delete(entry);
     if (this.#held > 0) return;
     clearTimeout(this.#timer);

@@ -24,7 +24,7 @@ export interface PublisherOptions {
 export class RabbitPublisher {
   readonly #channel: KeptChannel;
   readonly #window: PublishWindow;
-  readonly #turn = new PublishTurn((to, messages) => this.#write(to, messages));
+  readonly #turn = new PublishTurn((to, messages) => this.#sendTogether(to, messages));
   #blocked = '';
 
   /** `setup` runs before publishes are taken on a new channel: the topology has to be there. */
@@ -62,12 +62,18 @@ export class RabbitPublisher {
    * @throws MallError UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
    */
   publish(to: Address, message: Message): Promise<void> {
-    return this.#confirmed(message.id, () => this.#turn.add(to, message));
+    try {
+      this.#enter();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#turn.add(to, message);
   }
 
   /** One AMQP message at once, whatever waits for the end of the turn. Throws what `publish` throws. */
-  send(what: string, envelope: Envelope, body: Buffer): Promise<void> {
-    return this.#confirmed(what, (channel) => channel.basicPublish(envelope, body));
+  async send(what: string, envelope: Envelope, body: Buffer): Promise<void> {
+    const channel = this.#enter();
+    await this.#window.run({ what, places: 1 }, () => channel.basicPublish(envelope, body), explain);
   }
 
   /** Resolves when all that was sent has settled, at the latest by the loss of the channel. */
@@ -76,11 +82,18 @@ export class RabbitPublisher {
   }
 
   /** Begins nothing that has no chance now. */
-  #confirmed(what: string, send: (channel: Channel) => Promise<void>): Promise<void> {
+  #enter(): Channel {
     const channel = this.#channel.current;
-    if (!channel) return Promise.reject(this.#unreachable());
-    if (this.#blocked) return Promise.reject(unavailable(`RabbitMQ is blocked: ${this.#blocked}`, 'BROKER_BLOCKED'));
-    return this.#window.run(what, () => send(channel), explain);
+    if (!channel) throw this.#unreachable();
+    if (this.#blocked) throw unavailable(`RabbitMQ is blocked: ${this.#blocked}`, 'BROKER_BLOCKED');
+    this.#window.enter();
+    return channel;
+  }
+
+  #sendTogether(to: Address, messages: readonly Message[]): Promise<void> {
+    const { length: places } = messages;
+    const what = places === 1 ? messages[0]!.id : `${messages[0]!.id} and ${places - 1} more`;
+    return this.#window.run({ what, places }, () => this.#write(to, messages), explain);
   }
 
   /** The channel may have gone since the messages were handed over. */

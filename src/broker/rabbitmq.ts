@@ -142,9 +142,14 @@ class RabbitMqBroker implements Broker {
     for (const { name } of topology.streams) this.#streams.add(name);
   }
 
-  async publish(to: Address, message: Message): Promise<void> {
-    if (!this.#exchanges.has(to.exchange)) throw undeclared('exchange', to.exchange);
-    requirePublishable(message);
+  /** Not async, as each report of a bot comes by here. */
+  publish(to: Address, message: Message): Promise<void> {
+    try {
+      if (!this.#exchanges.has(to.exchange)) throw undeclared('exchange', to.exchange);
+      requirePublishable(message);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#publisher.publish({ exchange: this.#names.of(to.exchange), routingKey: to.routingKey }, message);
   }
 

@@ -220,10 +220,10 @@ export class Connection implements Stream {
     bot.beat(bot.held.map(({ task: { taskId, fence } }) => ({ taskId, fence, finished: false })));
   }
 
-  async #effect(frame: BotFrame): Promise<Refusal | undefined> {
+  #effect(frame: BotFrame): Promise<Refusal | undefined> {
     if (frame.body?.$case !== 'goodbye') return this.#ports.reports.take(this.#session, frame);
     this.#session.logger.debug({ reason: frame.body.value.reason }, 'the bot says goodbye');
     this.#input({ type: 'goodbye' });
-    return undefined;
+    return Promise.resolve(undefined);
   }
 }
