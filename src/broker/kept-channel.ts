@@ -51,6 +51,8 @@ export class KeptChannel {
     this.#stopping.abort();
     const channel = this.#current;
     this.#current = undefined;
+    // What is told at the end of this turn still goes out: acknowledgements.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     await withDeadline(
       `closing the channel for ${this.#purpose}`,
       closeDeadlineMs,

@@ -1,5 +1,6 @@
-import type { AsyncMessage, Channel } from 'rabbitmq-client';
+import type { AsyncMessage } from 'rabbitmq-client';
 import { batchContentType, decodeBatch } from '../contract/batch.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
 import { messageContentType } from './envelope.ts';
 import { bodyOf } from './malformed.ts';
 
@@ -8,7 +9,7 @@ import { bodyOf } from './malformed.ts';
  * are, back into the queue when one is to come again (who has the others knows them by their ids then).
  */
 export class Parcel {
-  readonly #channel: Channel;
+  readonly #acknowledgements: Acknowledgements;
   readonly #raw: AsyncMessage;
   /** Taken apart when its turn has come: what waits is kept as it came, which is smaller. */
   #parts: readonly AsyncMessage[] | undefined;
@@ -16,14 +17,15 @@ export class Parcel {
   #settled = 0;
   #returned = false;
 
-  constructor(channel: Channel, raw: AsyncMessage) {
-    this.#channel = channel;
+  constructor(raw: AsyncMessage, acknowledgements: Acknowledgements) {
     this.#raw = raw;
+    this.#acknowledgements = acknowledgements;
+    acknowledgements.delivered(raw.deliveryTag);
   }
 
   /** Its channel is gone: the broker delivers it again. */
   get lost(): boolean {
-    return !this.#channel.active;
+    return this.#acknowledgements.lost;
   }
 
   /** Nothing more to take: all is handed out, or will come again, and what comes again must not come after what was behind it. */
@@ -55,8 +57,8 @@ export class Parcel {
     this.#settled += 1;
     if (this.#settled < this.#taken || !this.isEmpty || this.lost) return;
     const { deliveryTag } = this.#raw;
-    if (this.#returned) this.#channel.basicNack({ deliveryTag, requeue: true });
-    else this.#channel.basicAck({ deliveryTag });
+    if (this.#returned) this.#acknowledgements.requeue(deliveryTag);
+    else this.#acknowledgements.ack(deliveryTag);
   }
 }
 

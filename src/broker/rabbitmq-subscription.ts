@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client';
+import type { AsyncMessage, Connection } from 'rabbitmq-client';
 import { withDeadline } from '../kit/deadline.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { KeptChannel } from './kept-channel.ts';
 import { Parcel } from './parcel.ts';
 import type { Subscription } from './port.ts';
@@ -64,7 +65,8 @@ export class QueueSubscription implements Subscription {
         logger.error({ queue }, 'RabbitMQ cancelled the consumer: the queue was deleted or moved');
         void channel.close();
       });
-      await channel.basicConsume({ queue }, (raw) => this.#receive(channel, raw));
+      const acknowledgements = new Acknowledgements(channel);
+      await channel.basicConsume({ queue }, (raw) => this.#receive(raw, acknowledgements));
     });
   }
 
@@ -91,9 +93,9 @@ export class QueueSubscription implements Subscription {
     await this.#channel.close();
   }
 
-  #receive(channel: Channel, raw: AsyncMessage): void {
-    if (this.#draining || !channel.active) return;
-    this.#waiting.push(new Parcel(channel, raw));
+  #receive(raw: AsyncMessage, acknowledgements: Acknowledgements): void {
+    if (this.#draining || acknowledgements.lost) return;
+    this.#waiting.push(new Parcel(raw, acknowledgements));
     this.#handOut();
   }
 

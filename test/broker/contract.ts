@@ -184,6 +184,30 @@ export function brokerContract(name: string, start: () => Promise<BrokerHarness>
       expect(handedOut.map((each) => each.redelivered)).not.toContain(false);
     });
 
+    test('takes acknowledgements in any order, and delivers again nothing but what has none', async () => {
+      const crashing = await harness.connect();
+      const { deliveries, subscription } = await collect('one.inbox', 6, crashing);
+      const published: Array<Promise<void>> = [];
+      // One after the other, so that none travels with another.
+      const publishEach = async (messages: readonly Message[]) => {
+        for (const each of messages) {
+          published.push(broker.publish(toOne, each));
+          await deliveries.atLeast(published.length);
+        }
+      };
+      const sent = numbered(10);
+      await publishEach(sent.slice(0, 6));
+      for (const place of [3, 0, 5, 1]) deliveries.items[place]!.ack();
+      // As many as were acknowledged come next, and none before.
+      await publishEach(sent.slice(6));
+      await harness.crash(crashing, subscription);
+      const { received } = await acking('one.inbox');
+      await Promise.all(published);
+      expect(ids(await received.atLeast(6))).toEqual(['m3', 'm5', 'm7', 'm8', 'm9', 'm10']);
+      await broker.publish(toOne, message('the end'));
+      expect(ids(await received.atLeast(7)).slice(6)).toEqual(['the end']);
+    });
+
     test('delivers again what is requeued among others, and loses none of them', async () => {
       const deliveries = new Collector<Delivery>();
       const subscription = await broker.consume('one.inbox', 3, (delivery) => {
