@@ -6,9 +6,12 @@ import type { Credit, Hello, KindSupport, Position } from '../gen/fleet/v1/fleet
 export const botIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const kindPattern = /^[a-z][a-z0-9_.-]{0,63}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
-/** Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. */
-const maxKinds = 64;
-const maxDigests = 64;
+/**
+ * Kinds that one bot serves, and revisions of each that it holds: a few of each live at a time. Twice what the SDK keeps of what it is taught (64),
+ * since what a bot was built with comes on top: with more a bot could not come back.
+ */
+const maxKinds = 128;
+const maxDigests = 128;
 /** Tasks that one bot holds at once, of all kinds. */
 export const maxHeldTasks = 64;
 const maxFeatures = 64;

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { maxRevisions } from '../../bots/sdk/index.ts';
 import type { Hello } from '../../src/gen/fleet/v1/fleet.ts';
 import { type Fleet, startFleet } from './fleet.ts';
+import { shopSchema } from './raw-bot.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {
@@ -26,6 +28,12 @@ describe('a hello', () => {
     expect(bots).toContainEqual(expect.objectContaining({ botId: 'greeter', connected: true, epoch: 1 }));
   });
 
+  it('of a bot that has learnt as much as the SDK keeps, beside what it was built with, is taken', async () => {
+    const learnt = Array.from({ length: maxRevisions }, (_, i) => `sha256:${i.toString(16).padStart(64, '0')}`);
+    const bot = fleet.bot({ botId: 'scholar', kinds: [{ kind: 'shop', digests: [shopSchema.digest, ...learnt] }] });
+    expect(await bot.welcomed()).toMatchObject({ epoch: 1 });
+  });
+
   const broken: ReadonlyArray<[field: string, hello: Partial<Hello>]> = [
     ['hello.bot_id', { botId: '' }],
     ['hello.bot_id', { botId: 'a b' }],
@@ -34,7 +42,7 @@ describe('a hello', () => {
     ['hello.envelope.min_minor', { envelope: { minMinor: 9, maxMinor: 9 } }],
     ['hello.kinds[0].kind', { kinds: [{ kind: 'SHOP!', digests: [] }] }],
     ['hello.kinds[0].digests', { kinds: [{ kind: 'shop', digests: ['md5:1'] }] }],
-    ['hello.kinds', { kinds: Array.from({ length: 65 }, (_, i) => ({ kind: `k${i}`, digests: [] })) }],
+    ['hello.kinds', { kinds: Array.from({ length: 129 }, (_, i) => ({ kind: `k${i}`, digests: [] })) }],
     ['hello.credits[0].kind', { credits: [{ kind: 'dance', amount: 1 }] }],
     ['hello.credits[0].amount', { credits: [{ kind: 'shop', amount: 1_000 }] }],
     ['hello.held_tasks[0].task_id', { heldTasks: [{ taskId: 'x', fence: 1, finished: false }] }],

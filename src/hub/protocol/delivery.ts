@@ -38,8 +38,9 @@ export class Delivery {
 
   /** What the bot does not know yet; said right behind its welcome, so that a bot that was away for a week is up to date with its first offer. */
   tell(seat: Seat): void {
-    const news = seat.bot.news();
-    if (news) seat.send({ $case: 'protocolOffer', value: news }, '');
+    for (let news = seat.bot.news(); news; news = seat.bot.news()) {
+      seat.send({ $case: 'protocolOffer', value: news }, '');
+    }
   }
 
   /** All bots follow another view, at once as far as offers go, and are told of it by and by. */

@@ -3,6 +3,12 @@ import { isBuiltIn } from './built-in.ts';
 import { armOfTask, isMember } from './membership.ts';
 import type { RevisionState } from './revision-states.ts';
 
+/**
+ * Bytes of descriptors that one frame tells of, unless a single revision has more: half of the largest frame of the stream, like the largest revision
+ * (`check/bounds`). A bot that comes to many revisions is told of them in several frames.
+ */
+export const maxToldBytes = 128 * 1024;
+
 /** A revision as a hub has it in memory. */
 export interface LiveRevision {
   readonly schema: SchemaRef;
@@ -132,9 +138,14 @@ export class ProtocolView {
     return readable;
   }
 
-  /** What a bot is to be told that it was not `told` yet, on this stream; undefined when there is nothing. Adds to `told`. */
+  /**
+   * What a bot is to be told that it was not `told` yet, on this stream, as far as it fits into one frame; undefined when there is nothing more.
+   * Adds to `told`.
+   */
   news(speaker: Speaker, told: Set<string>): ProtocolOffer | undefined {
     const add: Revision[] = [];
+    let bytes = 0;
+    const fits = ({ fileDescriptorSet: { length } }: Revision) => add.length === 0 || bytes + length <= maxToldBytes;
     const remove: string[] = [];
     const retired: ProtocolOffer['retired'] = [];
     const isNew = (note: string) => !told.has(note) && told.add(note) !== undefined;
@@ -142,7 +153,11 @@ export class ProtocolView {
       const { revisions } = this.#kinds.get(kind) ?? nothing;
       for (const { schema, state, offer } of revisions) {
         const holds = speaker.applied.has(schema.digest);
-        if (!holds && this.#isFor(schema, state, speaker.botId) && isNew(`add ${schema.digest}`)) add.push(offer);
+        const isWanted = !holds && this.#isFor(schema, state, speaker.botId) && fits(offer);
+        if (isWanted && isNew(`add ${schema.digest}`)) {
+          add.push(offer);
+          bytes += offer.fileDescriptorSet.length;
+        }
         const isGone = state === 'RETIRED' || state === 'ROLLED_BACK';
         // What was rolled back may come again.
         if (state === 'ROLLED_BACK') told.delete(`add ${schema.digest}`);

@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { kinds } from '../../../src/gen/kinds.ts';
 import { isMember } from '../../../src/hub/protocol/membership.ts';
 import type { RevisionState } from '../../../src/hub/protocol/revision-states.ts';
-import { ProtocolView } from '../../../src/hub/protocol/view.ts';
+import { maxToldBytes, ProtocolView } from '../../../src/hub/protocol/view.ts';
 
 /** Revisions of kind shop in these states, named r1, r2 ..., r1 being the built-in one where asked for. */
-function viewOf(states: readonly RevisionState[], { percent = 50, builtIn = false } = {}) {
+function viewOf(states: readonly RevisionState[], { percent = 50, builtIn = false, bytes = 0 } = {}) {
   const revisions = states.map((state, index) => {
     const digest = builtIn && index === 0 ? kinds.shop.digest : `r${index + 1}`;
     const schema = { kind: 'shop', revision: index + 1, digest };
     const messages = { taskMessage: '', progressMessage: '', resultMessage: '' };
-    return { schema, state, offer: { schema, fileDescriptorSet: Buffer.alloc(0), ...messages } };
+    return { schema, state, offer: { schema, fileDescriptorSet: Buffer.alloc(bytes), ...messages } };
   });
   const canary = revisions.find(({ state }) => state === 'CANARY');
   const shares = canary ? [{ rolloutId: 'rollout', kind: 'shop', digest: canary.schema.digest, percent }] : [];
@@ -80,6 +80,21 @@ describe('a bot is told', () => {
     const told = new Set<string>();
     expect(added(view, bot(stranger, 'r4'), told)).toEqual(['r2']);
     expect(added(view, bot(stranger, 'r4'), told)).toBeUndefined();
+  });
+
+  it('of many revisions in several frames, each of which fits', () => {
+    const states = Array.from({ length: 7 }, (): RevisionState => 'ACTIVE');
+    const [speaker, told] = [bot(stranger), new Set<string>()];
+    const of = (bytes: number) => {
+      const [view, seen] = [viewOf(states, { bytes }), new Set<string>()];
+      return states.map(() => added(view, speaker, seen)?.length ?? 0);
+    };
+    expect(of(maxToldBytes / 3)).toEqual([3, 3, 1, 0, 0, 0, 0]);
+    expect(of(maxToldBytes)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(of(10)).toEqual([7, 0, 0, 0, 0, 0, 0]);
+    const view = viewOf(states, { bytes: maxToldBytes });
+    const all = states.flatMap(() => added(view, speaker, told) ?? []);
+    expect(all.toSorted()).toEqual(['r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7']);
   });
 
   it('of a canary only in its share', () => {
