@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
-import { hostPort } from './arguments.ts';
+import { hostPort, whole } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { author, revisionJson } from './protocol-change.ts';
 import { atRegistry, kindArgument } from './protocol-sources.ts';
 import { stateName } from './protocol-tables.ts';
+import { violationsOf, withPaths, writeViolation } from './protocol-violations.ts';
 
 interface Options {
   readonly kind: string;
@@ -15,6 +16,7 @@ interface Options {
   readonly by: string;
   readonly reason: string;
   readonly draft?: boolean;
+  readonly basedOn?: number;
   readonly json?: boolean;
 }
 
@@ -33,31 +35,35 @@ export function publishCommand(): Command {
       .requiredOption('--kind <name>', 'the kind', kindArgument)
       .option('--hub <host:port>', 'any hub of the fleet (default: MALLBOTS_HUB_ADDRESS)', hostPort)
       .option('--draft', 'store it without a check; it is checked when it is published again')
+      .option(
+        '--based-on <version>',
+        'refuse when the kind has moved on from this version, which "list --json" tells',
+        whole(1, Number.MAX_SAFE_INTEGER),
+      )
       .option('--json', 'one JSON object on standard output and nothing else')
       .addHelpText('after', help),
-  ).action(async (directory: string, { kind, hub, by, reason, draft = false, json }: Options) => {
+  ).action(async (directory: string, { kind, hub, by, reason, draft = false, basedOn, json }: Options) => {
     const { fileDescriptorSet } = await compileDirectory(directory);
     const sources = readdirSync(directory, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.proto'))
       .sort()
       .map((path) => ({ path, text: readFileSync(join(directory, path), 'utf8') }));
-    const request = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft };
-    const { revision, violations, known } = await atRegistry(hub, (registry) =>
+    const request = {
+      ...{ kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft, basedOn },
+    };
+    const { revision, violations, omitted, known } = await atRegistry(hub, (registry) =>
       registry.publish(request, { deadlineMs }),
     );
     if (json) {
-      writeJson({ revision: revision ? revisionJson(revision) : null, known, violations });
+      writeJson({ revision: revision ? revisionJson(revision) : null, known, violations, omitted });
     } else if (revision) {
       const what = known ? 'is there already' : 'is published';
       writeLine(`${kind} revision ${revision.revision} ${what}, ${stateName(revision.state)}`);
       writeLine(revision.digest);
     } else {
-      for (const { file, line, message, field, what, why, instead, against } of violations) {
-        writeLine(`${join(directory, file)}:${line}: ${[message, field].filter(Boolean).join('.')}: ${what}`);
-        writeLine(`  why: ${why}${against.length > 0 ? ` (${against.join(', ')})` : ''}`);
-        writeLine(`  instead: ${instead}`);
-      }
-      writeLine(`refused: ${violations.length} violations; nothing was published`);
+      for (const violation of withPaths(violationsOf(violations), directory)) writeViolation(violation);
+      const more = omitted > 0 ? `, of which the first ${violations.length} are above` : '';
+      writeLine(`refused: ${violations.length + omitted} violations${more}; nothing was published`);
     }
     if (!revision) process.exitCode = exitCodes.refused;
   });

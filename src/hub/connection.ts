@@ -176,11 +176,19 @@ export class Connection implements Stream {
     const refusal = isNew ? await this.#effect(frame) : undefined;
     // The session has gone on to another stream: the bot sends the frame again there, and it is judged there.
     if (session.bot.epoch !== this.#epoch) return;
+    if (isNew) this.#count(frame, refusal);
     if (refusal) session.nack(frame, refusal);
     if (refusal?.reason === 'STALE_FENCE') this.#ports.metrics.staleFence();
     if (frame.seq === 0) return;
     session.acknowledge(frame.seq);
     this.#ports.metrics.acknowledged(performance.now() - atMs);
+  }
+
+  /** Of the revision that the bot names, when there is one: what a bot says must not make up figures. */
+  #count({ body }: BotFrame, refusal: Refusal | undefined): void {
+    if (body?.$case !== 'progress' && body?.$case !== 'result') return;
+    const { catalogue, metrics } = this.#ports;
+    metrics.said(catalogue.view.find(body.value.schema?.digest ?? '')?.schema, refusal?.reason ?? 'taken');
   }
 
   #tellWindow(): void {

@@ -212,7 +212,7 @@ export class Dispatch {
     context.with(active, () => logger.debug({ ...attributes, kind: schema.kind }, 'task offered'));
     if (isSent) {
       // Only of the first offer is it told how long the task has waited.
-      if (fence === 1) metrics.dispatched(Date.now() - createdAt.getTime());
+      if (fence === 1) metrics.dispatched(schema, Date.now() - createdAt.getTime());
       seat.bot.offered(task, performance.now() + times.offerMs);
       return;
     }

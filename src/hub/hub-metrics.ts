@@ -1,5 +1,7 @@
+import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { Counts } from './counts.ts';
 import type { Intake } from './intake.ts';
+import type { Refusal } from './refusal.ts';
 import type { SessionState } from './session.ts';
 import type { TaskInput } from './task.ts';
 import type { Task } from './task-phase.ts';
@@ -16,8 +18,10 @@ export interface HubMetrics {
   /** A task has changed, durably. */
   changed(before: Task, input: TaskInput['type'], after: Task): void;
   renewed(leases: number): void;
-  /** From the ingest of a task to its first offer. */
-  dispatched(afterMs: number): void;
+  /** A bot has said what it did in the revision: 'taken', or why it was refused. */
+  said(schema: SchemaRef | undefined, outcome: 'taken' | Refusal['reason']): void;
+  /** From the ingest of a task to its first offer, in the revision of that. */
+  dispatched(schema: SchemaRef, afterMs: number): void;
   /** From the hand-over of a report to the broker to its confirm. */
   published(afterMs: number): void;
   /** From the arrival of a numbered frame to its acknowledgement. */

@@ -1,6 +1,7 @@
 import { ATTR_NETWORK_IO_DIRECTION } from '@opentelemetry/semantic-conventions/incubating';
 import { ATTR_OUTCOME, ATTR_REASON } from '../telemetry/attributes.ts';
 import type { Instrument } from '../telemetry/instrument.ts';
+import { revisionAttributes } from './per-revision.ts';
 
 /** Of a session, a task: the words of their state machines. */
 export const ATTR_STATE = 'mallbots.state';
@@ -127,14 +128,14 @@ export const hubInstruments = {
     kind: 'counter',
     unit: '{offer}',
     description: 'Offers that have ended',
-    attributes: [ATTR_OUTCOME],
+    attributes: [ATTR_OUTCOME, ...revisionAttributes],
   },
   grants: {
     name: 'mallbots.hub.lease.grants',
     kind: 'counter',
     unit: '{lease}',
     description: 'Leases granted: attempts begun',
-    attributes: [],
+    attributes: revisionAttributes,
   },
   renewals: {
     name: 'mallbots.hub.lease.renewals',
@@ -148,21 +149,29 @@ export const hubInstruments = {
     kind: 'counter',
     unit: '{lease}',
     description: 'Leases that ended without a result',
-    attributes: [ATTR_REASON],
+    attributes: [ATTR_REASON, ...revisionAttributes],
   },
   requeues: {
     name: 'mallbots.hub.task.requeues',
     kind: 'counter',
     unit: '{task}',
     description: 'Tasks that somebody had and that are queued again',
-    attributes: [ATTR_REASON],
+    attributes: [ATTR_REASON, ...revisionAttributes],
+  },
+  said: {
+    name: 'mallbots.hub.reports',
+    kind: 'counter',
+    unit: '{report}',
+    description:
+      'Progress and results of bots: taken, or by the reason of the Nack; PAYLOAD_UNDECODABLE is one that nobody can read',
+    attributes: [ATTR_OUTCOME, ...revisionAttributes],
   },
   attempts: {
     name: 'mallbots.hub.task.attempts',
     kind: 'histogram',
     unit: '{attempt}',
     description: 'Attempts of the tasks that have ended',
-    attributes: [ATTR_OUTCOME],
+    attributes: [ATTR_OUTCOME, ...revisionAttributes],
     boundaries: attempts,
   },
   dispatch: {
@@ -170,7 +179,7 @@ export const hubInstruments = {
     kind: 'histogram',
     unit: 's',
     description: 'From the ingest of a task to its first offer',
-    attributes: [],
+    attributes: revisionAttributes,
     boundaries: waitSeconds,
   },
   publish: {

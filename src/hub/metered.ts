@@ -9,6 +9,8 @@ import { Count, histogram, type Instrument, observable, Tally, watchCounts } fro
 import type { CountName } from './counts.ts';
 import type { Direction, HubMetrics } from './hub-metrics.ts';
 import { ATTR_FRAME, ATTR_STATE, hubInstruments } from './instruments.ts';
+import { PerRevision } from './per-revision.ts';
+import { languageOf } from './task-phase.ts';
 import { readTransition } from './transition.ts';
 
 const {
@@ -38,7 +40,7 @@ const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly na
 
 /** What a hub counts, as instruments of its meter. */
 export function meteredHub(meter: Meter): HubMetrics {
-  const counter = (name: 'frames' | 'staleFences' | 'offers' | 'grants') => observable(meter, hubInstruments[name]);
+  const counter = (name: 'frames' | 'staleFences' | 'grants') => observable(meter, hubInstruments[name]);
   const bothWays = counter('frames');
   const way = (direction: string) => new Tally(bothWays, ATTR_FRAME, { [ATTR_NETWORK_IO_DIRECTION]: direction });
   const frames: Readonly<Record<Direction, Tally>> = {
@@ -46,13 +48,20 @@ export function meteredHub(meter: Meter): HubMetrics {
     transmit: way(NETWORK_IO_DIRECTION_VALUE_TRANSMIT),
   };
   const staleFences = new Count(counter('staleFences'));
-  const offers = new Tally(counter('offers'), ATTR_OUTCOME);
-  const grants = new Count(counter('grants'));
+  const tallies = (name: 'offers' | 'losses' | 'requeues' | 'said', attribute: string) => {
+    const instrument = observable(meter, hubInstruments[name]);
+    return new PerRevision((attributes) => new Tally(instrument, attribute, attributes));
+  };
+  const offers = tallies('offers', ATTR_OUTCOME);
+  const granted = counter('grants');
+  const grants = new PerRevision((attributes) => new Count(granted, attributes));
   const renewals = new Count(observable(meter, hubInstruments.renewals));
-  const losses = new Tally(observable(meter, hubInstruments.losses), ATTR_REASON);
-  const requeues = new Tally(observable(meter, hubInstruments.requeues), ATTR_REASON);
+  const losses = tallies('losses', ATTR_REASON);
+  const requeues = tallies('requeues', ATTR_REASON);
+  const said = tallies('said', ATTR_OUTCOME);
   const attempts = histogram(meter, hubInstruments.attempts);
   const dispatch = histogram(meter, hubInstruments.dispatch);
+  const revisions = new PerRevision((attributes) => attributes);
   const publish = histogram(meter, hubInstruments.publish);
   const reports = histogram(meter, hubInstruments.reports);
   const seconds = (ms: number) => Math.max(0, ms) / 1_000;
@@ -66,14 +75,17 @@ export function meteredHub(meter: Meter): HubMetrics {
         input,
         after.phase.state,
       );
-      if (offer) offers.add(offer);
-      if (isGranted) grants.add();
-      if (lost) losses.add(lost);
-      if (requeued) requeues.add(requeued);
-      if (outcome) attempts.record(after.attempt, { [ATTR_OUTCOME]: outcome });
+      // What becomes of a task is put down to the revision that it was in until then.
+      const language = languageOf(before);
+      if (offer) offers.of(language).add(offer);
+      if (isGranted) grants.of(language).add();
+      if (lost) losses.of(language).add(lost);
+      if (requeued) requeues.of(language).add(requeued);
+      if (outcome) attempts.record(after.attempt, { ...revisions.of(language), [ATTR_OUTCOME]: outcome });
     },
+    said: (schema, outcome) => said.of(schema).add(outcome),
     renewed: (leases) => renewals.add(leases),
-    dispatched: (afterMs) => dispatch.record(seconds(afterMs)),
+    dispatched: (schema, afterMs) => dispatch.record(seconds(afterMs), revisions.of(schema)),
     published: (afterMs) => publish.record(seconds(afterMs)),
     acknowledged: (afterMs) => reports.record(seconds(afterMs)),
     watch({ counts, intake, sessions, tasks }) {

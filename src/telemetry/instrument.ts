@@ -39,8 +39,9 @@ export const histogram = (meter: Meter, { name, unit, description, boundaries = 
 export class Count {
   #value = 0;
 
-  constructor(counter: Observable) {
-    counter.addCallback((result) => result.observe(this.#value));
+  /** `attributes`: the same for all of it. */
+  constructor(counter: Observable, attributes: Attributes = {}) {
+    counter.addCallback((result) => result.observe(this.#value, attributes));
   }
 
   add(count = 1): void {

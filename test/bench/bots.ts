@@ -1,8 +1,10 @@
+import type { Position, SchemaRef } from '../../src/gen/fleet/v1/fleet.ts';
 import type { Bot } from './bot.ts';
 import { closedLoop, type Pace } from './closed-loop.ts';
 import { Fleet } from './fleet.ts';
-import type { Step } from './frames.ts';
-import { HubBot, type Work } from './hub-bot.ts';
+import { near, type Step, shopSchema } from './frames.ts';
+import { type BotEvents, HubBot, type Work } from './hub-bot.ts';
+import { Lessons } from './lessons.ts';
 import { RawServerBot } from './raw-bot.ts';
 import type { rawMethods } from './raw-stream.ts';
 import { Reporting, type Told } from './reporting.ts';
@@ -15,12 +17,31 @@ export interface Muster {
   /** Bot ids are the prefix and a number. */
   readonly prefix: string;
   readonly count: number;
-  readonly to: { readonly hub: Work } | { readonly raw: keyof typeof rawMethods };
+  readonly to: ToHub | { readonly raw: keyof typeof rawMethods };
+}
+
+export interface ToHub {
+  readonly hub: Work;
+  /** Of each bot one, in turn; by default what the program was built with. */
+  readonly schemas?: readonly SchemaRef[];
+  readonly learns?: boolean;
+  readonly position?: Position;
 }
 
 const fleet = new Fleet();
 const tasks = new TaskLoad();
+const lessons = new Lessons();
 let reporting: Reporting | undefined;
+
+const events: BotEvents = {
+  offered: (taskId) => tasks.offered(taskId),
+  finished: () => tasks.finished(),
+  applied: (digest) => lessons.applied(digest),
+};
+
+function hubBot(botId: string, { hub, schemas = [shopSchema], learns = false, position = near }: ToHub, index: number) {
+  return new HubBot({ botId, work: hub, schema: schemas[index % schemas.length]!, learns, position }, events);
+}
 
 const atWork = () => (fleet.bots as readonly Bot[]).filter((bot) => bot instanceof HubBot && bot.leased) as HubBot[];
 
@@ -28,7 +49,7 @@ const atWork = () => (fleet.bots as readonly Bot[]).filter((bot) => bot instance
 const commands = {
   async muster({ address, prefix, count, to }: Muster): Promise<void> {
     const make = (index: number) =>
-      'hub' in to ? new HubBot(`${prefix}-${index}`, to.hub, tasks) : new RawServerBot(to.raw, tasks);
+      'hub' in to ? hubBot(`${prefix}-${index}`, to, index) : new RawServerBot(to.raw, tasks);
     await fleet.muster(
       Array.from({ length: count }, (_, index) => make(index)),
       address,
@@ -51,6 +72,9 @@ const commands = {
   requestTasks: ({ count }: { count: number }): Promise<void> => tasks.ask(count),
 
   atWork: async (_: undefined): Promise<number> => atWork().length,
+
+  /** Resolves when as many bots of this process have applied the revision, with the time of the last one's word; ms since 1970. */
+  learnt: ({ digest, count }: { digest: string; count: number }): Promise<number> => lessons.learnt(digest, count),
 
   latency: (load: { perSecond: number; ms: number; warmMs: number }): Promise<Latency> => tasks.latency(load),
 

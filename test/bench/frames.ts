@@ -1,5 +1,16 @@
 import { newId } from '../../src/contract/ids.ts';
-import { BotFrame, type HeldTask, Hello, NackReason, Outcome, Progress, Result } from '../../src/gen/fleet/v1/fleet.ts';
+import {
+  BotFrame,
+  type HeldTask,
+  Hello,
+  NackReason,
+  Outcome,
+  type Position,
+  Progress,
+  Result,
+  type RevisionStatus,
+  type SchemaRef,
+} from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
 
@@ -9,7 +20,13 @@ export const shopSchema = { kind, revision, digest };
 export interface Assignment {
   readonly taskId: string;
   readonly fence: number;
+  /** What it is done in; by default the revision that the program was built with. */
+  readonly schema?: SchemaRef;
 }
+
+/** Where tasks are, and where they are not. */
+export const near: Position = { x: 1, y: 1 };
+export const far: Position = { x: 100_000, y: 100_000 };
 
 /** What a progress says: `stop` goes to one queue of the mall (the kiosk's), `item` to four. */
 export type Step = 'stop' | 'item';
@@ -31,27 +48,31 @@ const encode = (body: NonNullable<BotFrame['body']>, parent = '', seq = 0): Buff
 export const helloFrame = (hello: Partial<Hello>): Buffer =>
   encode({ $case: 'hello', value: Hello.fromPartial(hello) });
 
-export const heartbeatFrame = (heldTasks: HeldTask[]): Buffer =>
-  encode({ $case: 'heartbeat', value: { sentAt: new Date(), position: { x: 1, y: 1 }, battery: 0.5, heldTasks } });
+export const heartbeatFrame = (heldTasks: HeldTask[], position: Position = near): Buffer =>
+  encode({ $case: 'heartbeat', value: { sentAt: new Date(), position, battery: 0.5, heldTasks } });
 
-export const acceptFrame = (task: Assignment, seq: number): Buffer =>
+export const acceptFrame = ({ taskId, fence }: Assignment, seq: number): Buffer =>
   encode(
-    { $case: 'offerReply', value: { ...task, accepted: true, reason: '', refusal: NackReason.UNSPECIFIED } },
+    { $case: 'offerReply', value: { taskId, fence, accepted: true, reason: '', refusal: NackReason.UNSPECIFIED } },
     '',
     seq,
   );
 
-export const resultFrame = (task: Assignment, seq: number): Buffer => {
+/** What a bot says of a revision that it is taught. */
+export const statusFrame = (schema: SchemaRef, status: RevisionStatus, seq: number): Buffer =>
+  encode({ $case: 'protocolStatus', value: { schema, status, reason: '' } }, '', seq);
+
+export const resultFrame = ({ schema = shopSchema, ...task }: Assignment, seq: number): Buffer => {
   const payload = Buffer.from(ShopResult.encode({ lines: [], walkedMetres: 1 }).finish());
   const outcome = Outcome.SUCCEEDED;
-  const value = Result.fromPartial({ ...task, schema: shopSchema, payload, occurredAt: new Date(), outcome });
+  const value = Result.fromPartial({ ...task, schema, payload, occurredAt: new Date(), outcome });
   return encode({ $case: 'result', value }, '', seq);
 };
 
 /** The frame's bytes without its number: `numbered` adds it, so that sending costs the load generator as little as an echo does. */
-export const progressFrame = (task: Assignment, step: Step, sampled: boolean): Buffer => {
+export const progressFrame = ({ schema = shopSchema, ...task }: Assignment, step: Step, sampled: boolean): Buffer => {
   const payload = Buffer.from(ShopProgress.encode(steps[step]).finish());
-  const value = Progress.fromPartial({ ...task, schema: shopSchema, payload, occurredAt: new Date() });
+  const value = Progress.fromPartial({ ...task, schema, payload, occurredAt: new Date() });
   return encode({ $case: 'progress', value }, traceparent(sampled));
 };
 

@@ -1,5 +1,15 @@
 import { newId } from '../../src/contract/ids.ts';
-import { type HeldTask, HubFrame, HubService, type Nack, NackReason, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import {
+  type HeldTask,
+  HubFrame,
+  HubService,
+  type Nack,
+  NackReason,
+  type Position,
+  RevisionStatus,
+  type SchemaRef,
+  Verdict,
+} from '../../src/gen/fleet/v1/fleet.ts';
 import type { Bot } from './bot.ts';
 import {
   type Assignment,
@@ -11,6 +21,7 @@ import {
   resultFrame,
   type Step,
   shopSchema,
+  statusFrame,
 } from './frames.ts';
 import { RawStream } from './raw-stream.ts';
 
@@ -18,17 +29,29 @@ export interface BotEvents {
   offered(taskId: string): void;
   /** The hub has acknowledged the result. */
   finished(): void;
+  /** The hub has acknowledged that a bot has applied the revision. */
+  applied(digest: string): void;
 }
 
 /** What a bot does with the task it has: nothing, or reports its end as soon as it has it. */
 export type Work = 'hold' | 'finish';
 
+export interface HubBotOptions {
+  readonly botId: string;
+  readonly work: Work;
+  /** The one revision that it has at first. */
+  readonly schema: SchemaRef;
+  /** Applies what it is taught; else it does not answer. */
+  readonly learns: boolean;
+  readonly position: Position;
+}
+
 /** A bot that speaks fleet.v1 by hand, with as little work of its own as that takes. Has one task at a time. */
 export class HubBot implements Bot {
-  readonly #botId: string;
+  readonly #options: HubBotOptions;
   readonly #instanceId = newId();
-  readonly #work: Work;
   readonly #events: BotEvents;
+  readonly #digests: string[];
   /** Not acknowledged yet: sent again after a reconnect. */
   readonly #outbox: Array<{ readonly seq: number; readonly bytes: Buffer }> = [];
   #stream: RawStream | undefined;
@@ -39,13 +62,15 @@ export class HubBot implements Bot {
   #isDone = false;
   #progress: Buffer | undefined;
   #say: { step: Step; sampled: boolean } = { step: 'stop', sampled: true };
+  /** Digests that it has said to have applied, by the seq of the frame; not acknowledged yet. */
+  readonly #applying = new Map<number, string>();
   #awaited: { readonly seq: number; readonly onAnswer: () => void } | undefined;
   #isAbandoned = false;
 
-  constructor(botId: string, work: Work, events: BotEvents) {
-    this.#botId = botId;
-    this.#work = work;
+  constructor(options: HubBotOptions, events: BotEvents) {
+    this.#options = options;
     this.#events = events;
+    this.#digests = [options.schema.digest];
   }
 
   /** The task that it may report about. */
@@ -75,12 +100,12 @@ export class HubBot implements Bot {
       });
       this.#stream.write(
         helloFrame({
-          botId: this.#botId,
+          botId: this.#options.botId,
           instanceId: this.#instanceId,
-          kinds: [{ kind: shopSchema.kind, digests: [shopSchema.digest] }],
+          kinds: [{ kind: shopSchema.kind, digests: this.#digests }],
           credits: [{ kind: shopSchema.kind, amount: 1 }],
           heldTasks: this.#held,
-          position: { x: 1, y: 1 },
+          position: this.#options.position,
         }),
       );
     });
@@ -114,11 +139,13 @@ export class HubBot implements Bot {
   }
 
   beat(): void {
-    this.#stream!.write(heartbeatFrame(this.#held));
+    this.#stream!.write(heartbeatFrame(this.#held, this.#options.position));
   }
 
   get #held(): HeldTask[] {
-    return this.#task && (this.#isLeased || this.#isDone) ? [{ ...this.#task, finished: this.#isDone }] : [];
+    if (!this.#task || !(this.#isLeased || this.#isDone)) return [];
+    const { taskId, fence } = this.#task;
+    return [{ taskId, fence, finished: this.#isDone }];
   }
 
   #send(encode: (seq: number) => Buffer): number {
@@ -127,6 +154,16 @@ export class HubBot implements Bot {
     this.#outbox.push({ seq: this.#seq, bytes });
     this.#stream!.write(bytes);
     return this.#seq;
+  }
+
+  /** In the three steps of the SDK. */
+  #learn(schema: SchemaRef): void {
+    const { RECEIVED, VALIDATED, APPLIED } = RevisionStatus;
+    const [, , last] = [RECEIVED, VALIDATED, APPLIED].map((status) =>
+      this.#send((seq) => statusFrame(schema, status, seq)),
+    );
+    this.#applying.set(last!, schema.digest);
+    this.#digests.push(schema.digest);
   }
 
   /** An offer that was answered too late is nobody's fault, a lease that is gone is the hub's. */
@@ -141,22 +178,28 @@ export class HubBot implements Bot {
   #hear({ ack, body }: HubFrame): void {
     switch (body?.$case) {
       case 'offer': {
-        const { taskId, fence } = body.value;
+        const { taskId, fence, schema = shopSchema } = body.value;
         this.#events.offered(taskId);
-        this.#task = { taskId, fence };
+        this.#task = { taskId, fence, schema };
         this.#send((seq) => acceptFrame(this.#task!, seq));
         break;
       }
       case 'lease':
         this.#isLeased = true;
         this.#progress = undefined;
-        if (this.#work === 'finish') this.finish();
+        if (this.#options.work === 'finish') this.finish();
+        break;
+      case 'protocolOffer':
+        if (this.#options.learns) for (const { schema } of body.value.add) this.#learn(schema!);
         break;
       case 'nack':
         this.#refused(body.value);
         break;
     }
-    while (this.#outbox.length > 0 && this.#outbox[0]!.seq <= ack) this.#outbox.shift();
+    while (this.#outbox.length > 0 && this.#outbox[0]!.seq <= ack) {
+      const digest = this.#applying.get(this.#outbox.shift()!.seq);
+      if (digest !== undefined) this.#events.applied(digest);
+    }
     if (!this.#awaited || this.#awaited.seq > ack) return;
     const { onAnswer } = this.#awaited;
     this.#awaited = undefined;

@@ -6,7 +6,9 @@ import type { Benchmark, Figure } from './figure.ts';
 import { idleBots } from './idle.ts';
 import { orderBenchmarks } from './orders.ts';
 import { progressBenchmark } from './progress.ts';
+import { push } from './push.ts';
 import { reconnect } from './reconnect.ts';
+import { manyRevisions, revisionMemory } from './revisions.ts';
 
 /** `npm run bench [-- --only NAME] [--json] [--profile DIRECTORY]`: every figure beside its raw one. Compare ratios; the machine makes the rest. */
 const { values } = parseArgs({
@@ -23,6 +25,9 @@ const benchmarks: readonly Benchmark[] = [
   dispatchRate,
   reconnect,
   idleBots,
+  manyRevisions,
+  push,
+  revisionMemory,
   ...orderBenchmarks,
 ];
 const isWanted = (name: string) => name.includes(values.only);

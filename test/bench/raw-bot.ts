@@ -1,6 +1,7 @@
 import { newId } from '../../src/contract/ids.ts';
+import { RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
 import type { Bot } from './bot.ts';
-import { heartbeatFrame, numbered, progressFrame, type Step } from './frames.ts';
+import { heartbeatFrame, numbered, progressFrame, type Step, shopSchema, statusFrame } from './frames.ts';
 import type { BotEvents } from './hub-bot.ts';
 import { RawStream, rawMethods } from './raw-stream.ts';
 
@@ -9,6 +10,8 @@ const seq = 1_000;
 /** Of a UUID in text. */
 const taskIdLength = 36;
 const heartbeat = heartbeatFrame([]);
+const { RECEIVED, VALIDATED, APPLIED } = RevisionStatus;
+const statuses = [RECEIVED, VALIDATED, APPLIED].map((status) => statusFrame(shopSchema, status, seq));
 
 /** Sends to the raw server the bytes that a hub bot would send to a hub. */
 export class RawServerBot implements Bot {
@@ -56,7 +59,8 @@ export class RawServerBot implements Bot {
   #hear(bytes: Buffer): void {
     const onAnswer = this.#onAnswer;
     this.#onAnswer = undefined;
-    if (onAnswer) onAnswer();
+    if (this.#method === 'teach') for (const status of statuses) this.#stream!.write(status);
+    else if (onAnswer) onAnswer();
     else this.#events.offered(bytes.toString('latin1', 0, taskIdLength));
   }
 }

@@ -1,7 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import postgres from 'postgres';
 import { type Channel, Connection } from 'rabbitmq-client';
-import { type RawServerCall, rawMethods } from './raw-stream.ts';
+import { answersToTeaching, type RawServerCall, rawMethods } from './raw-stream.ts';
 import { usage } from './usage.ts';
 import { serve } from './worker.ts';
 
@@ -18,7 +18,7 @@ const commands = {
 
   async listen({ port, maxStreams }: { port: number; maxStreams: number }): Promise<string> {
     const server = new Server({ 'grpc.max_concurrent_streams': maxStreams });
-    server.addService(rawMethods as unknown as ServiceDefinition, { echo, publish, hear, dispatch });
+    server.addService(rawMethods as unknown as ServiceDefinition, { echo, publish, hear, dispatch, teach });
     const bound = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, taken) =>
         error ? reject(error) : resolve(taken),
@@ -52,12 +52,23 @@ const commands = {
       waiting[turn]?.write(Buffer.concat([Buffer.from(messageId), body]));
     });
   },
+
+  /** Writes the bytes to all who are there to be taught; resolves when each has answered as often as it does. */
+  async push({ bytes }: { bytes: Uint8Array }): Promise<void> {
+    const left = taught.length * answersToTeaching;
+    await new Promise<void>((resolve) => {
+      answersLeft = { count: left, resolve };
+      for (const call of taught) call.write(Buffer.from(bytes));
+    });
+  },
 };
 
 export type RawServerCommands = typeof commands;
 
 let publisher: { channel: Channel; exchange: string } | undefined;
 const waiting: RawServerCall[] = [];
+const taught: RawServerCall[] = [];
+let answersLeft = { count: 0, resolve: () => {} };
 
 async function open(amqpUrl: string): Promise<Channel> {
   const connection = new Connection({ url: amqpUrl, noDelay: true });
@@ -89,6 +100,19 @@ function hear(call: RawServerCall): void {
 function dispatch(call: RawServerCall): void {
   waiting.push(call);
   hear(call);
+}
+
+/** The minimal path of a revision: a frame out, what a bot says of it in. */
+function teach(call: RawServerCall): void {
+  taught.push(call);
+  call.write(Buffer.of(1));
+  let isKnown = false;
+  opened(call).on('data', () => {
+    // What a bot says when it comes is no answer.
+    if (isKnown) answersLeft.count -= 1;
+    isKnown = true;
+    if (answersLeft.count === 0) answersLeft.resolve();
+  });
 }
 
 serve(commands);

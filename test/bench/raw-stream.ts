@@ -19,7 +19,11 @@ export const rawMethods = {
   publish: method('Publish'),
   hear: method('Hear'),
   dispatch: method('Dispatch'),
+  teach: method('Teach'),
 } as const;
+
+/** Of a bot that is taught something: as many as one says of a revision. */
+export const answersToTeaching = 3;
 
 export type RawServerCall = ServerDuplexStream<Buffer, Buffer>;
 

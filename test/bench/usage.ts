@@ -2,6 +2,8 @@
 export interface Usage {
   /** Bytes; after a collection when one was asked for: what is kept, not what happens to lie around. */
   readonly rss: number;
+  /** Of it what objects and buffers take. */
+  readonly heap: number;
   /** Of all threads since the start, ms. */
   readonly cpuMs: number;
 }
@@ -10,5 +12,6 @@ export interface Usage {
 export async function usage({ collect }: { collect: boolean }): Promise<Usage> {
   const { user, system } = process.cpuUsage();
   if (collect) globalThis.gc!();
-  return { rss: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 };
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external, cpuMs: (user + system) / 1_000 };
 }

@@ -36,9 +36,18 @@ describe('mallbots protocol', () => {
   it('refuses what breaks, with file, line, reason and remedy, and status 4', async () => {
     const { code, stdout } = await publish(shopRevision(2).replace('string order_id = 1', 'uint32 order_id = 1'));
     expect(code).toBe(4);
-    expect(stdout).toMatch(/shop\.proto:\d+: kinds\.shop\.v1\.ShopTask\.order_id: /);
-    expect(stdout).toMatch(/ why: .*\(revision 1, revision 2\)\n {2}instead: /);
+    expect(stdout).toMatch(/shop\.proto:\d+:3 FIELD_TYPE_CHANGED kinds\.shop\.v1\.ShopTask\.order_id\n/);
+    expect(stdout).toMatch(/ {2}against {2}revision 1, revision 2\n(?:.*\n)?.* {2}instead {2}/);
     expect(stdout).toContain('nothing was published');
+  });
+
+  it('refuses what was made for an older version of the kind, with what has come since, and status 4', async () => {
+    expect(await publish(shopRevision(3), '--based-on', '1')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /based_on is 1, and shop is at version \d+, since .*revision 2 became CHECKED by "ann"; /,
+      ),
+    });
   });
 
   it('says what cannot be compiled, with status 2', async () => {

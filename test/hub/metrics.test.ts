@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newId } from '../../src/contract/ids.ts';
 import { plumbingInstruments } from '../../src/database/plumbing-metrics.ts';
 import { Nack, NackReason } from '../../src/gen/fleet/v1/fleet.ts';
+import { RegistryService } from '../../src/gen/protocol/v1/protocol.ts';
 import { hubInstruments } from '../../src/hub/instruments.ts';
+import { connectClient } from '../../src/rpc/client.ts';
 import type { Instrument } from '../../src/telemetry/instrument.ts';
+import { giftNotes } from '../support/revisions.ts';
 import { type Fleet, startFleet } from './fleet.ts';
-import { picked } from './raw-bot.ts';
+import { picked, shopSchema } from './raw-bot.ts';
+
+const { watchStatus: _, ...unary } = RegistryService;
 
 let fleet: Fleet;
 beforeEach(async () => {
@@ -142,6 +148,50 @@ describe('what a hub counts', () => {
     expect(await figure('offers', { outcome: 'declined' })).toBe(1);
     expect(await figure('task.requeues', { reason: 'declined' })).toBe(1);
     expect(await figure('lease.grants')).toBe(0);
+  });
+
+  it('of tasks by the revision that they are done in: offers, leases, attempts, reports and those that cannot be read', async () => {
+    const two = giftNotes();
+    const { digest } = two.schema!;
+    const client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+    const publication = { kind: 'shop', fileDescriptorSet: two.fileDescriptorSet, sources: [], draft: false };
+    const author = { by: 'tester', reason: '' };
+    const old = fleet.bot({ botId: 'old' });
+    const young = fleet.bot({ botId: 'young', kinds: [{ kind: 'shop', digests: [digest] }] });
+    await old.welcomed();
+    await young.welcomed();
+    const { revision } = await client.api.publish({ ...publication, ...author });
+    const { kinds } = await client.api.list({ kind: 'shop' });
+    await client.api.activate({ digest: revision!.digest, basedOn: kinds[0]!.version, ...author });
+    client.close();
+    for (const [bot, schema] of [
+      [old, shopSchema],
+      [young, { ...two.schema!, digest: revision!.digest }],
+    ] as const) {
+      await fleet.request({ onlyBotId: bot.hello.botId });
+      const task = await bot.lease();
+      bot.progress(task, picked(), { started: true, schema });
+      bot.progress(task, undefined, { schema, payload: Buffer.from([0xff]) });
+      await bot.acknowledged(bot.result(task, { outcome: 1, schema }));
+    }
+    young.progress({ taskId: newId(), fence: 1 }, picked(), { schema: { ...shopSchema, digest: 'sha256:made-up' } });
+    await young.next('nack');
+
+    for (const [revision, schema_digest] of [
+      [1, shopSchema.digest],
+      [2, digest],
+    ] as const) {
+      const about = { kind: 'shop', schema_digest };
+      expect(await figure('offers', { ...about, outcome: 'accepted' }), String(revision)).toBe(1);
+      expect(await figure('lease.grants', about)).toBe(1);
+      expect(await figure('dispatch.duration', about)).toBe(1);
+      expect(await figure('task.attempts', { ...about, outcome: 'SUCCEEDED' })).toBe(1);
+      expect(await figure('reports', { ...about, outcome: 'taken' })).toBe(2);
+      expect(await figure('reports', { ...about, outcome: 'PAYLOAD_UNDECODABLE' })).toBe(1);
+    }
+    // What nobody has published is one, whatever it is called.
+    await expect.poll(() => figure('reports', { schema_digest: '_OTHER' }), { timeout: 20_000 }).toBe(1);
+    expect(await figure('reports', { schema_digest: 'sha256:made-up' })).toBe(0);
   });
 
   it('of a bot that gets no session, by the reason', async () => {

@@ -9,6 +9,7 @@ import {
   NackReason,
   Progress,
   Result,
+  type SchemaRef,
 } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopResult } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
@@ -123,11 +124,12 @@ export class RawBot {
   progress(
     task: Assignment,
     step: ShopProgress['step'],
-    more: { seq?: number; started?: boolean; traceparent?: string } = {},
+    more: { seq?: number; started?: boolean; traceparent?: string; schema?: SchemaRef; payload?: Buffer } = {},
   ): number {
-    const { seq, traceparent, started = false } = more;
-    const payload = step ? Buffer.from(ShopProgress.encode({ step }).finish()) : Buffer.alloc(0);
-    const value = Progress.fromPartial({ ...task, schema: shopSchema, payload, occurredAt: new Date(), started });
+    const { seq, traceparent, started = false, schema = shopSchema } = more;
+    const written = step ? Buffer.from(ShopProgress.encode({ step }).finish()) : Buffer.alloc(0);
+    const payload = more.payload ?? written;
+    const value = Progress.fromPartial({ ...task, schema, payload, occurredAt: new Date(), started });
     return this.send({ $case: 'progress', value }, { seq: seq ?? this.seq + 1, traceparent: traceparent ?? '' });
   }
 

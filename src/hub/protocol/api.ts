@@ -47,26 +47,28 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
   }
 
   return {
-    async publish({ kind, fileDescriptorSet, sources, by, reason, draft }) {
+    async publish({ kind, fileDescriptorSet, sources, by, reason, draft, basedOn }) {
       requireText('by', by, maxByChars);
       if (sources.length > maxSources) {
         throw invalid('sources', `${sources.length} files`, 'TOO_MANY', `give at most ${maxSources}`);
       }
       const published = await publish(ports, {
         ...{ kind, fileDescriptorSet, by, isDraft: draft, reason: readReason(reason) },
+        basedOn,
         sources: sources.map(({ path, text }) => ({ path, text: text.replaceAll('\0', '') })),
       });
       if (published.violations) {
-        return { revision: undefined, violations: published.violations.map(violationView), known: false };
+        const { violations, omitted } = published;
+        return { revision: undefined, violations: violations.map(violationView), omitted, known: false };
       }
       const { digest, isKnown } = published;
       const revision = (await kindOf(kind)).revisions.find((each) => each.digest === digest);
-      return { revision, violations: [], known: isKnown };
+      return { revision, violations: [], omitted: 0, known: isKnown };
     },
 
     async check({ kind, fileDescriptorSet }) {
-      const { digest, violations, against } = await judge(ports, kind, fileDescriptorSet);
-      return { digest, violations: violations.map(violationView), against: [...against] };
+      const { digest, violations, omitted, against } = await judge(ports, kind, fileDescriptorSet);
+      return { digest, violations: violations.map(violationView), omitted, against: [...against] };
     },
 
     async list({ kind }) {

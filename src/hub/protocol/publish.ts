@@ -11,11 +11,14 @@ import {
   addKind,
   addRevision,
   changeRevisions,
+  changesSince,
   descriptorSetsOf,
+  findRevision,
   listRevisions,
   lockKind,
   versionOf,
 } from './registry-store.ts';
+import { moved } from './revision.ts';
 
 /** How often a revision is checked again because its kind has moved meanwhile; a check takes about a second. */
 const maxChecks = 3;
@@ -32,15 +35,22 @@ export interface Publication extends Author {
   readonly fileDescriptorSet: Uint8Array;
   readonly sources: readonly SourceFile[];
   readonly isDraft: boolean;
+  /** Version of the kind that the files were made for; undefined: whatever there is. */
+  readonly basedOn?: number;
 }
 
 export type Published =
   | { readonly digest: string; readonly isKnown: boolean; readonly violations?: undefined }
-  | { readonly violations: readonly Violation[] };
+  | ({ readonly isKnown?: undefined } & Refused);
 
-export interface Verdict {
-  readonly digest: string;
+interface Refused {
   readonly violations: readonly Violation[];
+  /** How many more there are. */
+  readonly omitted: number;
+}
+
+export interface Verdict extends Refused {
+  readonly digest: string;
   /** What it was held against, such as "revision 1". */
   readonly against: readonly string[];
 }
@@ -56,21 +66,24 @@ interface Candidate {
  */
 export async function judge(ports: PublishPorts, kind: string, fileDescriptorSet: Uint8Array): Promise<Verdict> {
   const { digest } = readCandidate(kind, fileDescriptorSet);
-  const { violations, against } = await held(ports, kind, digest, fileDescriptorSet);
-  return { digest, violations, against };
+  const { violations, omitted, against } = await held(ports, kind, digest, fileDescriptorSet);
+  return { digest, violations, omitted, against };
 }
 
 /**
  * Adds a revision, unless something speaks against it. The check takes its time outside of any transaction; when the kind has moved meanwhile, it
  * is made again.
- * @throws MallError as `judge`; ABORTED when the kind does not hold still, FAILED_PRECONDITION for descriptors that are RETIRED
+ * @throws MallError as `judge`; ABORTED when the kind has moved on, or does not hold still, FAILED_PRECONDITION for descriptors that are RETIRED
  */
 export async function publish(ports: PublishPorts, publication: Publication): Promise<Published> {
   const { kind, fileDescriptorSet, isDraft } = publication;
   const candidate = readCandidate(kind, fileDescriptorSet);
+  await ports.database.query((orm) => requireUnmoved(orm, publication, candidate.digest));
   for (let checks = 0; checks < maxChecks; checks++) {
     const basedOn = isDraft ? undefined : await held(ports, kind, candidate.digest, fileDescriptorSet);
-    if (basedOn && basedOn.violations.length > 0) return { violations: basedOn.violations };
+    if (basedOn && basedOn.violations.length > 0) {
+      return { violations: basedOn.violations, omitted: basedOn.omitted };
+    }
     const outcome = await ports.database.transaction(async (tx) => {
       tx.afterCommit(ports.onChanged);
       return store(tx, publication, candidate, basedOn?.version);
@@ -106,8 +119,8 @@ function readCandidate(kind: string, fileDescriptorSet: Uint8Array): Candidate {
 /** The candidate against every revision that somebody may still write in. */
 async function held({ database, check }: PublishPorts, kind: string, digest: string, fileDescriptorSet: Uint8Array) {
   const { version, unretired } = await database.query((orm) => unretiredOf(orm, kind, digest));
-  const { violations, against } = await check({ label: 'candidate', fileDescriptorSet }, unretired, kind);
-  return { version, violations, against };
+  const { violations, omitted, against } = await check({ label: 'candidate', fileDescriptorSet }, unretired, kind);
+  return { version, violations, omitted, against };
 }
 
 /** The program's own revision counts also when no bot is offered it any more: services go on to write and read in it. */
@@ -126,15 +139,31 @@ async function unretiredOf(orm: Orm, kind: string, digest: string) {
   };
 }
 
+/** @throws MallError ABORTED when somebody else has changed the kind since the version that the publisher had seen */
+async function requireUnmoved(orm: Orm, { kind, basedOn }: Publication, digest: string): Promise<void> {
+  if (basedOn === undefined) return;
+  const version = await versionOf(orm, kind);
+  // What is there already is no conflict: a repeated request changes nothing.
+  if (version === basedOn || (await findRevision(orm, digest))?.kind === kind) return;
+  throw moved(
+    { kind, version },
+    basedOn,
+    await changesSince(orm, kind, basedOn),
+    'merge what has come since ("mallbots protocol diff") and publish again, based on that version',
+  );
+}
+
 async function store(
   { orm }: Transaction,
-  { kind, sources, by, reason }: Publication,
+  publication: Publication,
   { canonical, digest }: Candidate,
   /** What the check was based on; undefined for a draft. */
   version: number | undefined,
 ): Promise<'added' | 'known' | 'moved'> {
+  const { kind, sources, by, reason } = publication;
   await addKind(orm, kind);
   const known = (await lockKind(orm, kind))!;
+  await requireUnmoved(orm, publication, digest);
   if (version !== undefined && version !== known.version) return 'moved';
   const existing = known.revisions.find((revision) => revision.digest === digest);
   if (existing?.state === 'RETIRED') {

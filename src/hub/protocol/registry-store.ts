@@ -1,7 +1,7 @@
-import { and, asc, desc, eq, getTableColumns, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import { kinds, revisionChanges, revisions } from '../store.ts';
-import type { KnownKind, RevisionChange } from './revision.ts';
+import type { KnownKind, RevisionChange, Since } from './revision.ts';
 
 export type RevisionRow = typeof revisions.$inferSelect;
 export type ChangeRow = typeof revisionChanges.$inferSelect;
@@ -109,6 +109,16 @@ export async function descriptorSetsOf(orm: Orm, digests: readonly string[]): Pr
     .from(revisions)
     .where(inArray(revisions.digest, [...digests]));
   return new Map(rows.map(({ digest, bytes }) => [digest, bytes]));
+}
+
+/** What has become of a kind since it was at that version, oldest first. */
+export function changesSince(orm: Orm, kind: string, version: number): Promise<Since> {
+  return orm
+    .select({ revision: revisions.revision, to: revisionChanges.to, by: revisionChanges.by })
+    .from(revisionChanges)
+    .innerJoin(revisions, eq(revisions.digest, revisionChanges.digest))
+    .where(and(eq(revisions.kind, kind), gt(revisionChanges.version, version)))
+    .orderBy(asc(revisionChanges.id));
 }
 
 /** Oldest first. */

@@ -2,7 +2,7 @@ import { notFound } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Database, Transaction } from '../../database/port.ts';
 import { isBuiltIn } from './built-in.ts';
-import { type Author, changeRevisions, findRevision, lockKind } from './registry-store.ts';
+import { type Author, changeRevisions, changesSince, findRevision, lockKind } from './registry-store.ts';
 import { decideRevision, type KnownKind, type RevisionCommand, type RevisionDecision } from './revision.ts';
 import type { Ramp } from './rollout-record.ts';
 import { beginRollout, endRollout, rolloutUnderWay, setShare } from './rollout-store.ts';
@@ -40,7 +40,8 @@ export async function changeRevision(
     const usage = await readUsage(tx.orm);
     const standing = standingIn(usage, change.digest);
     const connected = usage.connected.get(row.kind) ?? 0;
-    const decision = decideRevision(known, change, command, {
+    const since = change.basedOn < known.version ? await changesSince(tx.orm, row.kind, change.basedOn) : [];
+    const decision = decideRevision(known, { ...change, since }, command, {
       ...standing,
       connected,
       builtIn: isBuiltIn(change.digest),

@@ -1,4 +1,4 @@
-import { invalid, MallError, refused } from '../../contract/errors.ts';
+import { invalid, MallError, quoted, refused } from '../../contract/errors.ts';
 import type { RevisionState } from './revision-states.ts';
 
 export interface KnownRevision {
@@ -15,6 +15,14 @@ export interface KnownKind {
   /** Oldest first. */
   readonly revisions: readonly KnownRevision[];
 }
+
+export type MovedKind = Pick<KnownKind, 'kind' | 'version'>;
+
+/** What has become of a kind since a version of it, oldest first. */
+export type Since = ReadonlyArray<{ readonly revision: number; readonly to: RevisionState; readonly by: string }>;
+
+/** Of them, how many a refusal tells. */
+const maxSince = 5;
 
 /** What the fleet has to do with a revision; of bots, those that are connected and serve the kind. */
 export interface Usage {
@@ -78,14 +86,14 @@ const unchanged: RevisionDecision = { changes: [] };
  */
 export function decideRevision(
   kind: KnownKind,
-  { digest, basedOn }: { readonly digest: string; readonly basedOn: number },
+  { digest, basedOn, since = [] }: { readonly digest: string; readonly basedOn: number; readonly since?: Since },
   command: RevisionCommand,
   usage: Usage,
 ): RevisionDecision {
   const target = kind.revisions.find((revision) => revision.digest === digest);
   if (!target) throw new Error(`revision ${digest} is none of kind ${kind.kind}`);
   if (isSoAlready(target.state, command)) return unchanged;
-  if (basedOn !== kind.version) throw moved(kind, target, basedOn);
+  if (basedOn !== kind.version) throw moved(kind, basedOn, since, 'look at it again and repeat what still makes sense');
   switch (command.type) {
     case 'check':
       return move(target, 'CHECKED', ['DRAFT', 'ROLLED_BACK'], 'published again', 'publish changed descriptors');
@@ -257,12 +265,14 @@ function move(
   throw refused('digest', digest, 'WRONG_STATE', `revision ${revision} is ${state} and cannot be ${what}`, remedy);
 }
 
-/** ABORTED: what the caller has seen is not so any more. */
-export function moved({ kind, version }: KnownKind, { revision, state }: KnownRevision, basedOn: number): MallError {
-  const remedy = 'look at it again and repeat what still makes sense';
-  return new MallError(
-    'ABORTED',
-    `based_on is ${basedOn}, and ${kind} is at version ${version}, with revision ${revision} ${state}; ${remedy}`,
-    { reason: 'KIND_MOVED', field: 'based_on', value: String(basedOn), remedy },
-  );
+/** ABORTED: what the caller has seen is not so any more, and what has come since. */
+export function moved({ kind, version }: MovedKind, basedOn: number, since: Since, remedy: string): MallError {
+  const shown = since
+    .slice(-maxSince)
+    .map(({ revision, to, by }) => `revision ${revision} became ${to} by ${quoted(by)}`);
+  const more = since.length > shown.length ? [`${since.length - shown.length} changes before`] : [];
+  const what = shown.length > 0 ? `, since ${[...more, ...shown].join(', ')}` : '';
+  return new MallError('ABORTED', `based_on is ${basedOn}, and ${kind} is at version ${version}${what}; ${remedy}`, {
+    ...{ reason: 'KIND_MOVED', field: 'based_on', value: String(basedOn), remedy },
+  });
 }

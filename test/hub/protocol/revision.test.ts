@@ -5,6 +5,7 @@ import {
   decideRevision,
   type KnownKind,
   type RevisionCommand,
+  type Since,
   type Usage,
 } from '../../../src/hub/protocol/revision.ts';
 import { type RevisionState, revisionStates } from '../../../src/hub/protocol/revision-states.ts';
@@ -62,10 +63,17 @@ describe('the life of a revision', () => {
     }
   });
 
-  it('names both versions and the state to whoever has seen an older one', () => {
-    const late = () =>
-      decideRevision(kindOf('ACTIVE', 'CANARY'), { digest: 'two', basedOn: 5 }, { type: 'rollback' }, idle);
-    expect(late).toThrow('based_on is 5, and shop is at version 7, with revision 2 CANARY');
+  it('names both versions and what has come since to whoever has seen an older one, the newest few of it', () => {
+    const late = (since: Since) => () =>
+      decideRevision(kindOf('ACTIVE', 'CANARY'), { digest: 'two', basedOn: 5, since }, { type: 'rollback' }, idle);
+    const canary = { revision: 2, to: 'CANARY', by: 'ann' } as const;
+    const since = [{ revision: 3, to: 'CHECKED', by: 'bob' } as const, canary];
+    expect(late(since)).toThrow(
+      'based_on is 5, and shop is at version 7, since revision 3 became CHECKED by "bob", revision 2 became CANARY by "ann"; look at it again and repeat what still makes sense',
+    );
+    expect(late(Array.from({ length: 7 }, () => canary))).toThrow(
+      /since 2 changes before(, revision 2 became CANARY by "ann"){5}; /,
+    );
   });
 });
 

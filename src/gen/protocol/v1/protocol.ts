@@ -234,6 +234,11 @@ export interface PublishRequest {
   reason: string;
   /** Store it without a check; publish it again without this to have it checked. */
   draft: boolean;
+  /**
+   * Kind.version that the descriptors were made for. ABORTED when it has moved, with what has come since. Unset: whatever there is, and what another
+   * publisher has added meanwhile is a violation.
+   */
+  basedOn?: number | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -246,6 +251,8 @@ export interface PublishResponse {
   violations: Violation[];
   /** The registry had it already. */
   known: boolean;
+  /** How many violations there are beside those above: the first 500, as far as half a million characters go. */
+  omitted: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -262,6 +269,8 @@ export interface CheckResponse {
   violations: Violation[];
   /** What it was checked against, such as "revision 1". */
   against: string[];
+  /** How many violations there are beside those above, as in PublishResponse. */
+  omitted: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -608,6 +617,7 @@ function createBasePublishRequest(): PublishRequest {
     by: "",
     reason: "",
     draft: false,
+    basedOn: undefined,
     _unknownFields: {},
   };
 }
@@ -631,6 +641,9 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     }
     if (message.draft !== false) {
       writer.uint32(48).bool(message.draft);
+    }
+    if (message.basedOn !== undefined) {
+      writer.uint32(56).uint64(message.basedOn);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -704,6 +717,14 @@ export const PublishRequest: MessageFns<PublishRequest> = {
             message.draft = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.basedOn = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -736,6 +757,11 @@ export const PublishRequest: MessageFns<PublishRequest> = {
       by: isSet(object.by) ? globalThis.String(object.by) : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       draft: isSet(object.draft) ? globalThis.Boolean(object.draft) : false,
+      basedOn: isSet(object.basedOn)
+        ? globalThis.Number(object.basedOn)
+        : isSet(object.based_on)
+        ? globalThis.Number(object.based_on)
+        : undefined,
     };
   },
 
@@ -759,6 +785,9 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     if (message.draft !== false) {
       obj.draft = message.draft;
     }
+    if (message.basedOn !== undefined) {
+      obj.basedOn = Math.round(message.basedOn);
+    }
     return obj;
   },
 
@@ -773,12 +802,13 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     message.by = object.by ?? "";
     message.reason = object.reason ?? "";
     message.draft = object.draft ?? false;
+    message.basedOn = object.basedOn ?? undefined;
     return message;
   },
 };
 
 function createBasePublishResponse(): PublishResponse {
-  return { revision: undefined, violations: [], known: false, _unknownFields: {} };
+  return { revision: undefined, violations: [], known: false, omitted: 0, _unknownFields: {} };
 }
 
 export const PublishResponse: MessageFns<PublishResponse> = {
@@ -791,6 +821,9 @@ export const PublishResponse: MessageFns<PublishResponse> = {
     }
     if (message.known !== false) {
       writer.uint32(24).bool(message.known);
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(32).uint32(message.omitted);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -840,6 +873,14 @@ export const PublishResponse: MessageFns<PublishResponse> = {
             message.known = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.omitted = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -867,6 +908,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
         ? object.violations.map((e: any) => Violation.fromJSON(e))
         : [],
       known: isSet(object.known) ? globalThis.Boolean(object.known) : false,
+      omitted: isSet(object.omitted) ? globalThis.Number(object.omitted) : 0,
     };
   },
 
@@ -881,6 +923,9 @@ export const PublishResponse: MessageFns<PublishResponse> = {
     if (message.known !== false) {
       obj.known = message.known;
     }
+    if (message.omitted !== 0) {
+      obj.omitted = Math.round(message.omitted);
+    }
     return obj;
   },
 
@@ -894,6 +939,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
       : undefined;
     message.violations = object.violations?.map((e) => Violation.fromPartial(e)) || [];
     message.known = object.known ?? false;
+    message.omitted = object.omitted ?? 0;
     return message;
   },
 };
@@ -1004,7 +1050,7 @@ export const CheckRequest: MessageFns<CheckRequest> = {
 };
 
 function createBaseCheckResponse(): CheckResponse {
-  return { digest: "", violations: [], against: [], _unknownFields: {} };
+  return { digest: "", violations: [], against: [], omitted: 0, _unknownFields: {} };
 }
 
 export const CheckResponse: MessageFns<CheckResponse> = {
@@ -1017,6 +1063,9 @@ export const CheckResponse: MessageFns<CheckResponse> = {
     }
     for (const v of message.against) {
       writer.uint32(26).string(v!);
+    }
+    if (message.omitted !== 0) {
+      writer.uint32(32).uint32(message.omitted);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1066,6 +1115,14 @@ export const CheckResponse: MessageFns<CheckResponse> = {
             message.against.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.omitted = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1093,6 +1150,7 @@ export const CheckResponse: MessageFns<CheckResponse> = {
         ? object.violations.map((e: any) => Violation.fromJSON(e))
         : [],
       against: globalThis.Array.isArray(object?.against) ? object.against.map((e: any) => globalThis.String(e)) : [],
+      omitted: isSet(object.omitted) ? globalThis.Number(object.omitted) : 0,
     };
   },
 
@@ -1107,6 +1165,9 @@ export const CheckResponse: MessageFns<CheckResponse> = {
     if (message.against?.length) {
       obj.against = message.against;
     }
+    if (message.omitted !== 0) {
+      obj.omitted = Math.round(message.omitted);
+    }
     return obj;
   },
 
@@ -1118,6 +1179,7 @@ export const CheckResponse: MessageFns<CheckResponse> = {
     message.digest = object.digest ?? "";
     message.violations = object.violations?.map((e) => Violation.fromPartial(e)) || [];
     message.against = object.against?.map((e) => e) || [];
+    message.omitted = object.omitted ?? 0;
     return message;
   },
 };

@@ -5,7 +5,7 @@ import { checkByItself } from './candidate-rules.ts';
 import { checkPayloads } from './gate.ts';
 import { type Language, readLanguage } from './language.ts';
 import { type Revision, rootsOf } from './revision.ts';
-import { type Finding, gather, maxViolations, type Violation } from './violation.ts';
+import { bounded, type Finding, gather, type Violation } from './violation.ts';
 import { checkWireJson } from './wire-json.ts';
 
 export interface CheckResult {
@@ -13,7 +13,7 @@ export interface CheckResult {
   readonly kind: string;
   /** Labels of the revisions that the candidate was held against. */
   readonly against: readonly string[];
-  /** In the order of the files; at most `maxViolations`. */
+  /** In the order of the files; at most what `bounded` leaves. */
   readonly violations: readonly Violation[];
   /** How many more there are. */
   readonly omitted: number;
@@ -48,8 +48,7 @@ export async function checkRevision(
     compatible: violations.length === 0,
     kind,
     against: unretired.map(({ label }) => label),
-    violations: violations.slice(0, maxViolations),
-    omitted: Math.max(0, violations.length - maxViolations),
+    ...bounded(violations),
   };
 }
 

@@ -30,6 +30,12 @@ export interface Violation extends Finding {
 
 /** What one publisher can read; a schema of another kind breaks nearly everything that there is. */
 export const maxViolations = 500;
+/** Characters of all of them together: an answer of a hub stays far below the 4 MiB that a gRPC client takes by default. */
+export const maxViolationChars = 512 * 1024;
+/** Characters of one name or sentence. Names may be longer than is allowed, which is what is said of them then. */
+const maxTextChars = 1_000;
+/** Revisions that one violation names. */
+const maxAgainst = 100;
 
 const breaksText: Readonly<Record<Breaks, string>> = {
   'older-reads-candidate': 'what is written by the new revision is misread by the older one',
@@ -49,7 +55,8 @@ export function gather(
   found: ReadonlyArray<{ finding: Finding; against?: string; buf?: readonly string[] }>,
 ): Violation[] {
   const violations = new Map<string, { finding: Finding; against: Set<string>; buf: Set<string> }>();
-  for (const { finding, against, buf = [] } of found) {
+  for (const { finding: whole, against, buf = [] } of found) {
+    const finding = shortened(whole);
     const key = JSON.stringify([
       finding.rule,
       finding.file,
@@ -64,6 +71,33 @@ export function gather(
     for (const rule of buf) known.buf.add(rule);
   }
   return [...violations.values()]
-    .map(({ finding, against, buf }) => ({ ...finding, against: [...against], buf: [...buf] }))
+    .map(({ finding, against, buf }) => ({ ...finding, against: labels(against), buf: [...buf] }))
     .sort(placeOrder);
+}
+
+const shortened = (finding: Finding): Finding => ({
+  ...finding,
+  file: short(finding.file),
+  message: short(finding.message),
+  field: short(finding.field),
+  what: short(finding.what),
+  instead: short(finding.instead),
+});
+const short = (text: string): string => (text.length > maxTextChars ? `${text.slice(0, maxTextChars)}…` : text);
+
+function labels(against: ReadonlySet<string>): string[] {
+  const more = against.size - maxAgainst;
+  return more > 0 ? [...[...against].slice(0, maxAgainst), `${more} more`] : [...against];
+}
+
+/** The first of them that a publisher is shown, and how many are left out. */
+export function bounded(violations: readonly Violation[]): { violations: readonly Violation[]; omitted: number } {
+  let chars = 0;
+  const shown = violations.slice(0, maxViolations);
+  const end = shown.findIndex((violation) => {
+    chars += JSON.stringify(violation).length;
+    return chars > maxViolationChars;
+  });
+  if (end >= 0) shown.length = end;
+  return { violations: shown, omitted: violations.length - shown.length };
 }
