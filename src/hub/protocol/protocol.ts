@@ -42,6 +42,7 @@ export async function startProtocol(ports: ProtocolPorts) {
     trials,
     service: protocolService({ database, telemetry, onChanged: changed }),
     async stop(): Promise<void> {
+      delivery.stop();
       await Promise.all([rollouts.stop(), catalogue.stop(), book.stop(), trials.stop()]);
     },
   };

@@ -1,0 +1,64 @@
+import { expect, it, vi } from 'vitest';
+import { Delivery } from '../../../src/hub/protocol/delivery.ts';
+import { ProtocolView } from '../../../src/hub/protocol/view.ts';
+import type { Roster, Seat } from '../../../src/hub/roster.ts';
+
+const view = () => new ProtocolView(new Map(), [], []);
+
+/** Bots that lack one revision of each view. */
+function fleetOf(count: number) {
+  const told = Array.from({ length: count }, (): ProtocolView[] => []);
+  const seats = told.map((heard): Seat => {
+    let newest: ProtocolView | undefined;
+    const bot = {
+      follow: (next: ProtocolView) => {
+        newest = next;
+      },
+      news: () => {
+        if (!newest) return undefined;
+        heard.push(newest);
+        newest = undefined;
+        return { add: [], remove: [], retired: [] };
+      },
+    };
+    return { bot, takesOffers: true, send: () => true, input: () => undefined } as unknown as Seat;
+  });
+  const delivery = new Delivery({
+    roster: { seats } as unknown as Roster,
+    catalogue: { view: view() },
+    book: { note: () => undefined },
+    onWilling: () => undefined,
+  });
+  return { delivery, told, toldAtAll: () => told.filter((heard) => heard.length > 0).length };
+}
+
+it('brings a revision to the bots some at a time, with room for tasks and reports in between, and to all of them', async () => {
+  vi.useFakeTimers();
+  const { delivery, toldAtAll } = fleetOf(100);
+  const following = delivery.follow(view());
+  const steps: number[] = [];
+  while (toldAtAll() < 100) {
+    steps.push(toldAtAll());
+    await vi.advanceTimersToNextTimerAsync();
+  }
+  await following;
+  expect(steps).toEqual([16, 32, 48, 64, 80, 96]);
+  vi.useRealTimers();
+});
+
+it('goes on with the newest when the protocol changes meanwhile, so that nobody is told what is outdated, and ends with the hub', async () => {
+  vi.useFakeTimers();
+  const { delivery, told } = fleetOf(40);
+  const [first, second] = [view(), view()];
+  void delivery.follow(first);
+  void delivery.follow(second);
+  await vi.runAllTimersAsync();
+  expect(told.map((heard) => heard.at(-1) === second)).toEqual(told.map(() => true));
+  expect(told.filter((heard) => heard.includes(first))).toHaveLength(16);
+
+  void delivery.follow(first);
+  delivery.stop();
+  await vi.runAllTimersAsync();
+  expect(told.filter((heard) => heard.length > 1 && heard.at(-1) === first)).toHaveLength(16);
+  vi.useRealTimers();
+});
