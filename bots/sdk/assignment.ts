@@ -11,6 +11,7 @@ import {
   ATTR_CORRELATION_ID,
   ATTR_FENCE,
   ATTR_ORDER_ID,
+  ATTR_SCHEMA_DIGEST,
   ATTR_TASK_ID,
   contextOf,
   traced,
@@ -85,13 +86,14 @@ export class Assignment {
 
   /** For spans and log lines. */
   get about(): Readonly<Record<string, string | number>> {
-    const { taskId, fence, orderId } = this.#offer;
+    const { taskId, fence, orderId, schema } = this.#offer;
     return {
       [ATTR_BOT_ID]: this.#ports.botId,
       [ATTR_ORDER_ID]: orderId,
       [ATTR_CORRELATION_ID]: orderId,
       [ATTR_TASK_ID]: taskId,
       [ATTR_FENCE]: fence,
+      [ATTR_SCHEMA_DIGEST]: schema?.digest ?? '',
     };
   }
 

@@ -2,6 +2,7 @@ import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
 import type { RawStep, ServedKind } from './kind.ts';
 import { fieldAt, readJson, writeJson } from './payload.ts';
 import type { Schema } from './schema.ts';
+import { show, shown } from './shown.ts';
 import type { Step, Task } from './task.ts';
 
 /** A task of which nothing was generated: its messages are plain objects in the protobuf JSON mapping (lowerCamelCase names, 64-bit integers as text). */
@@ -44,7 +45,8 @@ const generic = (
     if (!schema) throw new Error('a generic handler reads by descriptors, and there are none');
     const { task, progress, result } = schema;
     const payload = readJson(schema, task, bytes);
-    return async (raw) => {
+    return async (bare) => {
+      const raw = { ...bare, ...shown(bare, () => schema) };
       const { id, attempt, fence, orderId, deadline, signal } = raw;
       const resumedFrom = raw.resumedFrom.map((report) => readJson(schema, progress, report));
       const about = { id, attempt, fence, orderId, deadline, resumedFrom, signal, payload };
@@ -54,7 +56,9 @@ const generic = (
         json: () => payload,
         field: (path: string) => fieldAt(task, payload, path),
       };
-      return writeJson(schema, 'result', await handler({ ...described(raw, schema), ...about, ...spoken }));
+      const report = writeJson(schema, 'result', await handler({ ...described(raw, schema), ...about, ...spoken }));
+      show(raw.context, 'result', report, () => schema);
+      return report;
     };
   },
 });

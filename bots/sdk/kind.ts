@@ -4,6 +4,7 @@ import type { SchemaRef } from '../../src/gen/fleet/v1/fleet.ts';
 import { conflictOf } from './conflict.ts';
 import { fieldAt, lazily, readJson, withJson } from './payload.ts';
 import { type Description, describedSchema, type Schema } from './schema.ts';
+import { show, shown } from './shown.ts';
 import type { Handler, Step } from './task.ts';
 
 /** What ts-proto generates for a message fits. */
@@ -131,12 +132,16 @@ export function defineKind<T, P extends object, R extends object>(definition: Ki
         const { revision, digest } = schema ?? ref;
         const json = lazily(() => readJson(describedBy(schema), describedBy(schema).task, bytes));
         const field = (path: string) => fieldAt(describedBy(schema).task, json(), path);
-        return async (raw) => {
+        return async (bare) => {
+          const raw = { ...bare, ...shown(bare, () => schema ?? own()) };
           const { id, attempt, fence, orderId, deadline, signal } = raw;
           const resumedFrom = raw.resumedFrom.map((report) => progress.decode(report));
           const about = { id, attempt, fence, orderId, deadline, resumedFrom, signal, payload };
           const spoken = { schema: { kind, revision, digest }, json, field };
-          return written(schema, 'result', result, await handler({ ...typed(raw, schema), ...about, ...spoken }));
+          const ended = await handler({ ...typed(raw, schema), ...about, ...spoken });
+          const report = written(schema, 'result', result, ended);
+          show(raw.context, 'result', report, () => schema ?? own());
+          return report;
         };
       },
     }),

@@ -20,6 +20,12 @@ export const ATTR_CORRELATION_ID = 'mallbots.correlation_id';
 export const ATTR_BOT_ID = 'mallbots.bot_id';
 export const ATTR_TASK_ID = 'mallbots.task_id';
 export const ATTR_FENCE = 'mallbots.fence';
+/** Of the revision that a task is done and reported in. */
+export const ATTR_KIND = 'mallbots.kind';
+export const ATTR_REVISION = 'mallbots.revision';
+export const ATTR_SCHEMA_DIGEST = 'mallbots.schema_digest';
+/** What a bot reports, by the names of that revision, in the protobuf JSON mapping. */
+export const ATTR_REPORT = 'mallbots.report';
 export const ATTR_SESSION_ID = 'mallbots.session_id';
 export const ATTR_EPOCH = 'mallbots.epoch';
 

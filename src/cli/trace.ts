@@ -8,12 +8,14 @@ import { traceFile } from './trace-file.ts';
 import { jaeger } from './trace-jaeger.ts';
 import { failedOrders, type OrderSummary, slowestOrders } from './trace-orders.ts';
 import { openPage } from './trace-page.ts';
+import { reportLines, reportsOf, type ToldReport } from './trace-reports.ts';
 import { formatUs } from './trace-rows.ts';
 import { type Story, storyOf, type TraceSource } from './trace-source.ts';
 import { waterfall } from './trace-waterfall.ts';
 
 interface Options {
   readonly all?: boolean;
+  readonly reports?: boolean;
   readonly criticalPath?: boolean;
   readonly open?: boolean;
   readonly json?: boolean;
@@ -32,6 +34,7 @@ export function traceCommand(): Command {
     )
     .option('--critical-path', 'where the time between the order and its pickup went')
     .option('--all', 'a row for each span; without, a call or a message is one')
+    .option('--reports', 'what the bots reported, field by field, in the words of the revision that each spoke')
     .option('--open', 'print the page in Jaeger, and open it where this machine has a browser (needs JAEGER_URL)')
     .option('--slowest <n>', 'the orders that took longest', whole(1, maxListed))
     .option('--failed', 'the orders with an error in their traces')
@@ -48,6 +51,7 @@ else from the local file, MALLBOTS_TRACE_FILE.
 Examples:
   $ mallbots trace 6f1c2b11
   $ mallbots trace 6f1c2b11 --critical-path
+  $ mallbots trace 6f1c2b11 --reports
   $ mallbots trace --slowest 10
   $ mallbots trace 6f1c2b11 --json > order.json
 
@@ -74,6 +78,7 @@ async function show(story: Story, source: TraceSource, options: Options): Promis
   const { main, linked } = story;
   if (options.open) return openPage(source.pageOf(main[0]!.traceId)!);
   if (options.criticalPath) return writeCriticalPath(story, options.json === true);
+  if (options.reports) return writeReports(story, options.json === true);
   if (options.json) {
     writeJson(otlpDocument([main, ...linked].flat()));
     return;
@@ -145,6 +150,13 @@ async function list(source: TraceSource, { slowest, failed, json }: Options): Pr
     Math.max(36, terminalColumns() - 85),
   );
 }
+
+function writeReports(story: Story, json: boolean): void {
+  if (json) writeJson({ reports: reportsOf(story).map(reportView) });
+  else for (const line of reportLines(story)) writeLine(line);
+}
+
+const reportView = ({ atUs, ...report }: ToldReport) => ({ at: new Date(atUs / 1_000).toISOString(), ...report });
 
 const orderView = ({ orderId, traceId, startUs, endUs, spans, failures, firstFailure }: OrderSummary) => ({
   ...{ orderId, traceId, placedAt: new Date(startUs / 1_000).toISOString(), durationUs: endUs - startUs, spans },

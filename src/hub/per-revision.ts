@@ -1,10 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
-import { ATTR_SCHEMA_DIGEST } from '../telemetry/attributes.ts';
+import { ATTR_KIND, ATTR_REVISION, ATTR_SCHEMA_DIGEST } from '../telemetry/attributes.ts';
 
-/** Of what a revision is of, and its number: what a person knows a digest by. */
-export const ATTR_KIND = 'mallbots.kind';
-export const ATTR_REVISION = 'mallbots.revision';
 export const revisionAttributes = [ATTR_KIND, ATTR_REVISION, ATTR_SCHEMA_DIGEST] as const;
 
 /** Revisions that are told apart: more than are ever in use at once. Those that come after them are counted together. */

@@ -23,6 +23,11 @@ export const ATTR_FENCE = 'mallbots.fence';
 export const ATTR_ATTEMPT = 'mallbots.attempt';
 /** Of the revision that a task is done and reported in. */
 export const ATTR_SCHEMA_DIGEST = 'mallbots.schema_digest';
+/** What that is a revision of, and its number: what a person knows a digest by. */
+export const ATTR_KIND = 'mallbots.kind';
+export const ATTR_REVISION = 'mallbots.revision';
+/** What a bot reports, by the names of its revision, in the protobuf JSON mapping. */
+export const ATTR_REPORT = 'mallbots.report';
 /** A bot's logical connection, and which of its streams: the epoch grows by one with each. */
 export const ATTR_SESSION_ID = 'mallbots.session_id';
 export const ATTR_EPOCH = 'mallbots.epoch';

@@ -47,6 +47,7 @@ export interface RecordedSpan {
   readonly links: ReadonlyArray<{ readonly traceId: string; readonly spanId: string }>;
   readonly events: ReadonlyArray<{
     readonly name: string;
+    readonly atUs: number;
     readonly attributes: Readonly<Record<string, AttributeValue>>;
   }>;
   readonly failed: boolean;
@@ -78,7 +79,11 @@ function recorded(otlp: OtlpSpan, service: string, from: RecordedSpan['from']): 
     startUs,
     endUs: Math.max(startUs, microseconds(otlp.endTimeUnixNano)),
     attributes: valuesOf(attributes),
-    events: events.map((event) => ({ name: event.name ?? '', attributes: valuesOf(event.attributes) })),
+    events: events.map((event) => ({
+      name: event.name ?? '',
+      atUs: microseconds(event.timeUnixNano),
+      attributes: valuesOf(event.attributes),
+    })),
     failed: status?.code === 2 || status?.code === 'STATUS_CODE_ERROR',
     message: status?.message ?? '',
   };

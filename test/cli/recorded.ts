@@ -18,6 +18,12 @@ export interface Example {
   readonly links?: readonly string[];
   readonly error?: string;
   readonly exceptions?: readonly string[];
+  /** What a bot reported, at the end of the span. */
+  readonly reports?: ReadonlyArray<{
+    readonly what: 'progress' | 'result';
+    readonly revision: number;
+    readonly json: string;
+  }>;
 }
 
 export const orderId = '0199c1f0-7c1e-7d0a-8a52-0d6f6f1c2b11';
@@ -80,9 +86,17 @@ export const story: readonly Example[] = [
   },
   { id: '09', parent: '08', service: 'hub', name: 'offer shop', kind: 'producer', at: [2_370, 2_371] },
   { id: '0a', parent: '09', service: 'hub', name: 'lease shop', at: [2_380, 2_390] },
-  { id: '0b', parent: '0a', service: 'bot', name: 'shop task', kind: 'consumer', at: [2_390, 9_000] },
+  {
+    ...{ id: '0b', parent: '0a', service: 'bot', name: 'shop task', kind: 'consumer', at: [2_390, 9_000] },
+    attributes: { 'mallbots.bot_id': 'bot-7', 'mallbots.task_id': taskId },
+    reports: [{ what: 'result', revision: 2, json: '{"lines":[{"picked":2},{"picked":0}],"walked' }],
+  },
   { id: '0c', parent: '0b', service: 'bot', name: 'visit store', at: [2_400, 6_000] },
-  { id: '0d', parent: '0c', service: 'bot', name: 'pick item', at: [4_000, 5_900] },
+  {
+    ...{ id: '0d', parent: '0c', service: 'bot', name: 'pick item', at: [4_000, 5_900] },
+    attributes: { 'mallbots.bot_id': 'bot-7', 'mallbots.task_id': taskId },
+    reports: [{ what: 'progress', revision: 2, json: '{"itemPicked":{"quantity":2,"giftNote":"for Ada"}}' }],
+  },
   { id: '0e', parent: '0b', service: 'bot', name: 'walk to depot', at: [6_000, 8_900] },
   { id: '0f', parent: '0b', service: 'hub', name: 'result shop', at: [8_950, 9_010] },
   {
@@ -164,6 +178,7 @@ function otlpSpan(span: Example): OtlpSpan {
     links = [],
     error,
     exceptions = [],
+    reports = [],
   } = span;
   return {
     traceId: trace,
@@ -174,11 +189,21 @@ function otlpSpan(span: Example): OtlpSpan {
     startTimeUnixNano: nanoseconds(at[0]),
     endTimeUnixNano: nanoseconds(at[1]),
     attributes: attributesOf(attributes),
-    events: exceptions.map((message) => ({
-      name: 'exception',
-      timeUnixNano: nanoseconds(at[1]),
-      attributes: attributesOf({ 'exception.message': message }),
-    })),
+    events: [
+      ...exceptions.map((message) => ({
+        name: 'exception',
+        timeUnixNano: nanoseconds(at[1]),
+        attributes: attributesOf({ 'exception.message': message }),
+      })),
+      ...reports.map(({ what, revision, json }) => ({
+        name: what,
+        timeUnixNano: nanoseconds(at[1]),
+        attributes: attributesOf({
+          ...{ 'mallbots.kind': 'shop', 'mallbots.revision': revision, 'mallbots.schema_digest': `sha256:${revision}` },
+          'mallbots.report': json,
+        }),
+      })),
+    ],
     links: links.map((traceId) => ({ traceId, spanId: spanIdOf('01') })),
     status: error === undefined ? {} : { code: 2, message: error },
   };

@@ -184,6 +184,36 @@ describe('the waterfall of an order', () => {
   });
 });
 
+describe('what the bots reported', () => {
+  test('is told field by field, in the words of the revision that the bot spoke; what was cut off as it is', async () => {
+    const { stdout } = await mallbots([orderId, '--reports']);
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      ' 5.90 s  bot-7  shop revision 2  progress',
+      '         itemPicked.quantity 2',
+      '         itemPicked.giftNote for Ada',
+      ' 9.00 s  bot-7  shop revision 2  result',
+      '         {"lines":[{"picked":2},{"picked":0}],"walked',
+    ]);
+  });
+
+  test('is JSON with digest, task and time for programs', async () => {
+    const { stdout } = await mallbots([orderId, '--reports', '--json']);
+    const about = { botId: 'bot-7', taskId, kind: 'shop', revision: 2, digest: 'sha256:2' };
+    expect(JSON.parse(stdout)).toEqual({
+      reports: [
+        {
+          ...{ at: '2026-01-02T03:04:10.900Z', what: 'progress', ...about },
+          report: { itemPicked: { quantity: 2, giftNote: 'for Ada' } },
+        },
+        {
+          ...{ at: '2026-01-02T03:04:14.000Z', what: 'result', ...about },
+          report: '{"lines":[{"picked":2},{"picked":0}],"walked',
+        },
+      ],
+    });
+  });
+});
+
 describe('the critical path', () => {
   test('says where the time to the pickup went, and adds up to it', async () => {
     const { stdout } = await mallbots([orderId, '--critical-path', '--json']);

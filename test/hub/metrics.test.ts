@@ -8,7 +8,7 @@ import { RegistryService } from '../../src/gen/protocol/v1/protocol.ts';
 import { hubInstruments } from '../../src/hub/instruments.ts';
 import { connectClient } from '../../src/rpc/client.ts';
 import type { Instrument } from '../../src/telemetry/instrument.ts';
-import { giftNotes } from '../support/revisions.ts';
+import { checkDeadlineMs, giftNotes } from '../support/revisions.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { picked, shopSchema } from './raw-bot.ts';
 
@@ -160,7 +160,7 @@ describe('what a hub counts', () => {
     const young = fleet.bot({ botId: 'young', kinds: [{ kind: 'shop', digests: [digest] }] });
     await old.welcomed();
     await young.welcomed();
-    const { revision } = await client.api.publish({ ...publication, ...author });
+    const { revision } = await client.api.publish({ ...publication, ...author }, { deadlineMs: checkDeadlineMs });
     const { kinds } = await client.api.list({ kind: 'shop' });
     await client.api.activate({ digest: revision!.digest, basedOn: kinds[0]!.version, ...author });
     client.close();

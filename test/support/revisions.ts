@@ -27,6 +27,9 @@ type MessageNames = Pick<Revision, 'taskMessage' | 'progressMessage' | 'resultMe
 
 const { OPTIONAL, REPEATED } = FieldDescriptorProto_Label;
 
+/** Of a call that checks a revision: buf is a process of its own, and others may run beside it. */
+export const checkDeadlineMs = 60_000;
+
 export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 /** A revision as a hub offers it. */

@@ -6,7 +6,7 @@ import { type Revision, RevisionStatus, type SchemaRef } from '../../../src/gen/
 import { kinds } from '../../../src/gen/kinds.ts';
 import { RegistryService } from '../../../src/gen/protocol/v1/protocol.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
-import { giftNotes, inspect, written } from '../../support/revisions.ts';
+import { checkDeadlineMs, giftNotes, inspect, written } from '../../support/revisions.ts';
 import { type Fleet, startFleet } from '../fleet.ts';
 
 const patient = { timeout: 20_000, interval: 20 };
@@ -35,9 +35,9 @@ const program = {
 beforeAll(async () => {
   fleet = await startFleet();
   client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
-  bot = connectBot({ hub: fleet.hub.address, botId: 'open', ...program });
+  bot = connectBot({ hub: fleet.hub.address, botId: 'open', tracer: fleet.telemetry.tracer, ...program });
   wary = connectBot({
-    ...{ hub: fleet.hub.address, botId: 'wary', ...program },
+    ...{ hub: fleet.hub.address, botId: 'wary', tracer: fleet.telemetry.tracer, ...program },
     accept: ({ kind }) => kind === 'shop' || `no ${kind} for this bot`,
   });
   await Promise.all([bot.ready(), wary.ready()]);
@@ -51,7 +51,7 @@ afterAll(async () => {
 const by = 'tester';
 async function publish(kind: string, { fileDescriptorSet }: Revision): Promise<SchemaRef> {
   const asked = { kind, fileDescriptorSet, sources: [], by, reason: '', draft: false };
-  const { revision, violations } = await client.api.publish(asked);
+  const { revision, violations } = await client.api.publish(asked, { deadlineMs: checkDeadlineMs });
   expect(violations).toEqual([]);
   const schema = { kind, revision: revision!.revision, digest: revision!.digest };
   await change('activate', schema);
@@ -74,6 +74,17 @@ async function named(event: Received, schema: SchemaRef, message: string) {
   expect(original?.schema).toMatchObject(schema);
   return payloadReader(await setOf(schema)).read(message, original!.payload);
 }
+const sameItem = { lineId: 'l', productId: 'p', storeId: 's', quantity: 2 };
+/** What the bot's own span in the order's trace says it reported: digest and fields by name. */
+const shownOf = (orderId: string) =>
+  fleet.telemetry
+    .spans()
+    .filter(({ attributes }) => attributes['mallbots.order_id'] === orderId)
+    .flatMap(({ events }) => events)
+    .flatMap(({ name, attributes = {} }) => {
+      const report = attributes['mallbots.report'];
+      return report === undefined ? [] : [[name, attributes['mallbots.schema_digest'], JSON.parse(String(report))]];
+    });
 const ended = (orderId: string) =>
   fleet.until(orderId, (all) => all.find(({ name }) => name === 'bots.task_succeeded'));
 const said = (orderId: string, name: Received['name']) => fleet.said(orderId).find((event) => event.name === name)!;
@@ -100,6 +111,10 @@ describe('bots of a program that is never restarted', () => {
     expect(await named(picked, shop, kinds.shop.progressMessage)).toMatchObject({
       itemPicked: { lineId: 'l', giftNote: 'for Ada' },
     });
+    expect(shownOf(orderId)).toEqual([
+      ['progress', shop.digest, { itemPicked: { ...sameItem, giftNote: 'for Ada' } }],
+      ['result', shop.digest, { lines: [{ lineId: 'l', picked: 2 }], walkedMetres: 1 }],
+    ]);
   });
 
   it('do a kind that did not exist when they started, but for the one that does not want to', async () => {
@@ -116,6 +131,10 @@ describe('bots of a program that is never restarted', () => {
       expect(await named(done, schema, 'kinds.inspect.v1.InspectResult')).toEqual({ isTidy: true, findings: [] });
       const step = said(orderId, 'bots.task_progressed');
       expect(await named(step, schema, 'kinds.inspect.v1.InspectProgress')).toEqual({ seen: 'shelf A7', metres: 0 });
+      expect(shownOf(orderId)).toEqual([
+        ['progress', schema.digest, { seen: 'shelf A7' }],
+        ['result', schema.digest, { isTidy: true }],
+      ]);
     }
   });
 
@@ -127,7 +146,8 @@ describe('bots of a program that is never restarted', () => {
     await ended(orderId);
     const before = { kind: 'shop', revision: 1, digest: kinds.shop.digest };
     const step = await named(said(orderId, 'bots.item_picked'), before, kinds.shop.progressMessage);
-    expect(step).toEqual({ itemPicked: { lineId: 'l', productId: 'p', storeId: 's', quantity: 2 } });
+    expect(step).toEqual({ itemPicked: sameItem });
+    expect(shownOf(orderId)[0]).toEqual(['progress', kinds.shop.digest, { itemPicked: sameItem }]);
     for (const each of [bot, wary]) expect(each.state).toMatchObject({ at: 'ready', epoch: 1 });
   });
 });

@@ -5,6 +5,7 @@ import { kinds } from '../../../src/gen/kinds.ts';
 import { RegistryService } from '../../../src/gen/protocol/v1/protocol.ts';
 import type { Role } from '../../../src/role/role.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
+import { checkDeadlineMs } from '../../support/revisions.ts';
 import { type Fleet, startFleet } from '../fleet.ts';
 import { picked, type RawBot, shopSchema } from '../raw-bot.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
@@ -24,9 +25,10 @@ afterAll(async () => {
 
 const by = 'tester';
 async function publish(kind: string, fileDescriptorSet: Buffer): Promise<SchemaRef> {
-  const { revision, violations } = await client.api.publish({
-    ...{ kind, fileDescriptorSet, sources: [], by, reason: '', draft: false },
-  });
+  const { revision, violations } = await client.api.publish(
+    { kind, fileDescriptorSet, sources: [], by, reason: '', draft: false },
+    { deadlineMs: checkDeadlineMs },
+  );
   expect(violations).toEqual([]);
   return { kind, revision: revision!.revision, digest: revision!.digest };
 }

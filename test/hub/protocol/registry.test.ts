@@ -3,6 +3,7 @@ import { RevisionStatus } from '../../../src/gen/fleet/v1/fleet.ts';
 import { kinds } from '../../../src/gen/kinds.ts';
 import { RegistryService, RevisionState } from '../../../src/gen/protocol/v1/protocol.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
+import { checkDeadlineMs } from '../../support/revisions.ts';
 import { type Fleet, startFleet } from '../fleet.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
 
@@ -18,8 +19,6 @@ afterAll(async () => {
 });
 
 const by = 'tester';
-/** buf is a process of its own, and others may run beside it. */
-const checkDeadlineMs = 60_000;
 const publish = async (kind: string, fileDescriptorSet: Buffer, more = {}) =>
   client.api.publish(
     { kind, fileDescriptorSet, sources: [], by, reason: 'a test', draft: false, ...more },

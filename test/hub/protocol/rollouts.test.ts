@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RevisionStatus, type SchemaRef } from '../../../src/gen/fleet/v1/fleet.ts';
 import { RegistryService, RevisionState, RolloutOutcome } from '../../../src/gen/protocol/v1/protocol.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
+import { checkDeadlineMs } from '../../support/revisions.ts';
 import { type Fleet, startFleet } from '../fleet.ts';
 import { type RawBot, shopSchema } from '../raw-bot.ts';
 import { descriptorsOf, shopRevision } from './shop-revision.ts';
@@ -57,9 +58,10 @@ async function work(bot: RawBot): Promise<void> {
 const kindOf = async () => (await client.api.list({ kind: 'shop' })).kinds[0]!;
 async function canary(number: number, percent: number): Promise<SchemaRef> {
   const fileDescriptorSet = await descriptorsOf(shopRevision(number));
-  const { revision } = await client.api.publish({
-    ...{ kind: 'shop', fileDescriptorSet, sources: [], by, reason: '', draft: false },
-  });
+  const { revision } = await client.api.publish(
+    { kind: 'shop', fileDescriptorSet, sources: [], by, reason: '', draft: false },
+    { deadlineMs: checkDeadlineMs },
+  );
   const { digest } = revision!;
   const basedOn = (await kindOf()).version;
   const ramp = { percents: percent < 100 ? [100] : [], step: { seconds: 0, nanos: 0 }, minAttempts: 6 };
