@@ -104,8 +104,7 @@ function registryAt(address: string): Disposable & {
   publish(fileDescriptorSet: Buffer): Promise<string>;
   activate(digest: string): Promise<void>;
 } {
-  const { watchStatus: _, ...unary } = RegistryService;
-  const { api, close } = connectClient(unary, address, { tracer: trace.getTracer('bench') });
+  const { api, close } = connectClient(RegistryService, address, { tracer: trace.getTracer('bench') });
   const kind = 'shop';
   const author = { by: 'bench', reason: 'a bench' };
   return {

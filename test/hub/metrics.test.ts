@@ -12,8 +12,6 @@ import { checkDeadlineMs, giftNotes } from '../support/revisions.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { picked, shopSchema } from './raw-bot.ts';
 
-const { watchStatus: _, ...unary } = RegistryService;
-
 let fleet: Fleet;
 beforeEach(async () => {
   fleet = await startFleet();
@@ -153,7 +151,7 @@ describe('what a hub counts', () => {
   it('of tasks by the revision that they are done in: offers, leases, attempts, reports and those that cannot be read', async () => {
     const two = giftNotes();
     const { digest } = two.schema!;
-    const client = connectClient(unary, fleet.hub.address, fleet.telemetry);
+    const client = connectClient(RegistryService, fleet.hub.address, fleet.telemetry);
     const publication = { kind: 'shop', fileDescriptorSet: two.fileDescriptorSet, sources: [], draft: false };
     const author = { by: 'tester', reason: '' };
     const old = fleet.bot({ botId: 'old' });
