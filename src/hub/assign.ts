@@ -37,14 +37,29 @@ export interface Pair<T extends Assignable> {
   readonly botId: string;
 }
 
+/** A bot, and how far it is: squared metres. */
+export interface Near {
+  readonly bot: Candidate;
+  readonly far: number;
+}
+
+/** The bots that take offers and have room for a task. They are many, and none of them is looked at before it is asked for. */
+export interface Willing extends Iterable<Candidate> {
+  /**
+   * Those that have room for the task's kind, or the only one that may have it: the nearest first, of those that are as far the one with less to do.
+   * Who stands nobody knows where is farther than the others. Those of `arm` come before all others. Not all of them `canTake` it.
+   */
+  nearest(task: Assignable, arm?: Arm): Iterable<Near>;
+}
+
 /**
  * Who does what, of tasks in the order of the queue and bots that have room: each task once at most, those that nobody shall have just now left out.
- * Pure, and quick: a hub asks it for every new task, with ten thousand candidates maybe. Pairs that `canTake` forbids are not offered. `armOf` says
+ * Pure, and quick: a hub asks it for every new task, with ten thousand bots maybe. Pairs that `canTake` forbids are not offered. `armOf` says
  * by whom a task is rather done while a revision of its kind is tried.
  */
 export type Assign = <T extends Assignable>(
   tasks: readonly T[],
-  candidates: readonly Candidate[],
+  willing: Willing,
   armOf: (task: T) => Arm | undefined,
 ) => readonly Pair<T>[];
 
@@ -59,62 +74,45 @@ export const canTake = (
   digests.has(schema.digest) &&
   !shunned.has(taskId);
 
-/** A bot or task without a position is as far as the far end of any mall, metres. */
-const unknownMetres = 10_000;
-
-interface Best {
-  readonly bot: Candidate;
-  /** Of the arm that the task is rather for. */
-  readonly fits: boolean;
-  /** Squared metres. */
-  readonly far: number;
+/** What a bot was given in one call. */
+interface Given {
+  readonly total: number;
+  readonly byKind: ReadonlyMap<string, number>;
 }
+
+const nothing: Given = { total: 0, byKind: new Map() };
+
+/** Whether the bot is of the arm that a task of the kind is rather for. */
+export const fits = ({ tries }: Candidate, kind: string, arm: Arm | undefined): boolean =>
+  arm === undefined || tries.has(kind) === (arm === 'canary');
 
 /**
- * Each task, in the order given, goes to the nearest candidate that can take it; of equals to the one with less to do, then by name, so that the
- * same input gives the same answer. While a revision is tried, bots of the arm that a task is for come before the nearest, since else an idle fleet would
- * leave all of the work to whoever stands best, and a canary without any; but no task waits for them. Nothing is made for a bot that is only looked at.
+ * Each task, in the order given, goes to the nearest bot that can take it; of equals to the one with less to do. While a revision is tried, bots of the
+ * arm that a task is for come before the nearest, since else an idle fleet would leave all of the work to whoever stands best, and a canary without any; but
+ * no task waits for them.
  */
-export const nearestWilling: Assign = <T extends Assignable>(
-  tasks: readonly T[],
-  candidates: readonly Candidate[],
-  armOf: (task: T) => Arm | undefined,
-) => {
-  const given = new Map<string, { total: number; byKind: Map<string, number> }>();
-  const load = ({ botId, load }: Candidate) => load + (given.get(botId)?.total ?? 0);
-  const isBetter = (bot: Candidate, fits: boolean, far: number, best: Best) => {
-    if (fits !== best.fits) return fits;
-    if (far !== best.far) return far < best.far;
-    const byLoad = load(bot) - load(best.bot);
-    return byLoad !== 0 ? byLoad < 0 : bot.botId < best.bot.botId;
-  };
+export const nearestWilling: Assign = (tasks, willing, armOf) => {
+  const given = new Map<string, Given>();
+  const givenTo = ({ botId }: Candidate) => given.get(botId) ?? nothing;
 
   return tasks.flatMap((task) => {
-    const { taskId, position, onlyBotId } = task;
-    const { kind, digest } = task.schema;
+    const { kind } = task.schema;
     const arm = armOf(task);
-    let best: Best | undefined;
-    for (const bot of candidates) {
-      const { botId, shunned } = bot;
-      if (onlyBotId !== '' && onlyBotId !== botId) continue;
-      const fits = arm === undefined || bot.tries.has(kind) === (arm === 'canary');
-      const far = squaredMetres(position, bot.position);
-      if (best && (fits === best.fits ? far > best.far : best.fits)) continue;
-      const taken = given.size > 0 ? (given.get(botId)?.byKind.get(kind) ?? 0) : 0;
-      if ((bot.free.get(kind) ?? 0) <= taken || !bot.digests.has(digest)) continue;
-      if (shunned.size > 0 && shunned.has(taskId)) continue;
-      if (!best || isBetter(bot, fits, far, best)) best = { bot, fits, far };
+    const isAsFar = (a: Near, b: Near) => a.far === b.far && fits(a.bot, kind, arm) === fits(b.bot, kind, arm);
+    let best: (Near & { readonly load: number }) | undefined;
+    for (const near of willing.nearest(task, arm)) {
+      const { bot } = near;
+      // Those that are as far come with what they had to do before: beyond this one, none has less.
+      if (best && (!isAsFar(near, best) || bot.load >= best.load)) break;
+      const { total, byKind } = givenTo(bot);
+      if (!canTake(bot, task, byKind.get(kind))) continue;
+      const load = bot.load + total;
+      if (!best || load < best.load) best = { ...near, load };
     }
     if (!best) return [];
-    const { botId } = best.bot;
-    const { total, byKind } = given.get(botId) ?? { total: 0, byKind: new Map<string, number>() };
-    byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
-    given.set(botId, { total: total + 1, byKind });
-    return [{ task, botId }];
+    const { total, byKind } = givenTo(best.bot);
+    const taken = new Map(byKind).set(kind, (byKind.get(kind) ?? 0) + 1);
+    given.set(best.bot.botId, { total: total + 1, byKind: taken });
+    return [{ task, botId: best.bot.botId }];
   });
 };
-
-/** For comparing: the root costs more than all the rest. */
-function squaredMetres(a: Position | undefined, b: Position | undefined): number {
-  return a && b ? (a.x - b.x) ** 2 + (a.y - b.y) ** 2 : unknownMetres ** 2;
-}

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type SchemaRef, WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
-import { type Assign, type Candidate, canTake, type Pair, roomOf } from './assign.ts';
+import { type Assign, canTake, type Pair } from './assign.ts';
 import type { StreamKey } from './bot-store.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
@@ -14,6 +14,7 @@ import type { Arm } from './protocol/rollout-record.ts';
 import type { Roster, Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
 import { languageOf, type Task } from './task-phase.ts';
+import type { WillingBots } from './willing.ts';
 
 export interface DispatchPorts {
   readonly roster: Roster;
@@ -96,7 +97,7 @@ export class Dispatch {
       release();
       const nowMs = performance.now();
       const left = new Set(tasks);
-      return this.#assign(tasks, candidates(roster, nowMs)).flatMap(({ task, botId }) => {
+      return this.#assign(tasks, roster.willing(nowMs)).flatMap(({ task, botId }) => {
         // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
@@ -129,12 +130,12 @@ export class Dispatch {
   }
 
   /** What an assignment of somebody's own throws costs its tasks a wait in the queue, not the ingest of them. */
-  #assign(tasks: readonly Task[], candidates: readonly Candidate[]): readonly Pair<Task>[] {
+  #assign(tasks: readonly Task[], willing: WillingBots): readonly Pair<Task>[] {
     const { assign, armOf, logger } = this.#ports;
     try {
-      return assign(tasks, candidates, armOf);
+      return assign(tasks, willing, armOf);
     } catch (error) {
-      logger.error({ err: error, tasks: tasks.length, bots: candidates.length }, 'tasks cannot be assigned');
+      logger.error({ err: error, tasks: tasks.length, bots: willing.size }, 'tasks cannot be assigned');
       return [];
     }
   }
@@ -149,21 +150,20 @@ export class Dispatch {
     const { roster, ledger } = this.#ports;
     const waited = await ledger.waitedFor();
     this.#isEmpty = waited.length === 0;
-    const willing = this.#isEmpty ? [] : candidates(roster, performance.now());
-    if (willing.length === 0) {
+    const willing = roster.willing(performance.now());
+    if (this.#isEmpty || willing.size === 0) {
       this.#backlog = !this.#isEmpty;
       return false;
     }
-    const willingIds = new Set(willing.map(({ botId }) => botId));
-    const botIds = waited.filter((botId) => botId === '' || willingIds.has(botId));
+    const botIds = waited.filter((botId) => botId === '' || willing.has(botId));
     if (botIds.length === 0) {
       this.#backlog = false;
       return false;
     }
-    const digests = [...new Set(willing.flatMap(({ digests }) => [...digests]))];
+    const digests = [...willing.digests];
     // Tasks that these bots shun may stand at the head of the queue: look past them.
-    const shunned = new Set(willing.flatMap(({ shunned }) => [...shunned])).size;
-    const limit = Math.min(maxTasksPerTransaction, free(willing) + shunned);
+    const shunned = willing.shunned.size;
+    const limit = Math.min(maxTasksPerTransaction, willing.room + shunned);
     let found = 0;
     const offered = await this.place((choose) =>
       ledger.offer({ botIds, digests }, limit, (tasks) => {
@@ -224,16 +224,3 @@ export class Dispatch {
     });
   }
 }
-
-function candidates(roster: Roster, nowMs: number): Candidate[] {
-  const willing: Candidate[] = [];
-  for (const { takesOffers, bot } of roster.seats) {
-    if (!takesOffers) continue;
-    const candidate = bot.candidate(nowMs);
-    if (candidate) willing.push(candidate);
-  }
-  return willing;
-}
-
-const free = (candidates: readonly Candidate[]): number =>
-  candidates.reduce((sum, candidate) => sum + roomOf(candidate), 0);

@@ -39,10 +39,7 @@ export class LiveBot {
   readonly #shunned = new Map<string, number>();
   /** Kinds of tasks that are being given to the bot, by task: they take credit until it is known what became of them. */
   readonly #reserved = new Map<string, string>();
-  /**
-   * As it was computed last, null without room for another task; undefined when something has changed since. A hub asks ten thousand bots at
-   * each turn of its dispatch.
-   */
+  /** As it was computed last, null without room for another task; undefined when something has changed since. */
   #candidate: Candidate | null | undefined;
   #position: Position | undefined;
   #battery: number | undefined;
@@ -50,6 +47,8 @@ export class LiveBot {
   /** When the bot sent its newest heartbeat, by its own clock. */
   #sentAt: Date | undefined;
   heardAtMs: number;
+  /** Called when another `candidate` may come of it. */
+  onChanged: () => void = () => {};
 
   constructor(
     introduction: Introduction,
@@ -84,7 +83,7 @@ export class LiveBot {
 
   /** The protocol as it is from now on. */
   follow(view: ProtocolView): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#spoken = undefined;
     this.#view = view;
   }
@@ -102,7 +101,7 @@ export class LiveBot {
 
   /** What it says of a revision. */
   answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#spoken = undefined;
     if (status === 'APPLIED') this.#applied.add(digest);
     else if (status === 'REJECTED') this.#applied.delete(digest);
@@ -110,24 +109,24 @@ export class LiveBot {
 
   /** Newest position and charge; what the frame leaves out stays. */
   locate(position: Position | undefined, battery?: number): void {
-    this.#candidate = undefined;
+    if (position && (position.x !== this.#position?.x || position.y !== this.#position?.y)) this.#changed();
     this.#position = position ?? this.#position;
     this.#battery = battery ?? this.#battery;
   }
 
   setCredit(kind: string, amount: number): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#credits.set(kind, amount);
   }
 
   /** The task is about to be offered: `offered` or `release` follows. */
   reserve({ taskId, schema }: Pick<Task, 'taskId' | 'schema'>): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#reserved.set(taskId, schema.kind);
   }
 
   release(taskId: string): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#reserved.delete(taskId);
   }
 
@@ -137,7 +136,7 @@ export class LiveBot {
   }
 
   leased(task: Task, expiresAtMs: number): Held {
-    this.#candidate = undefined;
+    this.#changed();
     const known = this.#held.get(task.taskId);
     const before = known?.task.fence === task.fence ? known : undefined;
     const running = before?.running ?? task.phase.state === 'RUNNING';
@@ -149,12 +148,12 @@ export class LiveBot {
 
   /** False when the bot has the task under another fence, or not at all. */
   drop(taskId: string, fence: number): boolean {
-    this.#candidate = undefined;
+    this.#changed();
     return this.#held.get(taskId)?.task.fence === fence && this.#held.delete(taskId);
   }
 
   shun(taskId: string, untilMs: number): void {
-    this.#candidate = undefined;
+    this.#changed();
     this.#shunned.set(taskId, untilMs);
   }
 
@@ -209,10 +208,15 @@ export class LiveBot {
     return this.#candidate ?? undefined;
   }
 
+  #changed(): void {
+    this.#candidate = undefined;
+    this.onChanged();
+  }
+
   #forgive(nowMs: number): void {
     for (const [taskId, untilMs] of this.#shunned) {
       if (untilMs > nowMs) continue;
-      this.#candidate = undefined;
+      this.#changed();
       this.#shunned.delete(taskId);
     }
   }

@@ -1,6 +1,7 @@
 import type { HubFrame } from '../gen/fleet/v1/fleet.ts';
 import type { LiveBot } from './live-bot.ts';
 import type { SessionInput } from './session.ts';
+import { WillingBots } from './willing.ts';
 
 export type HubBody = NonNullable<HubFrame['body']>;
 
@@ -20,6 +21,9 @@ export class Roster<S extends Seat = Seat> {
   /** The longest without a stream first. */
   readonly #detached = new Map<string, S>();
   readonly #maxDetached: number;
+  readonly #willing = new WillingBots((botId) => this.#seats.get(botId)?.takesOffers ?? false);
+  /** Ids of bots that may be as `#willing` has them no more. */
+  readonly #changed = new Set<string>();
 
   /** Beyond `maxDetached` sessions without a stream, about 2 kB each, the oldest expires. */
   constructor(maxDetached: number) {
@@ -34,6 +38,18 @@ export class Roster<S extends Seat = Seat> {
   /** How many have a stream. */
   get size(): number {
     return this.#seats.size;
+  }
+
+  /** The bots that have room for tasks, as they are now; looks at those alone that have changed. */
+  willing(nowMs: number): WillingBots {
+    // Time alone changes what a bot shuns.
+    for (const botId of new Set([...this.#changed, ...this.#willing.shunning])) {
+      const candidate = this.#seats.get(botId)?.bot.candidate(nowMs);
+      if (candidate) this.#willing.set(candidate);
+      else this.#willing.delete(botId);
+    }
+    this.#changed.clear();
+    return this.#willing;
   }
 
   get detached(): Iterable<S> {
@@ -57,13 +73,13 @@ export class Roster<S extends Seat = Seat> {
     this.supersede(botId, epoch);
     const newer = this.findAny(botId);
     if (newer && newer !== seat) seat.input({ type: 'superseded', epoch: newer.bot.epoch });
-    else this.#seats.set(botId, seat);
+    else this.#seat(seat);
   }
 
   /** The session has no stream any more; `resumable` waits for the next one. */
   remove(seat: S, resumable: boolean): void {
     const { botId } = seat.bot;
-    if (this.#seats.get(botId) === seat) this.#seats.delete(botId);
+    if (this.#seats.get(botId) === seat && this.#seats.delete(botId)) this.#changed.add(botId);
     if (this.#detached.get(botId) === seat) this.#detached.delete(botId);
     if (!resumable) return;
     this.#detached.set(botId, seat);
@@ -76,5 +92,13 @@ export class Roster<S extends Seat = Seat> {
   supersede(botId: string, epoch: number): void {
     const seat = this.findAny(botId);
     if (seat && seat.bot.epoch < epoch) seat.input({ type: 'superseded', epoch });
+  }
+
+  #seat(seat: S): void {
+    const { bot } = seat;
+    const isChanged = () => this.#changed.add(bot.botId);
+    bot.onChanged = isChanged;
+    isChanged();
+    this.#seats.set(bot.botId, seat);
   }
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Candidate, nearestWilling } from '../../src/hub/assign.ts';
+import { type Assignable, type Candidate, canTake, fits, nearestWilling } from '../../src/hub/assign.ts';
 import type { Arm } from '../../src/hub/protocol/rollout-record.ts';
+import { WillingBots } from '../../src/hub/willing.ts';
 
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
 const task = (taskId: string, x = 0) => ({ taskId, schema, position: { x, y: 0 }, onlyBotId: '' });
@@ -15,17 +16,23 @@ const bot = (botId: string, x: number, more: Partial<Candidate> = {}): Candidate
   shunned: new Set(),
   ...more,
 });
-const pairs = (tasks: ReadonlyArray<ReturnType<typeof task>>, candidates: readonly Candidate[], arm?: Arm) =>
-  nearestWilling(tasks, candidates, () => arm).map(({ task, botId }) => `${task.taskId}→${botId}`);
+const willingOf = (bots: readonly Candidate[]) => {
+  const willing = new WillingBots();
+  for (const each of bots) willing.set(each);
+  return willing;
+};
+const pairs = (tasks: readonly Assignable[], bots: readonly Candidate[], arm?: Arm) =>
+  nearestWilling(tasks, willingOf(bots), () => arm).map(({ task, botId }) => `${task.taskId}→${botId}`);
 
 describe('tasks are assigned', () => {
   it('to the nearest bot', () => {
     expect(pairs([task('a', 90)], [bot('near', 80), bot('far', 10)])).toEqual(['a→near']);
   });
 
-  it('to the one with less to do where two are as near, then by name', () => {
+  it('to the one with less to do where two are as near', () => {
     expect(pairs([task('a')], [bot('busy', 5, { load: 1 }), bot('idle', 5)])).toEqual(['a→idle']);
-    expect(pairs([task('a')], [bot('b', 5), bot('a', 5)])).toEqual(['a→a']);
+    const anywhere = { ...task('a'), position: undefined };
+    expect(pairs([anywhere], [bot('busy', 5, { load: 1 }), bot('idle', 900)])).toEqual(['a→idle']);
   });
 
   it('in the order of the queue, a bot that is full giving way to the next nearest', () => {
@@ -69,7 +76,7 @@ describe('tasks are assigned', () => {
         );
         const result = nearestWilling(
           xs.map((x, index) => task(`task${index}`, x)),
-          candidates,
+          willingOf(candidates),
           ({ position }) => (['canary', 'control', undefined] as const)[Math.abs(position.x) % 3],
         );
         const room = given.reduce((sum, each) => sum + each.room, 0);
@@ -81,4 +88,82 @@ describe('tasks are assigned', () => {
       }),
     );
   });
+
+  it('as by a look at every bot, wherever they stand and whatever they have become since', () => {
+    const places = fc.option(fc.record({ x: fc.integer({ min: -60, max: 60 }), y: fc.nat(3) }), { nil: undefined });
+    const state = fc.record({
+      id: fc.nat(7),
+      position: places,
+      load: fc.nat(2),
+      room: fc.nat(2),
+      far: fc.boolean(),
+      tried: fc.boolean(),
+    });
+    const arms = fc.constantFrom<Arm | undefined>('canary', 'control', undefined);
+    fc.assert(
+      fc.property(
+        fc.array(state, { maxLength: 25 }),
+        fc.array(places, { minLength: 1, maxLength: 6 }),
+        arms,
+        (states, at, arm) => {
+          const now = new Map<string, Candidate>();
+          const willing = new WillingBots();
+          for (const { id, position, load, room, far, tried } of states) {
+            // Some stand so far away that the floor between is empty.
+            const away = position && { x: position.x * (far ? 1_000 : 1), y: position.y };
+            const tries = new Set(tried ? ['shop'] : []);
+            const candidate = bot(`bot${id}`, 0, { position: away, load, free: new Map([['shop', room]]), tries });
+            now.set(candidate.botId, candidate);
+            willing.set(candidate);
+            if (room > 0) continue;
+            now.delete(candidate.botId);
+            willing.delete(candidate.botId);
+          }
+          expect(new Set([...willing].map(({ botId }) => botId))).toEqual(new Set(now.keys()));
+          expect(willing.room).toBe([...now.values()].reduce((sum, { free }) => sum + free.get('shop')!, 0));
+          for (const position of at) {
+            const asked = { ...task('a'), position };
+            const [pair] = nearestWilling([asked], willing, () => arm);
+            const rank = (candidate: Candidate) => [
+              fits(candidate, 'shop', arm) ? 0 : 1,
+              metres(position, candidate.position),
+              candidate.load,
+            ];
+            const able = [...now.values()].filter((candidate) => canTake(candidate, asked)).map(rank);
+            const [best] = able.sort((a, b) => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!);
+            expect(pair && rank(now.get(pair.botId)!)).toEqual(best);
+          }
+        },
+      ),
+    );
+  });
+
+  it('without a look at more than a few of 5,000 bots, wherever they stand', () => {
+    const looked = new Set<string>();
+    const seen = (botId: string, x: number, y: number, kind = 'shop') => ({
+      ...bot(botId, 0, { position: { x, y }, free: new Map([[kind, 1]]) }),
+      get shunned() {
+        looked.add(botId);
+        return new Set<string>();
+      },
+    });
+    const spread = Array.from({ length: 5_000 }, (_, n) => seen(`spread${n}`, (n % 100) * 5, Math.floor(n / 100) * 5));
+    const away = Array.from({ length: 5_000 }, (_, n) =>
+      seen(`away${n}`, 5_000 + (n % 50), 5_000 + Math.floor(n / 50)),
+    );
+    const dancers = Array.from({ length: 5_000 }, (_, n) => seen(`dancer${n}`, 250, 120, 'dance'));
+    for (const [bots, point] of [
+      [[...spread, ...dancers], { x: 250, y: 120 }],
+      [away, { x: 250, y: 120 }],
+      [away, undefined],
+    ] as const) {
+      const willing = willingOf(bots);
+      looked.clear();
+      expect(nearestWilling([{ ...task('a'), position: point }], willing, () => undefined)).toHaveLength(1);
+      expect(looked.size).toBeLessThan(5);
+    }
+  });
 });
+
+const metres = (a: Candidate['position'], b: Candidate['position']) =>
+  a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 1e9;

@@ -18,8 +18,8 @@ const assigningBy = async (assign: Assign) => {
 const here = { position: { x: 0, y: 0 } };
 
 /** The one with the first name that has room, wherever it is. */
-const firstByName: Assign = (tasks, candidates) => {
-  const order = candidates.toSorted((a, b) => (a.botId < b.botId ? -1 : 1));
+const firstByName: Assign = (tasks, willing) => {
+  const order = [...willing].sort((a, b) => (a.botId < b.botId ? -1 : 1));
   return tasks.flatMap((task, index) => (order[index] ? [{ task, botId: order[index].botId }] : []));
 };
 
@@ -63,9 +63,9 @@ it('cannot give a task to who may not have it, has no room, or is not there, nor
 
 it('costs tasks no more than a wait while it throws', async () => {
   let isBroken = true;
-  const { near } = await assigningBy((tasks, candidates, armOf) => {
+  const { near } = await assigningBy((tasks, willing, armOf) => {
     if (isBroken) throw new Error('no map of the mall');
-    return nearestWilling(tasks, candidates, armOf);
+    return nearestWilling(tasks, willing, armOf);
   });
   const { taskId } = await fleet.request(here);
   const isStored = async () => (await fleet.tasks({ states: ['QUEUED'] })).length;

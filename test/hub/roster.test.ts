@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import type { Candidate } from '../../src/hub/assign.ts';
+import { LiveBot } from '../../src/hub/live-bot.ts';
+import type { ProtocolView } from '../../src/hub/protocol/view.ts';
+import { Roster, type Seat } from '../../src/hub/roster.ts';
+
+const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
+const view = {
+  spokenBy: () => new Map([['shop', schema]]),
+  readableOf: () => new Set([schema.digest]),
+  triedOf: () => new Set(),
+} as unknown as ProtocolView;
+
+function fleetOf(count: number) {
+  const roster = new Roster(count);
+  const looked: string[] = [];
+  const seats = Array.from({ length: count }, (_, n) => {
+    const introduction = {
+      botId: `bot${n}`,
+      kinds: new Set(['shop']),
+      anyKind: false,
+      digests: [],
+      credits: [['shop', 1]],
+    };
+    const bot = new LiveBot(introduction as never, { sessionId: 's', epoch: 1 }, view, 0);
+    const candidate = bot.candidate.bind(bot);
+    bot.candidate = (nowMs): Candidate | undefined => {
+      looked.push(bot.botId);
+      return candidate(nowMs);
+    };
+    const seat = { bot, takesOffers: true, send: () => true, input: () => {} };
+    roster.add(seat);
+    return seat;
+  });
+  return { roster, seats, looked };
+}
+const ids = (roster: Roster<Seat>, nowMs = 0) => Array.from(roster.willing(nowMs), ({ botId }) => botId);
+
+it('looks at those bots alone that have changed since it was asked last', () => {
+  const { roster, seats, looked } = fleetOf(5_000);
+  expect(roster.willing(0).size).toBe(5_000);
+  looked.length = 0;
+  expect(roster.willing(0).size).toBe(5_000);
+  expect(looked).toEqual([]);
+  seats[7]!.bot.reserve({ taskId: 'a', schema });
+  seats[8]!.bot.locate({ x: 1, y: 1 });
+  // Where it was: nothing has changed.
+  seats[8]!.bot.locate({ x: 1, y: 1 }, 0.5);
+  expect(roster.willing(0).size).toBe(4_999);
+  expect(looked).toEqual(['bot7', 'bot8']);
+});
+
+it('knows who is willing as they come, go, are full, have room again or do not read', () => {
+  const { roster, seats } = fleetOf(3);
+  const [first, second, third] = seats as unknown as [Seat, Seat, Seat];
+  expect(ids(roster)).toEqual(['bot0', 'bot1', 'bot2']);
+  first.bot.reserve({ taskId: 'a', schema });
+  roster.remove(second, true);
+  expect(ids(roster)).toEqual(['bot2']);
+  first.bot.release('a');
+  roster.add(second);
+  Object.assign(third, { takesOffers: false });
+  expect(new Set(ids(roster))).toEqual(new Set(['bot0', 'bot1']));
+});
+
+it('forgets by time alone what a bot was not to be asked for', () => {
+  const { roster, seats } = fleetOf(1);
+  seats[0]!.bot.shun('a', 100);
+  expect([...roster.willing(0).shunned]).toEqual(['a']);
+  expect([...roster.willing(100).shunned]).toEqual([]);
+  expect([...roster.willing(100)][0]?.shunned.size).toBe(0);
+});
