@@ -10,6 +10,7 @@ import { unavailable } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import type { Draft } from '../../src/contract/message.ts';
 import { createOutbox, type Outbox } from '../../src/database/outbox.ts';
+import { outboxStatements } from '../../src/database/outbox-rows.ts';
 import { connectDatabase } from '../../src/database/postgres.ts';
 import { type Relay, retentionMs, startRelay } from '../../src/database/relay.ts';
 import { traceparentOf } from '../../src/telemetry/propagation.ts';
@@ -54,6 +55,24 @@ const allMarked = () => expect.poll(unpublishedRows, { timeout: 20_000 }).toEqua
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
 describe('the outbox', () => {
+  it('is marked without a wait for the disk, which nothing else on the connection is spared', async () => {
+    const commitsOf = sql`select current_setting('synchronous_commit') as commits`;
+    await mall.database.query((orm) =>
+      orm.execute(sql`
+        create table mall.seen (commits text);
+        create function mall.see() returns trigger language plpgsql as $$
+          begin insert into mall.seen values (current_setting('synchronous_commit')); return new; end $$;
+        create trigger see before update on mall.outbox for each row execute function mall.see()`),
+    );
+    await add(ready('0', 1), ready('1', 1));
+    await mall.database.query(async (orm) => {
+      await outboxStatements(tables).markPublished(orm, [1, 2]);
+      expect(await orm.execute(sql`select commits from mall.seen`)).toEqual([{ commits: 'off' }, { commits: 'off' }]);
+      expect(await orm.execute(commitsOf)).toEqual([{ commits: 'on' }]);
+    });
+    expect(await unpublishedRows()).toEqual([]);
+  });
+
   it('publishes nothing of a transaction that was rolled back', async () => {
     const broker = new RecordingBroker();
     relayTo(broker);
