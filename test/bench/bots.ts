@@ -10,6 +10,7 @@ import type { rawMethods } from './raw-stream.ts';
 import { Reporting, type Told } from './reporting.ts';
 import { type Latency, TaskLoad } from './task-load.ts';
 import { mallTasks, rawTasks } from './tasks.ts';
+import { usage } from './usage.ts';
 import { serve } from './worker.ts';
 
 export interface Muster {
@@ -47,6 +48,8 @@ const atWork = () => (fleet.bots as readonly Bot[]).filter((bot) => bot instance
 
 /** The load: bots in a process of their own, all to a hub or all to the raw server. */
 const commands = {
+  usage,
+
   async muster({ address, prefix, count, to }: Muster): Promise<void> {
     const make = (index: number) =>
       'hub' in to ? hubBot(`${prefix}-${index}`, to, index) : new RawServerBot(to.raw, tasks);

@@ -52,6 +52,12 @@ export class Load implements AsyncDisposable {
     return (Math.max(...back) - sinceMs) / 1_000;
   }
 
+  /** Processor time that all of them have used, ms. */
+  async cpuMs(): Promise<number> {
+    const used = await this.#all((worker) => worker.call('usage', { collect: false }));
+    return used.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+  }
+
   async startReporting(everyMs: number): Promise<void> {
     await this.#all((worker) => worker.call('startReporting', { everyMs }));
   }
