@@ -22,6 +22,11 @@ export const toleratedFailures = 0.05;
 export const toleratedSlowdown = 1.25;
 /** Observations of the control group below which it says nothing, and what is tolerated is the measure. */
 export const minControl = 20;
+/**
+ * How long a step waits for bots of its share that say nothing of the revision: one that is connected answers within seconds, and one that has never heard of
+ * revisions not at all. ms
+ */
+export const answerPatienceMs = 30_000;
 /** Observations of the canary at the first look: with fewer, not even the worst could be told from chance. */
 const firstLookAt: Readonly<Record<GateName, number>> = {
   rejections: 2,
@@ -56,7 +61,7 @@ export type RolloutVerdict = { readonly progress: RolloutProgress } & (
  *
  * A gate fails when chance alone would bring what was observed with a probability below its level. It is looked at when it has twice as many
  * observations as at the look before, and at the end of each step, and each look has half the level of the one before, so that all looks
- * together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted and has seen the attempts that it needs; one that
+ * together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted, its bots have answered, and it has seen the attempts that it needs; one that
  * no connected bot of the share could try, since none is in it or all have rejected, teaches nothing and ends when it has lasted. Then comes the next share, and after the last the revision
  * is promoted, unless it is held. A failed gate rolls it back at once.
  */
@@ -71,12 +76,15 @@ export function decideRollout(
     figures.members <= figures.rejected && percent < 100
       ? 0
       : ramp.minAttempts - (figures.canary.attempts - attemptsBefore);
-  const isOver = leftMs <= 0 && missing <= 0;
+  const isPatient = now.getTime() - stepBeganAt.getTime() < answerPatienceMs;
+  const silent = isPatient ? figures.members - figures.answered : 0;
+  const isOver = leftMs <= 0 && silent <= 0 && missing <= 0;
   const gates = { ...progress.gates };
   for (const name of gateNames) gates[name] = look(name, gates[name] ?? unlooked(name), figures, isOver);
   const failed = gateNames.find((name) => gates[name]?.failed);
   const waitsFor = [
     ...(leftMs > 0 ? [`${Math.ceil(leftMs / 1_000)} more seconds of this step`] : []),
+    ...(silent > 0 ? [`the answers of ${silent} more bots of the share`] : []),
     ...(missing > 0 ? [`${missing} more ended attempts of the canary`] : []),
     ...(isOver && ramp.hold ? ['an operator, who holds it'] : []),
   ];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decideRollout, falseAlarms } from '../../../src/hub/protocol/rollout.ts';
+import { answerPatienceMs, decideRollout, falseAlarms } from '../../../src/hub/protocol/rollout.ts';
 import type { ArmFigures, RolloutFigures, RolloutProgress } from '../../../src/hub/protocol/rollout-record.ts';
 import { binomialTail, fisherTail, incompleteBeta, welchTail } from '../../../src/hub/protocol/statistics.ts';
 import { mulberry32 } from '../../../src/kit/mulberry32.ts';
@@ -72,6 +72,17 @@ describe('a rollout', () => {
     ['goes on over a share whose only bot has rejected', 60_000, oneOfOne, 'ramp', []],
   ])('%s', (_, ageMs, figures, type, waitsFor) => {
     expect(decideRollout(step(ageMs), figures, now)).toMatchObject({ type, progress: { waitsFor } });
+  });
+
+  it('waits for the answers of its bots, but not for those who never answer', () => {
+    const quick = { ...begun, ramp: { ...ramp, stepMs: 0 } };
+    const figures = { ...canary({ attempts: 10 }), members: 5 };
+    const waitsFor = ['the answers of 3 more bots of the share'];
+    expect(decideRollout(step(answerPatienceMs - 1, quick), figures, now)).toMatchObject({
+      type: 'stay',
+      progress: { waitsFor },
+    });
+    expect(decideRollout(step(answerPatienceMs, quick), figures, now).type).toBe('ramp');
   });
 
   it('takes the shares one after the other, needs attempts in each, and promotes after the last', () => {
