@@ -29,12 +29,16 @@ export interface SpanFact {
 }
 
 /** Every span in a file of OTLP JSON lines. A last line that a killed process left half written is passed over. */
-export function readSpans(file: string): SpanFact[] {
+export function readRecorded(file: string): RecordedSpan[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')
     .split('\n')
-    .flatMap((line) => (line === '' ? [] : recordedSpans(parse(line)).map(factOf)));
+    .flatMap((line) => (line === '' ? [] : recordedSpans(parse(line))));
 }
+
+export const readSpans = (file: string): SpanFact[] => factsOf(readRecorded(file));
+
+export const factsOf = (spans: readonly RecordedSpan[]): SpanFact[] => spans.map(factOf);
 
 function parse(line: string): OtlpTraces {
   try {

@@ -27,7 +27,7 @@ export function readFacts(database: Database): Promise<Facts> {
   }));
 }
 
-const rows = async <T>(orm: Orm, statement: ReturnType<typeof sql>): Promise<T[]> => [
+export const rows = async <T>(orm: Orm, statement: ReturnType<typeof sql>): Promise<T[]> => [
   ...((await orm.execute(statement)) as unknown as T[]),
 ];
 
