@@ -7,7 +7,7 @@ import { mallTimeoutMs, Program } from './support/program.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
-/** Fenced blocks. `sh` alone runs here, beside a mall that is up, and so does `sh forever` for a while; `sh ci` is what .ci/run runs; `sh docker` needs an engine. */
+/** Fenced blocks. `sh` alone runs here, beside a mall that is up, and so does `sh forever` for a while; `sh ci` is what .ci/run runs, `sh change` what test/demo/protocol-change.test.ts does; `sh docker` needs an engine. */
 const blocks = [...readme.matchAll(/^```(\w*) ?(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, where, text]) => ({
   language,
   where,
@@ -121,6 +121,10 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       expect(stepsOf(printed.text).length).toBeGreaterThan(20);
       expect(output).toMatch(/s from the order to its pickup/);
       expect(output).toContain('compatible: it may be a revision of shop');
+      expect(output).toContain('FIELD_TYPE_WIDENED kinds.shop.v1.LineOutcome.picked');
+      expect(output).toMatch(/shop revision 2 \(\w+\) is CANARY at 50 %/);
+      expect(output).toMatch(/shop revision 2 \(\w+\) is ACTIVE/);
+      expect(output).toMatch(/shop revision 1 \(\w+\) is RETIRED/);
     });
   });
 });

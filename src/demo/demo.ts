@@ -1,31 +1,32 @@
 import type { Facts } from '../audit/checks.ts';
-import { readSpans } from '../audit/spans.ts';
+import { offersOf, readProtocolFacts } from '../audit/protocol-store.ts';
+import { factsOf, readRecorded } from '../audit/spans.ts';
 import { hostEnvironment } from '../config.ts';
 import { newId } from '../contract/ids.ts';
-import { pause } from '../kit/backoff.ts';
 import { rootMessage } from '../kit/root-message.ts';
 import type { SupervisorEvents } from '../runtime/supervisor.ts';
 import { createLogger, type LogLevel, logLevels } from '../telemetry/logger.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
+import { letIn } from './arrivals.ts';
+import { type Changed, changingFleet, judgeChange, playChange } from './change/play.ts';
 import { openDesk } from './desk.ts';
 import { openDoors, productCount } from './doors.ts';
+import { maxOrders } from './mall.ts';
 import { Narrator, type Say } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
 import { createPlace } from './place.ts';
 import type { DemoReport } from './report.ts';
-import { planShoppers, shop } from './shopper.ts';
+import { planShoppers } from './shopper.ts';
 import { openStage, type Stage } from './stage.ts';
 import { awaitRest, judge } from './verdict.ts';
 
-/** One shopper after the other at the kiosk, ms apart: a queue, and so that the story can be followed. */
-const shopperEveryMs = 60;
 /** After the last order has ended, what it set off may still be under way; what is not at rest by then is a violation. */
 const restTimeoutMs = 20_000;
 
 /** The whole demo, from an empty place to the report; everything it made is gone afterwards unless `keep`. */
 export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal): Promise<DemoReport> {
   const startedAt = Date.now();
-  const { databaseUrl, amqpUrl, processes = false, hubs = 1, bots, orders } = options;
+  const { databaseUrl, amqpUrl, processes = false, hubs = 1, bots } = options;
   const logger = createLogger('demo', logLevel());
   const place = await createPlace({ purpose: 'demo', databaseUrl, amqpUrl, logLevel: logLevel(), logger });
   const narrator = new Narrator(say, startedAt);
@@ -41,16 +42,26 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
     };
     const stage = await openStage(place.environment, { processes, hubs, logger, events, signal: stop });
     let facts: Facts;
+    let played: Played;
+    let protocol: Awaited<ReturnType<typeof readProtocolFacts>> | undefined;
     try {
       const signal = AbortSignal.any([stop, timeout]);
-      await play(stage, options, narrator, signal);
+      played = await play(stage, options, narrator, signal);
       stop.throwIfAborted();
-      facts = await awaitRest(stage.backends.database, restTimeoutMs, signal);
+      const { database, broker } = stage.backends;
+      facts = await awaitRest(database, restTimeoutMs, signal);
+      if (options.protocolChange) protocol = await readProtocolFacts(database, broker, stop);
     } finally {
       await stage.close();
     }
-    const spans = readSpans(stage.config.traceFile);
-    return judge(facts, { orders, bots, spans, interrupted: deaths > 0, durationMs: Date.now() - startedAt });
+    const recorded = readRecorded(stage.config.traceFile);
+    const spans = factsOf(recorded);
+    const { placed, change } = played;
+    const orders = options.protocolChange ? placed : options.orders;
+    const durationMs = Date.now() - startedAt;
+    const judged = judge(facts, { orders, bots, spans, interrupted: deaths > 0, durationMs });
+    if (!protocol) return judged;
+    return judgeChange(judged, { ...protocol, offers: offersOf(recorded) }, change, deaths);
   } finally {
     if (options.keep) {
       narrator.say('demo', `leaves ${place.databaseUrl || 'its database'} and ${place.directory} behind`);
@@ -69,11 +80,18 @@ function logLevel(): LogLevel {
   return logLevels.includes(wanted) ? wanted : 'error';
 }
 
+interface Played {
+  /** Orders that were placed. */
+  readonly placed: number;
+  /** What was done to the protocol, where that was asked for and came to its end. */
+  readonly change?: Changed | undefined;
+}
+
 /** Opens the mall, lets every shopper in, and returns when each order has ended or `signal` aborts. */
-async function play(stage: Stage, options: DemoOptions, narrator: Narrator, signal: AbortSignal): Promise<void> {
+async function play(stage: Stage, options: DemoOptions, narrator: Narrator, signal: AbortSignal): Promise<Played> {
   const { config } = stage;
-  const { seed, orders, bots, timeScale, crashRate, disconnectRate, cancelRate } = options;
-  const fleet = { count: bots, seed, timeScale, crashRate, disconnectRate };
+  const { seed, orders, bots, timeScale, crashRate, disconnectRate, cancelRate, protocolChange = false } = options;
+  const fleet = { count: bots, seed, timeScale, crashRate, disconnectRate, ...(protocolChange ? changingFleet : {}) };
   const { mall, kiosk } = await openDoors(stage, fleet, signal);
   narrator.say(
     'mall',
@@ -84,25 +102,25 @@ async function play(stage: Stage, options: DemoOptions, narrator: Narrator, sign
   const deskTelemetry = createTelemetry({ ...config, role: 'desk', instanceId: newId() });
   const desk = openDesk(config.address.staff, (orderId) => paysAtDesk.has(orderId), deskTelemetry);
   const cast = narrator.cast(mall);
+  let placed = 0;
+  const events = {
+    ...cast,
+    placed(...[who, order]: Parameters<typeof cast.placed>) {
+      placed += 1;
+      if (who.pays === 'at the desk') paysAtDesk.add(order.orderId);
+      cast.placed(who, order);
+    },
+  };
   try {
-    const shoppers = planShoppers(seed, mall, orders, cancelRate).map(async (plan, index) => {
-      await pause(index * shopperEveryMs, signal);
-      const events = {
-        ...cast,
-        placed(...[who, order]: Parameters<typeof cast.placed>) {
-          if (who.pays === 'at the desk') paysAtDesk.add(order.orderId);
-          cast.placed(who, order);
-        },
-      };
-      await shop(`shopper-${index}`, plan, kiosk, events, signal);
+    if (!protocolChange) {
+      const plans = planShoppers(seed, mall, orders, cancelRate);
+      return { placed: await letIn({ plans, atLeast: orders }, kiosk, events, signal) };
+    }
+    return await playChange({ stage, mall, narrator, options, placed: () => placed, signal }, (goesOn, signal) => {
+      const plans = planShoppers(seed, mall, maxOrders, cancelRate);
+      // Bots that have nothing to do are there as well: the share of a canary is not a matter of who is nearest.
+      return letIn({ plans, atLeast: orders, goesOn, atOnce: Math.ceil(bots / 2) }, kiosk, events, signal);
     });
-    await Promise.all(
-      shoppers.map((shopper) =>
-        shopper.catch((error: unknown) => {
-          if (!signal.aborted) throw error;
-        }),
-      ),
-    );
   } finally {
     await desk.close();
     await deskTelemetry.shutdown();

@@ -42,7 +42,9 @@ const placesTried = 12;
 const productsPerStore = { fewest: 7, most: 9 };
 const linesPerOrder = { fewest: 1, most: 5 };
 const unitsPerLine = { fewest: 1, most: 3 };
-/** Units of each product: 200 orders cannot sell out what each takes at most three of. */
+/** The mall has stock for so many. */
+export const maxOrders = 200;
+/** Units of each product: `maxOrders` cannot sell out what each takes at most three of. */
 const unitsInStock = { fewest: 1_000, most: 1_999 };
 
 /** The same mall for the same seed: stores spread over the floor around the depot, and what they sell. One product is misplaced. */

@@ -17,6 +17,10 @@ export interface DemoOptions {
   readonly processes?: boolean;
   /** Processes of the hub; more than one with `processes` only. */
   readonly hubs?: number;
+  /** Changes the language of the tasks while orders flow, more of them than `orders` where that takes longer. */
+  readonly protocolChange?: boolean;
+  /** Kills a hub in the middle of that; with `processes` only. */
+  readonly killHub?: boolean;
   /** Leaves database, queues and traces behind. */
   readonly keep?: boolean;
   /** Seconds after which an order that has not ended is a violation. */

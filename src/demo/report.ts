@@ -1,6 +1,7 @@
 import type { Facts, Violation } from '../audit/checks.ts';
 import type { OrderTrace } from '../audit/traces.ts';
 import { isShopping } from '../contract/attempts.ts';
+import type { ProtocolReport } from './change/report.ts';
 
 /** What `mallbots demo --json` prints. Money in minor units; counts of single items, not of lines. */
 export interface DemoReport {
@@ -29,6 +30,8 @@ export interface DemoReport {
   readonly traces: readonly OrderTrace[];
   readonly violations: readonly Violation[];
   readonly durationMs: number;
+  /** Only with --protocol-change. */
+  readonly protocol?: ProtocolReport;
 }
 
 export function report(

@@ -4,7 +4,7 @@ import { migrations } from '../database/migrations.ts';
 import { freePort } from '../kit/free-port.ts';
 import type { Role } from '../role/role.ts';
 import { type Backends, openBackends } from '../runtime/backends.ts';
-import { botsArguments } from '../runtime/bots-arguments.ts';
+import { type BotsProcess, botsArguments } from '../runtime/bots-arguments.ts';
 import { awaitHealth } from '../runtime/health.ts';
 import { drainAll, roleNames, startEveryRole } from '../runtime/roles.ts';
 import { type Supervised, type SupervisorEvents, supervise } from '../runtime/supervisor.ts';
@@ -19,15 +19,9 @@ const backendPatienceMs = 5_000;
 /** A process is some 60 MB and half a second of start: beyond this many, bots share them. */
 const maxBotProcesses = 8;
 
-export interface BotsOnStage {
-  readonly count: number;
+export interface BotsOnStage extends Omit<BotsProcess, 'hub' | 'first'> {
   /** At most this many; `maxBotProcesses` when not given. */
   readonly processCount?: number;
-  readonly seed: number;
-  readonly timeScale: number;
-  readonly shortSkus: readonly string[];
-  readonly crashRate?: number;
-  readonly disconnectRate?: number;
 }
 
 /** A mall that runs: its roles in this process or in processes of their own, and bots in processes of theirs. */
@@ -35,7 +29,11 @@ export interface Stage {
   /** Where the roles are reached; of several hubs the first. */
   readonly config: Config;
   readonly backends: Backends;
+  /** `host:port` of each hub. */
+  readonly hubAddresses: readonly string[];
   startBots(options: BotsOnStage): void;
+  /** `kill -9` of a hub, the first of several; it is started again. False where it has no process of its own. */
+  killHub(): boolean;
   close(): Promise<void>;
 }
 
@@ -74,6 +72,7 @@ export async function openStage(given: Environment, options: StageOptions): Prom
     patienceMs: backendPatienceMs,
   });
   const supervised: Supervised[] = [];
+  let hub: Supervised | undefined;
   let hubAddresses = [config.address.hub];
   let bots: Supervised[] = [];
 
@@ -86,8 +85,11 @@ export async function openStage(given: Environment, options: StageOptions): Prom
     if (processes) {
       for (const { schema, folder } of migrations) await backends.database.migrate(schema, folder);
       const cast = await roleProcesses({ ...environment, DATABASE_URL: backends.database.url }, hubs, options.prepare);
-      for (const { name, role, environment } of cast)
-        supervised.push(supervise(name, [role], environment, { events, log }));
+      for (const { name, role, environment } of cast) {
+        const child = supervise(name, [role], environment, { events, log });
+        supervised.push(child);
+        if (role === 'hub') hub ??= child;
+      }
       const reached = await Promise.all(
         cast.map(async ({ role, environment }) => {
           const { listen, address } = readConfig(environment);
@@ -108,6 +110,7 @@ export async function openStage(given: Environment, options: StageOptions): Prom
   return {
     config,
     backends,
+    hubAddresses,
     startBots({ count, processCount: wanted = maxBotProcesses, ...behaviour }) {
       const processCount = Math.min(count, wanted);
       bots = Array.from({ length: processCount }, (_, index) => {
@@ -119,6 +122,7 @@ export async function openStage(given: Environment, options: StageOptions): Prom
         return supervise(name, args, environment, { events, log });
       });
     },
+    killHub: () => hub?.kill() ?? false,
     async close() {
       await Promise.all(bots.map((child) => child.stop()));
       await stopRoles();

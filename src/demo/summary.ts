@@ -1,4 +1,5 @@
 import { formatMoney } from '../contract/money.ts';
+import type { ProtocolReport } from './change/report.ts';
 import type { DemoReport } from './report.ts';
 
 /** The report for people. */
@@ -20,7 +21,19 @@ export function printSummary(report: DemoReport, print: (line: string) => void):
     print(`returns  ${returns.done} done, ${returns.lost} lost: ${returned} of ${carried} items are back`);
   }
   print(`traces   ${traces.length}, one per order: ${spans} spans of ${services} services`);
+  if (report.protocol) printProtocol(report.protocol, print);
   print(`time     ${(durationMs / 1_000).toFixed(1)} s`);
   print(violations.length === 0 ? 'checks   every promise kept' : `checks   ${violations.length} promises broken:`);
   for (const { rule, subject, message } of violations) print(`  ${rule}: ${subject}: ${message}`);
+}
+
+/** What the fleet's language came to, a line a kind. */
+function printProtocol({ revisions, newField, inspections }: ProtocolReport, print: (line: string) => void): void {
+  for (const [kind, of] of Map.groupBy(revisions, ({ kind }) => kind)) {
+    const told = of.map(({ revision, state, tasks }) => `revision ${revision} ${state} after ${tasks} tasks`);
+    print(`protocol ${kind}: ${told.join(', ')}`);
+  }
+  print(
+    `         ${newField.reports} reports with ${newField.name}; ${inspections.done} of ${inspections.asked} inspections`,
+  );
 }

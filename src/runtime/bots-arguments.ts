@@ -11,11 +11,16 @@ export interface BotsProcess {
   /** Shares of tasks during which a bot crashes, or loses its connection; none when not given. */
   readonly crashRate?: number;
   readonly disconnectRate?: number;
+  /** They also do tasks of kinds that they were not made for. */
+  readonly generic?: boolean;
+  /** Revisions, such as `shop@3`, that a share of the bots rejects; none when not given. */
+  readonly rejects?: { readonly revisions: readonly string[]; readonly share: number } | undefined;
 }
 
 /** The command line of a process of simulated bots: `mallbots bots ...`. */
 export function botsArguments(options: BotsProcess): string[] {
   const { hub, first, count, seed, timeScale, shortSkus, crashRate = 0, disconnectRate = 0 } = options;
+  const { generic = false, rejects } = options;
   return [
     'bots',
     `--hub=${hub}`,
@@ -26,5 +31,8 @@ export function botsArguments(options: BotsProcess): string[] {
     `--crash-rate=${crashRate}`,
     `--disconnect-rate=${disconnectRate}`,
     ...shortSkus.map((sku) => `--short-sku=${sku}`),
+    ...(generic ? ['--generic'] : []),
+    ...(rejects ? [`--reject-share=${rejects.share}`] : []),
+    ...(rejects?.revisions ?? []).map((revision) => `--reject-revision=${revision}`),
   ];
 }

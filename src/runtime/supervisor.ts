@@ -14,6 +14,8 @@ const healthyAfterMs = 10_000;
 const stopTimeoutMs = 15_000;
 
 export interface Supervised {
+  /** As `kill -9` does; it is started again. False when it does not run just now. */
+  kill(): boolean;
   stop(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export function supervise(
   const done = run();
 
   return {
+    kill: () => child?.kill('SIGKILL') ?? false,
     async stop() {
       stopping.abort();
       child?.kill('SIGTERM');
