@@ -112,6 +112,7 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       });
       expect(output).toContain('event: orders.placed');
       expect(output).toMatch(/handed over to Ada/);
+      expect(output).toContain('€0.50 given back to Ada');
       expect(output).toMatch(/connected to hub/);
       expect(output).toMatch(/fleet stopped/);
       expect(output).toMatch(/PostgreSQL .* embedded/);

@@ -1,4 +1,4 @@
-import { confirm as ask, isCancel } from '@clack/prompts';
+import { confirm as ask, isCancel, text } from '@clack/prompts';
 import { refused } from '../contract/errors.ts';
 
 /** Whether somebody sits at a terminal. */
@@ -16,4 +16,14 @@ export async function confirm(question: string, yes: boolean | undefined): Promi
   // Standard output is for what the command has to say.
   const answer = await ask({ message: question, initialValue: false, output: process.stderr });
   if (isCancel(answer) || !answer) throw refused('answer', 'no', 'NOT_CONFIRMED', 'nothing was done');
+}
+
+/**
+ * What somebody at the terminal types.
+ * @throws MallError FAILED_PRECONDITION when they leave it
+ */
+export async function askFor(what: string): Promise<string> {
+  const answer = await text({ message: what, output: process.stderr });
+  if (isCancel(answer)) throw refused('answer', '', 'NOT_CONFIRMED', 'nothing was done');
+  return answer;
 }

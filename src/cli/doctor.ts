@@ -38,7 +38,14 @@ export function doctorCommand(): Command {
 }
 
 async function examine(config: Config): Promise<Finding[]> {
-  return [node(), await database(config), await broker(config), await collector(config), ...(await roles(config))];
+  return [
+    node(),
+    await database(config),
+    await broker(config),
+    await collector(config),
+    ...(config.jaegerUrl ? [await jaeger(config.jaegerUrl)] : []),
+    ...(await roles(config)),
+  ];
 }
 
 const node = (): Finding => ({
@@ -132,6 +139,45 @@ async function collector({ otlpEndpoint, traceFile }: Config): Promise<Finding> 
     if (!response.ok) throw new Error(`answers ${response.status}`);
     return 'takes traces';
   });
+}
+
+/** Its page answers everything else that is asked, so only what its query API says counts. */
+async function jaeger(jaegerUrl: string): Promise<Finding> {
+  const remedy =
+    'start Jaeger ("docker compose up jaeger"), or correct JAEGER_URL; without it traces are read from the local file';
+  const finding = await look('Jaeger', jaegerUrl, remedy, async () => {
+    const services = await tracedServices(jaegerUrl.replace(/\/$/, ''));
+    return services.includes('kiosk') ? `has traces of ${services.length} services` : noOrders;
+  });
+  return finding.found === noOrders
+    ? { ...finding, remedy: 'give the roles its collector: OTEL_EXPORTER_OTLP_ENDPOINT' }
+    : finding;
+}
+
+const noOrders = 'answers, and has no trace of an order';
+
+/** Both of the APIs that `mallbots trace` reads. */
+async function tracedServices(url: string): Promise<readonly string[]> {
+  let answer = '';
+  for (const path of ['/api/v3/services', '/api/services']) {
+    const response = await fetch(url + path, { signal: AbortSignal.timeout(lookTimeoutMs) });
+    const names = response.ok ? namesIn(await response.text()) : undefined;
+    if (names) return names;
+    answer = `${path} answers ${response.status}${response.ok ? ' with what is no list of services' : ''}`;
+  }
+  throw new Error(answer);
+}
+
+function namesIn(text: string): readonly string[] | undefined {
+  try {
+    const { services, data } = JSON.parse(text) as { services?: unknown; data?: unknown };
+    const names = services ?? data;
+    // Where there are none, it says null.
+    if (names === null) return [];
+    return Array.isArray(names) ? names : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function roles({ address }: Config): Promise<Finding[]> {

@@ -63,6 +63,7 @@ export function writeSheet({ order, invoice, list }: OrderSheet): void {
     `money: ${moneyOf(invoice)}${invoice?.refunded?.minor ? `, ${formatMoney(invoice.refunded)} refunded` : ''}`,
   );
   writeRefunds(invoice);
+  if (order.pickupLocked) writeLine('pickup: locked, too many wrong codes were shown');
   if (list?.botId) writeLine(`bot: ${list.botId}`);
   if (order.cancellation) writeLine(`cancellation: ${progressOf(order.cancellation)}`);
   for (const { botId, fromDepot, state, items, reason } of list?.returns ?? []) {

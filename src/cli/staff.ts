@@ -3,19 +3,18 @@ import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
 import { invoiceView, listView, orderView } from '../gateways/order-view.ts';
 import { OrderState } from '../gen/orders/v1/orders.ts';
-import { InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { hostPort, whole } from './arguments.ts';
 import { atDesk } from './at-desk.ts';
-import { canAsk, confirm } from './confirm.ts';
 import { exitOnUsageError } from './exit-codes.ts';
-import { formatAge, writeJson, writeLine } from './output.ts';
+import { writeJson, writeLine } from './output.ts';
 import { fleetCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
+import { handOverCommand } from './staff-hand-over.ts';
 import { journalCommand } from './staff-journal.ts';
 import { orderIdOf } from './staff-order-id.ts';
 import { parkedCommand } from './staff-parked.ts';
 import { refundCommand } from './staff-refund.ts';
-import { writeOrders, writePickups, writeReceipt, writeSheet } from './staff-tables.ts';
+import { writeOrders, writePickups, writeSheet } from './staff-tables.ts';
 import { timelineView, writeTimeline } from './staff-timeline.ts';
 
 const examples = `
@@ -26,7 +25,9 @@ Examples:
   $ mallbots staff pickups              what waits in which bay, and is it paid
   $ mallbots staff show 6f1c2b11        one order, by the end of its id
   $ mallbots staff pay 6f1c2b11         take what is due
-  $ mallbots staff hand-over 6f1c2b11   take what is due, hand over, receipt
+  $ mallbots staff hand-over K7P4-Q9T   the code that the shopper shows: take
+                                        what is due, hand over, receipt
+  $ mallbots staff hand-over 6f1c2b11 --without-code 'passport of Ada Byron'
   $ mallbots staff refund 6f1c2b11 --amount 5.60 --reason 'broken cup'
   $ mallbots staff cancel 6f1c2b11      no hand-over: money, goods go back
   $ mallbots staff orders --state placed  the newest orders, in a state
@@ -97,34 +98,6 @@ export function staffCommand(): Command {
     );
 
   staff
-    .command('hand-over')
-    .description('the shopper has the goods: completes an order, after taking what is due')
-    .argument('<order>', orderArgument)
-    .option('-y, --yes', 'take what is due without asking')
-    .action((given: string, { yes = false }: { yes?: boolean }, command: Command) =>
-      atDesk(command, async (api, json) => {
-        const orderId = await orderIdOf(given, api);
-        const { order: before, invoice } = await api.showOrder({ orderId });
-        const due =
-          before?.state === OrderState.READY && invoice?.state === InvoiceState.OPEN ? invoice.due : undefined;
-        // Where nobody can be asked and nobody has said yes, the order is refused for what is due.
-        if (due && (yes || canAsk())) {
-          await confirm(`take ${formatMoney(due)} of ${before?.shopper}?`, yes);
-          await api.payOrder({ orderId, idempotencyKey: newId() });
-        }
-        const sheet = await api.handOver({ orderId });
-        // Repeating the command after an error is fine; that the goods left before must not look like now.
-        const earlier = before?.state === OrderState.COMPLETED && before.closedAt;
-        const when = earlier ? ` ${formatAge(earlier, new Date())} ago; nothing was done now` : '';
-        if (json) writeJson(sheetView(sheet));
-        else {
-          writeLine(`handed over to ${sheet.order?.shopper}${when}`);
-          writeReceipt(sheet);
-        }
-      }),
-    );
-
-  staff
     .command('cancel')
     .description('nobody wants it any more: money and goods go back')
     .argument('<order>', orderArgument)
@@ -151,8 +124,9 @@ export function staffCommand(): Command {
       }),
     );
 
-  const refund = refundCommand(orderArgument, show);
-  for (const command of [refund, fleetCommand(), tasksCommand(), recallCommand(), parkedCommand(), journalCommand()]) {
+  const [handOver, refund] = [handOverCommand(orderArgument, sheetView), refundCommand(orderArgument, show)];
+  const [fleet, tasks, recall] = [fleetCommand(), tasksCommand(), recallCommand()];
+  for (const command of [handOver, refund, fleet, tasks, recall, parkedCommand(), journalCommand()]) {
     staff.addCommand(inheriting(command, staff));
   }
   return staff;

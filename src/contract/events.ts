@@ -21,6 +21,8 @@ const codecs = {
   'orders.cancellation_requested': codec(orders.CancellationRequested),
   'orders.cancelled': codec(orders.Cancelled),
   'orders.rejected': codec(orders.Rejected),
+  'orders.pickup_refused': codec(orders.PickupRefused),
+  'orders.identity_checked': codec(orders.IdentityChecked),
   'stores.participation_changed': codec(stores.ParticipationChanged),
   'stores.product_added': codec(stores.ProductAdded),
   'stores.price_changed': codec(stores.PriceChanged),

@@ -8,3 +8,5 @@ export const maxShopperChars = 100;
 export const maxCancelReasonChars = 200;
 /** Characters of why money is given back: the same. */
 export const maxRefundReasonChars = 200;
+/** Characters of how staff know a shopper who has no code: the same. */
+export const maxIdentityReasonChars = 200;

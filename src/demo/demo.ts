@@ -100,7 +100,11 @@ async function play(stage: Stage, options: DemoOptions, narrator: Narrator, sign
 
   const paysAtDesk = new Set<string>();
   const deskTelemetry = createTelemetry({ ...config, role: 'desk', instanceId: newId() });
-  const desk = openDesk(config.address.staff, (orderId) => paysAtDesk.has(orderId), deskTelemetry);
+  const visitors = {
+    showsCode: (orderId: string) => kiosk.pickupCode(orderId),
+    paysHere: (orderId: string) => paysAtDesk.has(orderId),
+  };
+  const desk = openDesk(config.address.staff, visitors, deskTelemetry);
   const cast = narrator.cast(mall);
   let placed = 0;
   const events = {

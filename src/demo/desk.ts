@@ -11,13 +11,20 @@ import type { Telemetry } from '../telemetry/setup.ts';
 /** How often staff look at the board, ms. */
 const lookEveryMs = 250;
 
+/** Who comes to the desk. */
+export interface DeskVisitors {
+  /** What the shopper of the order shows; undefined while nobody is there. */
+  showsCode(orderId: string): string | undefined;
+  paysHere?(orderId: string): boolean;
+}
+
 /**
  * Staff at the desk, through the API that the staff CLI uses: they look at the bays, take payment from whoever pays here, and hand over
  * what is ready and paid.
  */
 export function openDesk(
   staffAddress: string,
-  paysHere: (orderId: string) => boolean,
+  visitors: DeskVisitors,
   telemetry: Telemetry,
 ): { close(): Promise<void> } {
   const { api, close } = connectClient(StaffService, staffAddress, telemetry);
@@ -26,9 +33,11 @@ export function openDesk(
   const serve = async ({ order, invoice }: Pickup): Promise<void> => {
     if (!order) return;
     const { orderId } = order;
+    const pickupCode = visitors.showsCode(orderId);
+    if (!pickupCode) return;
     const collectable = order.state === OrderState.COLLECTABLE;
     const owes = order.state === OrderState.READY && (invoice?.due?.minor ?? 0) > 0;
-    if (!collectable && !(owes && paysHere(orderId))) return;
+    if (!collectable && !(owes && visitors.paysHere?.(orderId))) return;
     // What happens at the desk starts on its own: a trace of its own, linked to the order's.
     const placing = parseTraceparent(order.traceparent);
     const span = tracer.startSpan(collectable ? 'pickup' : 'payment at the desk', {
@@ -39,7 +48,7 @@ export function openDesk(
     });
     try {
       await context.with(trace.setSpan(context.active(), span), async () => {
-        if (collectable) await api.handOver({ orderId });
+        if (collectable) await api.handOver({ orderId, pickupCode, identityReason: '' });
         else await api.payOrder({ orderId, idempotencyKey: `desk-${orderId}-${invoice!.due!.minor}` });
       });
     } catch (error) {

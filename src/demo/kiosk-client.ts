@@ -19,6 +19,8 @@ export interface KioskOrder {
   state: string;
   total: Money;
   traceparent: string;
+  /** Null when nothing waits for its shopper any more. */
+  pickupCode: string | null;
 }
 
 export interface KioskInvoice {
@@ -53,6 +55,7 @@ export class KioskClient {
   readonly #signal: AbortSignal;
   /** By order id. */
   readonly #traces = new Map<string, string>();
+  readonly #codes = new Map<string, string>();
 
   constructor(address: string, signal: AbortSignal) {
     this.#base = `http://${address}/v1`;
@@ -69,7 +72,13 @@ export class KioskClient {
   ): Promise<KioskOrder> {
     const placed = await this.#request<KioskOrder>('POST', '/orders', { idempotencyKey, body: order });
     this.#traces.set(placed.orderId, placed.traceparent);
+    if (placed.pickupCode) this.#codes.set(placed.orderId, placed.pickupCode);
     return placed;
+  }
+
+  /** What its shopper shows at the desk, of an order that was placed by this client. */
+  pickupCode(orderId: string): string | undefined {
+    return this.#codes.get(orderId);
   }
 
   /** `invoice` is null while Payments does not answer or has not issued it yet. */

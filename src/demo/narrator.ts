@@ -39,9 +39,9 @@ export class Narrator implements SupervisorEvents {
     );
     const stores = new Map(mall.stores.map(({ storeId, name }) => [storeId, name]));
     return {
-      placed: ({ shopper, lines, pays }, { total }) => {
+      placed: ({ shopper, lines, pays }, { total, pickupCode }) => {
         const items = lines.reduce((sum, { quantity }) => sum + quantity, 0);
-        this.say(shopper, `orders ${items} items for ${formatMoney(total)}, will pay ${pays}`);
+        this.say(shopper, `orders ${items} items for ${formatMoney(total)}, will pay ${pays}, code ${pickupCode}`);
       },
       happened: ({ shopper }, _order, event) => {
         const productId = (event.data as { productId?: string }).productId ?? '';

@@ -59,6 +59,10 @@ export function tell({ name, data }: OrderEvent, names: Names): Line | undefined
       return { who: 'payments', what: `gives ${formatMoney(told.amount!)} back to ${names.shopper}` };
     case 'orders.collectable':
       return { who: 'orders', what: `${whose} order is ready and paid` };
+    case 'orders.pickup_refused':
+      return { who: 'desk', what: `is shown a wrong code for ${whose} order` };
+    case 'orders.identity_checked':
+      return { who: 'desk', what: `knows ${names.shopper} without a code: ${told.reason}` };
     case 'orders.completed':
       return { who: 'desk', what: `hands ${whose} order over` };
     case 'orders.cancellation_requested':

@@ -43,8 +43,12 @@ export const orderView = (order: Order) => ({
   closedAt: instant(order.closedAt),
   reason: order.reason || null,
   traceparent: order.traceparent || null,
+  pickupLocked: order.pickupLocked,
   cancellation: order.cancellation ? cancellationView(order.cancellation) : null,
 });
+
+/** The same as its shopper sees it: with what staff want to be shown. */
+export const shopperView = (order: Order) => ({ ...orderView(order), pickupCode: order.pickupCode || null });
 
 export const cancellationView = (cancellation: Cancellation) => ({
   requestedBy: cancelledBy(cancellation.requestedBy),

@@ -59,7 +59,7 @@ async function serve(stage: Stage, load: Load, interrupted: AbortSignal): Promis
   hub.close();
 
   const telemetry = createTelemetry({ ...config, role: 'desk', instanceId: newId() });
-  const desk = openDesk(config.address.staff, () => false, telemetry);
+  const desk = openDesk(config.address.staff, { showsCode: (orderId) => kiosk.pickupCode(orderId) }, telemetry);
   const plans = drawOrders(seed, mall, orders).entries();
   const startedAt = performance.now();
   try {

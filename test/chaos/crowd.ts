@@ -38,7 +38,11 @@ export class Crowd {
     this.#size = Math.ceil(bots * shoppersPerBot);
     this.#signal = signal;
     this.#telemetry = createTelemetry({ ...config, logLevel: 'silent', role: 'desk', instanceId: newId() });
-    this.#desk = openDesk(config.address.staff, (orderId) => this.#paysAtDesk.has(orderId), this.#telemetry);
+    const visitors = {
+      showsCode: (orderId: string) => doors.kiosk.pickupCode(orderId),
+      paysHere: (orderId: string) => this.#paysAtDesk.has(orderId),
+    };
+    this.#desk = openDesk(config.address.staff, visitors, this.#telemetry);
   }
 
   /** Orders that the kiosk has taken. */

@@ -1,7 +1,11 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TestDatabase, withDatabase } from '../support/database.ts';
+import { startJaeger } from '../support/jaeger.ts';
 import { Program } from '../support/program.ts';
 import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
+import { otlp, story } from './recorded.ts';
 
 interface Finding {
   what: string;
@@ -60,6 +64,51 @@ describe('mallbots doctor', () => {
       remedy: expect.stringContaining('start RabbitMQ'),
     });
     expect(away.code).toBe(1);
+  });
+
+  it.each([
+    ['with /api/v3', true],
+    ['with /api alone', false],
+  ])('looks whether Jaeger answers %s, and whether it has orders', async (_, v3) => {
+    await using jaeger = await startJaeger(otlp(story), { v3 });
+    const { code, of } = await examine({ DATABASE_URL: db.url, JAEGER_URL: `${jaeger.url}/` });
+    expect(of('Jaeger')).toMatchObject({
+      state: 'ok',
+      found: expect.stringMatching(/^has traces of \d services$/),
+      remedy: '',
+    });
+    expect(code).toBe(0);
+
+    await using empty = await startJaeger(otlp([]), { v3 });
+    expect((await examine({ DATABASE_URL: db.url, JAEGER_URL: empty.url })).of('Jaeger')).toMatchObject({
+      state: 'ok',
+      found: 'answers, and has no trace of an order',
+      remedy: expect.stringContaining('OTEL_EXPORTER_OTLP_ENDPOINT'),
+    });
+  });
+
+  it('says of a Jaeger that is not there, or is something else, what to do', async () => {
+    const remedy = expect.stringMatching(/start Jaeger .* or correct JAEGER_URL/);
+    const away = await examine({ DATABASE_URL: db.url, JAEGER_URL: 'http://127.0.0.1:1' });
+    expect(away.of('Jaeger')).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('ECONNREFUSED'),
+      remedy,
+    });
+    expect(away.code).toBe(1);
+
+    const page = createServer((_, response) => response.end('<!doctype html>'));
+    await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+    const other = await examine({
+      DATABASE_URL: db.url,
+      JAEGER_URL: `http://127.0.0.1:${(page.address() as AddressInfo).port}`,
+    });
+    page.close();
+    expect(other.of('Jaeger')).toMatchObject({
+      found: '/api/services answers 200 with what is no list of services',
+      remedy,
+    });
+    expect((await examine({ DATABASE_URL: db.url })).of('Jaeger')).toBeUndefined();
   });
 
   it('fits a terminal of 80 columns', async () => {

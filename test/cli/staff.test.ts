@@ -86,6 +86,7 @@ const cydsTimeline = Timeline.fromPartial({
 const paid: PayRequest[] = [];
 const cancelled: CancelOrderRequest[] = [];
 const refunded: RefundRequest[] = [];
+const proofs: string[] = [];
 
 const cleanUp = new AsyncDisposableStack();
 let address = '';
@@ -97,7 +98,13 @@ beforeAll(async () => {
           return { orders: states.length === 0 ? all : all.filter(({ state }) => states.includes(state)) };
         },
         getOrder: async ({ orderId }) => anyOf(orderId) ?? Promise.reject(refusalOf(orderId)),
-        async handOver({ orderId }) {
+        async findPickup({ orderId, pickupCode }) {
+          const order = pickupCode === 'K7P4-Q9T' ? adas : (anyOf(orderId) ?? adas);
+          if (!pickupCode.startsWith('K')) throw wrongCodeOf(order);
+          return order;
+        },
+        async handOver({ orderId, identityReason }) {
+          proofs.push(identityReason || 'code');
           if (orderId === dans.orderId) return dans;
           if (orderId !== adas.orderId && orderId !== eves.orderId) throw refusalOf(orderId);
           handedOver.push(orderId);
@@ -209,10 +216,20 @@ beforeEach(() => {
   paid.length = 0;
   cancelled.length = 0;
   refunded.length = 0;
+  proofs.length = 0;
 });
 
 const refusalOf = (orderId: string) =>
   refused('order_id', orderId, 'NOT_PAID', `order ${orderId} is not paid`, 'take the payment first');
+
+const wrongCodeOf = ({ orderId }: Order) =>
+  refused(
+    'pickup_code',
+    'Z***',
+    'PICKUP_CODE_WRONG',
+    `the code is not the one of order ${orderId}`,
+    '4 tries are left',
+  );
 
 async function staff(...args: string[]) {
   const child = spawn(process.execPath, [main, 'staff', ...args], {
@@ -336,7 +353,7 @@ describe('mallbots staff pay', () => {
 
 describe('mallbots staff hand-over', () => {
   test('completes the order', async () => {
-    const { stdout, status } = await staff('hand-over', adas.orderId);
+    const { stdout, status } = await staff('hand-over', 'K7P4-Q9T');
 
     expect(status).toBe(0);
     expect(stdout).toMatch(/^handed over to Ada\n/);
@@ -347,14 +364,14 @@ describe('mallbots staff hand-over', () => {
   });
 
   test('says of goods that left before that they did', async () => {
-    const { stdout, status } = await staff('hand-over', dans.orderId);
+    const { stdout, status } = await staff('hand-over', dans.orderId, '--code', 'K8P4-Q9T');
 
     expect(stdout).toMatch(/^handed over to Dan \d+m \d+s ago; nothing was done now\n/);
     expect(status).toBe(0);
   });
 
   test('takes what is due first, when told to', async () => {
-    const { status } = await staff('hand-over', eves.orderId, '--yes');
+    const { status } = await staff('hand-over', eves.orderId, '--code', 'K8P4-Q9T', '--yes');
 
     expect(status).toBe(0);
     expect(paid).toMatchObject([{ orderId: eves.orderId, amount: euros(300) }]);
@@ -362,10 +379,38 @@ describe('mallbots staff hand-over', () => {
   });
 
   test('passes on a refusal with its remedy, with status 4', async () => {
-    const { stdout, stderr, status } = await staff('hand-over', bobs.orderId, '--json');
+    const { stdout, stderr, status } = await staff('hand-over', bobs.orderId, '--code', 'K8P4-Q9T', '--json');
 
     expect({ stdout, status }).toEqual({ stdout: '', status: 4 });
     expect(stderr).toBe(`error: order ${bobs.orderId} is not paid; take the payment first\n`);
+  });
+});
+
+describe('whoever takes the goods', () => {
+  test('shows a code, which is tried before any money is taken', async () => {
+    const { stderr, status } = await staff('hand-over', eves.orderId, '--code', 'Z8P4-Q9T', '--yes');
+
+    expect(stderr).toBe(`error: the code is not the one of order ${eves.orderId}; 4 tries are left\n`);
+    expect({ status, paid, handedOver }).toEqual({ status: 4, paid: [], handedOver: [] });
+  });
+
+  test('is not asked where nobody can be, and the error says what to give', async () => {
+    const { stderr, status } = await staff('hand-over', adas.orderId);
+
+    expect(stderr).toContain(`order ${adas.orderId} is handed over to who shows its code`);
+    expect(stderr).toContain('--without-code');
+    expect({ status, handedOver }).toEqual({ status: 4, handedOver: [] });
+  });
+
+  test('is known to staff otherwise when they say so, and how', async () => {
+    const without = ['hand-over', adas.orderId, '--without-code', 'passport of Ada'];
+    expect(await staff(...without)).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining('"hand over to Ada without a code (passport of Ada)?"; give --yes'),
+    });
+    expect(handedOver).toEqual([]);
+    expect(await staff(...without, '--yes')).toMatchObject({ status: 0 });
+    expect({ handedOver, proofs }).toEqual({ handedOver: [adas.orderId], proofs: ['passport of Ada'] });
   });
 });
 
@@ -536,7 +581,7 @@ test('mallbots staff --help has examples and the exit statuses', async () => {
   const { stdout, status } = await staff('--help');
 
   expect(status).toBe(0);
-  expect(stdout).toContain('mallbots staff hand-over 6f1c2b11');
+  expect(stdout).toContain('mallbots staff hand-over K7P4-Q9T');
   expect(stdout).toContain('4 refused');
 });
 

@@ -120,7 +120,8 @@ async function cancelEverywhere(mall: TestMall): Promise<void> {
   );
   const desk = connectClient(StaffService, config.address.staff, recordingTelemetry('desk'));
   cleanUp.defer(() => desk.close());
-  await desk.api.handOver({ orderId: sold![1] });
+  const pickupCode = kiosk.pickupCode(sold![1])!;
+  await desk.api.handOver({ orderId: sold![1], pickupCode, identityReason: '' });
 
   const cancelled: string[] = [];
   for (const [index, [, kill]] of crashPoints.entries()) {

@@ -114,7 +114,8 @@ describeWithRabbitMq('a mall on RabbitMQ', { timeout: mallTimeoutMs }, () => {
           ...['bots', '--hub', config.address.hub, '--count=4', `--seed=${seed}`, '--time-scale=200'],
           ...misplacedSkus.flatMap((sku) => ['--short-sku', sku]),
         );
-        const desk = openDesk(config.address.staff, () => false, recordingTelemetry('desk'));
+        const visitors = { showsCode: (orderId: string) => kiosk.pickupCode(orderId) };
+        const desk = openDesk(config.address.staff, visitors, recordingTelemetry('desk'));
         await Promise.all(shoppers).finally(() => desk.close());
 
         expect(finals).toHaveLength(orderCount);

@@ -65,7 +65,7 @@ describe('mallbots up', { timeout: mallTimeoutMs }, () => {
           expect(orderId).toBe(placed[index]!.orderId);
           seen.push(name);
           if (name === 'orders.collectable')
-            handedOver.push(new Program(['staff', 'hand-over', orderId], environment).ended);
+            handedOver.push(new Program(['staff', 'hand-over', kiosk.pickupCode(orderId)!], environment).ended);
         };
         await shop(`before-${index}`, plan, kiosk, { placed() {}, happened }, signal);
         for (const { code, stderr } of await Promise.all(handedOver)) expect(code, stderr).toBe(0);

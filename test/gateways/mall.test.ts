@@ -51,6 +51,13 @@ const invoiceOf = async (orderId: string) =>
 const becomes = (orderId: string, state: string) =>
   vi.waitFor(async () => expect((await call('GET', `/v1/orders/${orderId}`)).body.state).toBe(state), patience);
 
+/** The shopper of the order at the desk. */
+const shown = async (orderId: string) => {
+  const { pickupCode } = (await call('GET', `/v1/orders/${orderId}`)).body;
+  expect(pickupCode).toMatch(/^[A-Z][A-Z2-9]{3}-[A-Z2-9]{3}$/);
+  return { orderId, pickupCode, identityReason: '' };
+};
+
 /** What an order would leave behind. */
 const footprint = () =>
   mall.database.query(async (orm) =>
@@ -76,7 +83,7 @@ describe('a shopper at the kiosk and staff at the desk', () => {
     await becomes(orderId, 'collectable');
 
     expect((await mall.staff.listPickups({})).pickups).toMatchObject([{ order: { orderId, shopper: 'Ada' } }]);
-    await mall.staff.handOver({ orderId });
+    await mall.staff.handOver(await shown(orderId));
     const names = (await events.rest()).map(({ event }) => event);
 
     expect(names[0]).toBe('orders.placed');
@@ -93,10 +100,10 @@ describe('a shopper at the kiosk and staff at the desk', () => {
   test('pay at the desk, once, and hand over only what is paid and there', async () => {
     const orderId = await place();
     await invoiceOf(orderId);
-    await expect(mall.staff.handOver({ orderId })).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    await expect(mall.staff.handOver(await shown(orderId))).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
     await mall.shop(orderId);
     await becomes(orderId, 'ready');
-    await expect(mall.staff.handOver({ orderId })).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    await expect(mall.staff.handOver(await shown(orderId))).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
 
     const key = newId();
     expect((await mall.staff.payOrder({ orderId, idempotencyKey: key })).invoice?.due).toMatchObject({ minor: 0 });
@@ -106,7 +113,7 @@ describe('a shopper at the kiosk and staff at the desk', () => {
       detail: { reason: 'ALREADY_PAID' },
     });
     await becomes(orderId, 'collectable');
-    await mall.staff.handOver({ orderId });
+    await mall.staff.handOver(await shown(orderId));
     await becomes(orderId, 'completed');
   });
 });

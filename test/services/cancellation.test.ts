@@ -120,7 +120,7 @@ class Mall {
         this.#change({ type: 'requestCancellation', requestedBy: 'STAFF', reason: 'water damage' });
         break;
       case 'staff hand over':
-        this.#change({ type: 'handOver' });
+        this.#change({ type: 'handOver', proof: { type: 'identity', reason: 'the shopper of the order' } });
         break;
       case 'time passes':
       case 'an hour passes':

@@ -35,12 +35,17 @@ export async function startJaeger(
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url!, 'http://jaeger');
     asked.push(request.url!);
+    const services = [...new Set(spans.map(({ service }) => service))];
     const answer =
-      v3 && pathname.startsWith('/api/v3/traces')
-        ? answerV3(spans, pathname, searchParams, byAttributes)
-        : pathname.startsWith('/api/traces')
-          ? answerOlder(spans, pathname, searchParams)
-          : undefined;
+      v3 && pathname === '/api/v3/services'
+        ? { status: 200, body: { services } }
+        : pathname === '/api/services'
+          ? { status: 200, body: { data: services.length > 0 ? services : null, total: services.length, errors: null } }
+          : v3 && pathname.startsWith('/api/v3/traces')
+            ? answerV3(spans, pathname, searchParams, byAttributes)
+            : pathname.startsWith('/api/traces')
+              ? answerOlder(spans, pathname, searchParams)
+              : undefined;
     // Jaeger writes v3 without naming a type, and Go takes JSON for text.
     if (answer)
       response

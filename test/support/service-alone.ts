@@ -7,6 +7,7 @@ import { type Draft, type Message, open, type Received, seal } from '../../src/c
 import { addressOf, hubTasks, inboxOf, mallTopology } from '../../src/contract/topology.ts';
 import type { Database } from '../../src/database/port.ts';
 import type { Role, StartRole } from '../../src/role/role.ts';
+import type { LogLevel } from '../../src/telemetry/logger.ts';
 import { withDatabase } from './database.ts';
 import { silentLogger } from './silent-logger.ts';
 import { recordingTelemetry } from './telemetry.ts';
@@ -30,11 +31,15 @@ export interface ServiceAlone extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export async function startAlone(name: ServiceName, start: StartRole): Promise<ServiceAlone> {
+export async function startAlone(
+  name: ServiceName,
+  start: StartRole,
+  logLevel: LogLevel = 'silent',
+): Promise<ServiceAlone> {
   const testDatabase = await withDatabase();
   const { database } = testDatabase;
   const broker = createEmbeddedBroker({ logger: silentLogger });
-  const telemetry = recordingTelemetry(name);
+  const telemetry = recordingTelemetry(name, logLevel);
   const listen = Object.fromEntries(
     (['orders', 'stores', 'payments', 'depot'] satisfies ListeningRole[]).map(onAnyPort),
   );

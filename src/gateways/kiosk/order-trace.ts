@@ -22,7 +22,7 @@ export const orderTraces =
       if (known) return known;
       // Before there is a trace to do it in.
       const order = await context.with(unsampled(), () =>
-        orders.getOrder({ orderId }, { deadlineMs: traceDeadlineMs }),
+        orders.getOrder({ orderId, withPickupCode: false }, { deadlineMs: traceDeadlineMs }),
       );
       return order.traceparent;
     } catch (err) {

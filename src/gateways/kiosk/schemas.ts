@@ -142,6 +142,13 @@ export const order = named(
     closedAt: time.nullable(),
     reason: z.string().nullable().describe('Why it is cancelled or was rejected.'),
     traceparent: z.string().nullable().describe('W3C trace context of the request that placed it.'),
+    pickupCode: z
+      .string()
+      .nullable()
+      .describe('What the shopper shows at the desk, such as K7P4-Q9T; null when nothing waits for them any more.'),
+    pickupLocked: z
+      .boolean()
+      .describe('Too many wrong codes were tried: the desk asks the shopper who they are instead.'),
     cancellation: z
       .object({
         requestedBy: z.enum(['shopper', 'staff', 'unspecified']),

@@ -5,7 +5,13 @@ import { requireId } from '../../contract/ids.ts';
 import type { AnalyticsService } from '../../gen/analytics/v1/analytics.ts';
 import type { Bay, DepotService } from '../../gen/depot/v1/depot.ts';
 import type { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
-import { CancelledBy, type Order, OrderState, type OrdersService } from '../../gen/orders/v1/orders.ts';
+import {
+  CancelledBy,
+  type HandOverRequest,
+  type Order,
+  OrderState,
+  type OrdersService,
+} from '../../gen/orders/v1/orders.ts';
 import type { ParkedService } from '../../gen/parked/v1/parked.ts';
 import { InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup, StaffService } from '../../gen/staff/v1/staff.ts';
@@ -78,6 +84,9 @@ export function staffApi(
       return undefined;
     }
   }
+  /** Without its pickup code: that is the shopper's to show. */
+  const getOrder = (orderId: string, options?: CallOptions) =>
+    orders.getOrder({ orderId, withPickupCode: false }, { signal: options?.signal });
   const optional = (options?: CallOptions) => ({ signal: options?.signal, deadlineMs: optionalDeadlineMs });
   const invoiceOf = (orderId: string, options?: CallOptions) =>
     ifKnown('an invoice', payments.getInvoice({ orderId }, optional(options)));
@@ -99,22 +108,19 @@ export function staffApi(
   }
 
   async function pickupOf({ bay, orderId, since }: Bay, options?: CallOptions): Promise<Pickup> {
-    const [order, invoice] = await Promise.all([
-      orders.getOrder({ orderId }, { signal: options?.signal }),
-      invoiceOf(orderId, options),
-    ]);
+    const [order, invoice] = await Promise.all([getOrder(orderId, options), invoiceOf(orderId, options)]);
     linkToTraceOf(order);
     return { bay, waitingSince: since, order, invoice };
   }
 
   /** Orders hears of a payment a moment after Payments has taken it; who pays at the desk and then asks for the goods does not wait. */
-  async function handedOver(orderId: string, options?: CallOptions): Promise<Order> {
+  async function handedOver(request: HandOverRequest, options?: CallOptions): Promise<Order> {
     const giveUpAt = Date.now() + paymentPatienceMs;
     for (;;) {
       try {
-        return await orders.handOver({ orderId });
+        return await orders.handOver(request);
       } catch (thrown) {
-        const isPaid = async () => (await invoiceOf(orderId, options))?.state === InvoiceState.PAID;
+        const isPaid = async () => (await invoiceOf(request.orderId, options))?.state === InvoiceState.PAID;
         const unheard = MallError.from(thrown).detail.reason === 'ORDER_NOT_PAID' && (await isPaid());
         if (!unheard || Date.now() > giveUpAt || options?.signal?.aborted) throw thrown;
         await pause(paymentPollMs, options?.signal);
@@ -138,7 +144,7 @@ export function staffApi(
 
     async showOrder({ orderId: id }, options) {
       const orderId = requireId('order_id', id);
-      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      const order = await getOrder(orderId, options);
       trace.getActiveSpan()?.setAttributes(orderAttributes(order));
       linkToTraceOf(order);
       const [sheet, timeline] = await Promise.all([
@@ -150,7 +156,7 @@ export function staffApi(
 
     async payOrder({ orderId: id, idempotencyKey }, options) {
       const orderId = requireId('order_id', id);
-      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      const order = await getOrder(orderId, options);
       linkToOrder(order);
       const { state, due, total } = await payments.getInvoice({ orderId }, { signal: options?.signal });
       // Of a paid invoice nothing is due: Payments says so, or that this very key has paid it.
@@ -161,21 +167,28 @@ export function staffApi(
 
     async refundOrder({ orderId: id, ...wanted }, options) {
       const orderId = requireId('order_id', id);
-      const order = await orders.getOrder({ orderId }, { signal: options?.signal });
+      const order = await getOrder(orderId, options);
       linkToOrder(order);
       const invoice = await payments.refund({ orderId, ...wanted });
       return { ...(await sheetOf(order, options)), invoice };
     },
 
-    async handOver({ orderId: id }, options) {
+    async findPickup(request, options) {
+      const order = await orders.findPickup(request);
+      trace.getActiveSpan()?.setAttributes(orderAttributes(order));
+      linkToTraceOf(order);
+      return sheetOf(order, options);
+    },
+
+    async handOver({ orderId: id, ...proof }, options) {
       const orderId = requireId('order_id', id);
-      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
-      return sheetOf(await handedOver(orderId, options), options);
+      linkToOrder(await getOrder(orderId, options));
+      return sheetOf(await handedOver({ orderId, ...proof }, options), options);
     },
 
     async cancelOrder({ orderId: id, idempotencyKey, reason }, options) {
       const orderId = requireId('order_id', id);
-      linkToOrder(await orders.getOrder({ orderId }, { signal: options?.signal }));
+      linkToOrder(await getOrder(orderId, options));
       const requestedBy = CancelledBy.STAFF;
       return sheetOf(await orders.cancelOrder({ orderId, idempotencyKey, requestedBy, reason }), options);
     },

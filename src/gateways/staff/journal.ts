@@ -80,7 +80,7 @@ export class JournalReadings {
     }
     if (from) return undefined;
     if (orderId === undefined) return follow ? new Date() : undefined;
-    const { placedAt } = await this.#ports.orders.getOrder({ orderId }, { signal });
+    const { placedAt } = await this.#ports.orders.getOrder({ orderId, withPickupCode: false }, { signal });
     // Of other services' clocks too: nothing of the order is before it, and the filter finds out what is its own.
     return placedAt && new Date(placedAt.getTime() - clockSkewMs);
   }

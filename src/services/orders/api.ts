@@ -1,5 +1,6 @@
 import { notFound } from '../../contract/errors.ts';
 import { newId, requireId } from '../../contract/ids.ts';
+import { maskedCode, shownCode } from '../../contract/pickup-code.ts';
 import type { Database } from '../../database/port.ts';
 import {
   CancelledBy,
@@ -12,12 +13,24 @@ import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { traceparentOf } from '../../telemetry/propagation.ts';
 import { changeOrder, placeOrder } from './change.ts';
-import type { Cancellation, Order, OrderLine } from './messages.ts';
+import type { Cancellation, Order, OrderCommand, OrderLine } from './messages.ts';
+import { isLocked } from './pickup.ts';
 import { totalMinor } from './place.ts';
-import { findOrder, listOrders } from './store.ts';
-import { cancelOrderOf, listingOf, placeOrderOf } from './validate.ts';
+import { findOrder, findOrderIdByCode, listOrders } from './store.ts';
+import { cancelOrderOf, handOverOf, listingOf, pickupOf, placeOrderOf } from './validate.ts';
 
 export function ordersApi(database: Database, messaging: Messaging): Api<typeof OrdersService> {
+  /** What the command makes of the order; a refusal is thrown when what it changes is kept. */
+  async function change(causationId: string, orderId: string, command: OrderCommand): Promise<OrderMessage> {
+    const { order, refusal } = await messaging.commit(causationId, async (tx) => {
+      const decision = await changeOrder(tx.orm, orderId, command, new Date());
+      if (!decision) throw noOrder(orderId);
+      return { result: decision, events: decision.events };
+    });
+    if (refusal) throw refusal;
+    return toMessage(order);
+  }
+
   return {
     async placeOrder(request) {
       const command = placeOrderOf(request, traceparentOf());
@@ -25,14 +38,14 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
         const { order: result, events } = await placeOrder(tx.orm, command, new Date());
         return { result, events };
       });
-      return toMessage(order);
+      return forShopper(order);
     },
 
     async getOrder(request) {
       const orderId = requireId('order_id', request.orderId);
       const order = await database.query((orm) => findOrder(orm, orderId));
       if (!order) throw noOrder(orderId);
-      return toMessage(order);
+      return request.withPickupCode ? forShopper(order) : toMessage(order);
     },
 
     async listOrders(request) {
@@ -41,29 +54,38 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
       return { orders: found.map(toMessage) };
     },
 
+    async findPickup(request) {
+      const { code, orderId = await database.query((orm) => findOrderIdByCode(orm, code)) } = pickupOf(request);
+      if (!orderId) throw noPickup(code);
+      return change(newId(), orderId, { type: 'tryCode', code });
+    },
+
     async handOver(request) {
-      const orderId = requireId('order_id', request.orderId);
-      const order = await messaging.commit(newId(), async (tx) => {
-        const decision = await changeOrder(tx.orm, orderId, { type: 'handOver' }, new Date());
-        if (!decision) throw noOrder(orderId);
-        return { result: decision.order, events: decision.events };
-      });
-      return toMessage(order);
+      const { orderId, proof } = handOverOf(request);
+      return change(newId(), orderId, { type: 'handOver', proof });
     },
 
     async cancelOrder(request) {
       const { orderId, idempotencyKey, ...wish } = cancelOrderOf(request);
-      const order = await messaging.commit(idempotencyKey, async (tx) => {
-        const decision = await changeOrder(tx.orm, orderId, { type: 'requestCancellation', ...wish }, new Date());
-        if (!decision) throw noOrder(orderId);
-        return { result: decision.order, events: decision.events };
-      });
-      return toMessage(order);
+      return change(idempotencyKey, orderId, { type: 'requestCancellation', ...wish });
     },
   };
 }
 
 const noOrder = (orderId: string) => notFound('order', 'order_id', orderId, 'check the id on the receipt');
+
+const noPickup = (code: string) =>
+  notFound(
+    'order',
+    'pickup_code',
+    maskedCode(code),
+    'look at the code again, or give the order as the pickups show it',
+  );
+
+const forShopper = (order: Order): OrderMessage => ({
+  ...toMessage(order),
+  pickupCode: order.closedAt || order.pickupCode === '' ? '' : shownCode(order.pickupCode),
+});
 
 function toMessage(order: Order): OrderMessage {
   const { id: orderId, shopper, currency, paid, bay, placedAt, reason, traceparent } = order;
@@ -81,6 +103,8 @@ function toMessage(order: Order): OrderMessage {
     reason,
     traceparent,
     cancellation: order.cancellation ? toCancellation(order.cancellation) : undefined,
+    pickupCode: '',
+    pickupLocked: !order.closedAt && isLocked(order),
   };
 }
 

@@ -1,4 +1,6 @@
+import { randomInt } from 'node:crypto';
 import { newId } from '../../contract/ids.ts';
+import { drawPickupCode } from '../../contract/pickup-code.ts';
 import type { Orm } from '../../database/port.ts';
 import { wakesAt } from './cancellation.ts';
 import { commitmentChanges, type Decision, decide } from './decide.ts';
@@ -39,10 +41,24 @@ export async function placeOrder(orm: Orm, command: PlaceOrder, now: Date): Prom
   const stores = await findStores(orm, [...new Set([...products.values()].map(({ storeId }) => storeId))]);
   const ids = { order: newId(), lines: command.lines.map(newId) };
   const decision = place(command, { products, stores }, ids, now);
-  await insertOrder(orm, decision.order);
-  await insertLines(orm, decision.order);
-  await changeCommitted(orm, commitmentChanges(undefined, decision.order));
-  return decision;
+  const order = await insertWithCode(orm, decision.order);
+  await insertLines(orm, order);
+  await changeCommitted(orm, commitmentChanges(undefined, order));
+  return { ...decision, order };
+}
+
+/**
+ * Draws until no order that waits is found by the same part of the code. With 100,000 of them waiting every third draw fails, so that many in a row do
+ * not happen; a mall of as many orders as there are codes would have to say so.
+ */
+const maxDraws = 50;
+
+async function insertWithCode(orm: Orm, placed: Order): Promise<Order> {
+  for (let draws = 0; draws < maxDraws; draws += 1) {
+    const order = { ...placed, pickupCode: drawPickupCode(randomInt) };
+    if (await insertOrder(orm, order)) return order;
+  }
+  throw new Error(`no free pickup code in ${maxDraws} draws`);
 }
 
 /**

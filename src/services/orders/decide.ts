@@ -1,12 +1,15 @@
 import { type MallError, refused } from '../../contract/errors.ts';
 import { type Draft, draft } from '../../contract/message.ts';
 import { beginCancellation, decideCancellation, isOver, mayStillPick } from './cancellation.ts';
-import type { CancellationInput, LineCount, Order, OrderCommand, OrderLine } from './messages.ts';
+import type { CancellationInput, LineCount, Order, OrderCommand, OrderLine, Proof } from './messages.ts';
+import { isLocked, tryCode } from './pickup.ts';
 
 /** The order afterwards, the very same object when nothing changed, and what others are told. */
 export interface Decision {
   readonly order: Order;
   readonly events: readonly Draft[];
+  /** What whoever asked is told once the order is written: a wrong code counts although it is refused. */
+  readonly refusal?: MallError;
 }
 
 /**
@@ -32,8 +35,10 @@ export function decide(order: Order, command: OrderCommand, now: Date): Decision
     case 'markPaid':
       // Whoever paid for a closed order gets it back from Payments, which heard of the closing too.
       return isClosed(order) || order.paid ? only(order) : joined({ ...order, paid: true }, []);
+    case 'tryCode':
+      return tryCode(order, command.code);
     case 'handOver':
-      return handOver(order, now);
+      return handOver(order, command.proof, now);
     case 'requestCancellation':
       return requestCancellation(order, command, now);
     case 'moneyReturned':
@@ -124,12 +129,19 @@ function tooLate({ id, closedAt }: Order): MallError {
   return refused('order_id', id, 'ORDER_COMPLETED', message, 'bring them to the desk');
 }
 
-function handOver(order: Order, now: Date): Decision {
+function handOver(before: Order, proof: Proof, now: Date): Decision {
+  const { order, refusal, events } = proof.type === 'code' ? tryCode(before, proof.code) : only(before);
+  if (refusal) return { order, events, refusal };
   if (order.state === 'COMPLETED') return only(order);
   if (order.state !== 'COLLECTABLE') throw notCollectable(order);
+  const { id: orderId } = order;
+  const checked =
+    proof.type === 'identity'
+      ? [draft('orders.identity_checked', orderId, { orderId, reason: proof.reason, wasLocked: isLocked(order) })]
+      : [];
   return {
     order: { ...withLines(order, release), state: 'COMPLETED', closedAt: now },
-    events: [draft('orders.completed', order.id, { orderId: order.id })],
+    events: [...checked, draft('orders.completed', orderId, { orderId })],
   };
 }
 

@@ -5,9 +5,9 @@ import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import { StuckReason } from '../../gen/events/depot/v1/events.ts';
 import type { StockChanged } from '../../gen/events/stores/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
+import { saveProduct, saveStore, updateProduct } from './catalogue-store.ts';
 import { changeOrder } from './change.ts';
 import type { OrderCommand } from './messages.ts';
-import { saveProduct, saveStore, updateProduct } from './store.ts';
 
 /** What Orders makes of the others' events. Stale attempts of bots never come this far: the inbox knows the fences. */
 export const ordersHandlers: Handlers<'orders'> = {

@@ -37,6 +37,11 @@ export interface Order {
   readonly traceparent: string;
   /** Of an order that somebody wanted to be cancelled; null of one that ended, or goes on, by itself. */
   readonly cancellation: Cancellation | null;
+  /** What its shopper shows at the desk, without hyphen; empty where the order was placed before there were any. */
+  readonly pickupCode: string;
+  /** Wrong ones that were tried since the last right one, and the newest of them. */
+  readonly wrongCodes: number;
+  readonly lastWrongCode: string;
 }
 
 export const cancelledBy = ['SHOPPER', 'STAFF'] as const;
@@ -128,6 +133,12 @@ export interface LineCount {
   readonly short: number;
 }
 
+/** Why whoever takes the goods is the order's shopper. */
+export type Proof =
+  | { readonly type: 'code'; readonly code: string }
+  /** Staff have made sure otherwise; `reason` says how. */
+  | { readonly type: 'identity'; readonly reason: string };
+
 /** What can happen to an order that is there. */
 export type OrderCommand =
   /** A bot picked units, or found them missing: adds to the line's counts. */
@@ -144,7 +155,9 @@ export type OrderCommand =
   | { readonly type: 'requestCancellation'; readonly requestedBy: CancelledBy; readonly reason: string }
   | CancellationInput
   | { readonly type: 'markPaid' }
-  | { readonly type: 'handOver' }
+  /** Somebody at the desk shows this code. */
+  | { readonly type: 'tryCode'; readonly code: string }
+  | { readonly type: 'handOver'; readonly proof: Proof }
   /** Stores took units off its books for what this attempt does to the line: they are promised no longer. */
   | { readonly type: 'takeStock'; readonly lineId: string; readonly attempt: number; readonly quantity: number }
   /** Stores has put units of this attempt back, so it came to nothing: the next one needs all of the line again. */

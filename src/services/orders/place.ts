@@ -50,6 +50,10 @@ export function place(
     reason: '',
     traceparent,
     cancellation: null,
+    // Drawn when it is written, where others have theirs.
+    pickupCode: '',
+    wrongCodes: 0,
+    lastWrongCode: '',
   };
   const total = totalMinor(order);
   if (!Number.isSafeInteger(total)) {

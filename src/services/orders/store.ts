@@ -1,5 +1,6 @@
-import { and, asc, desc, eq, inArray, lt, lte, type SQL, sql } from 'drizzle-orm';
+import { asc, desc, eq, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { boolean, check, index, integer, pgSchema, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { findingPart } from '../../contract/pickup-code.ts';
 import { instant, int53 } from '../../database/columns.ts';
 import type { Orm } from '../../database/port.ts';
 import { plumbing } from '../../database/tables.ts';
@@ -32,9 +33,17 @@ export const orders = ordersSchema.table(
     closedAt: instant('closed_at'),
     reason: text('reason').notNull(),
     traceparent: text('traceparent').notNull(),
+    pickupCode: text('pickup_code').notNull().default(''),
+    wrongCodes: integer('wrong_codes').notNull().default(0),
+    lastWrongCode: text('last_wrong_code').notNull().default(''),
   },
   (t) => [
     uniqueIndex('orders_by_key').on(t.idempotencyKey),
+    // What finds an order finds one: of those that wait by this, of those that are closed the newest.
+    uniqueIndex('orders_waiting_by_code')
+      .on(sql`left(pickup_code, 4)`)
+      .where(sql`pickup_code <> '' and closed_at is null`),
+    index('orders_by_code').on(sql`left(pickup_code, 4)`, t.id).where(sql`pickup_code <> ''`),
     // What staff and shoppers list. Without a state the primary key serves: ids sort by time.
     index('orders_by_state').on(t.state, t.id),
   ],
@@ -133,8 +142,10 @@ export async function lockIdempotencyKey(orm: Orm, key: string): Promise<void> {
   await orm.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`orders.place:${key}`}, 0))`);
 }
 
-export async function insertOrder(orm: Orm, { lines: _, cancellation: __, ...order }: Order): Promise<void> {
-  await orm.insert(orders).values(order);
+/** False when its pickup code finds another order. */
+export async function insertOrder(orm: Orm, { lines: _, cancellation: __, ...order }: Order): Promise<boolean> {
+  const rows = await orm.insert(orders).values(order).onConflictDoNothing().returning({ id: orders.id });
+  return rows.length > 0;
 }
 
 export async function insertLines(orm: Orm, order: Order): Promise<void> {
@@ -156,6 +167,17 @@ export async function findOrder(orm: Orm, orderId: string): Promise<Order | unde
 
 export async function findOrderByKey(orm: Orm, idempotencyKey: string): Promise<Order | undefined> {
   return (await selectOrders(orm, eq(orders.idempotencyKey, idempotencyKey), 1))[0];
+}
+
+/** The order that waits and is found by the code, or the newest that did. The rest of the code may be wrong. */
+export async function findOrderIdByCode(orm: Orm, code: string): Promise<string | undefined> {
+  const rows = await orm
+    .select({ id: orders.id })
+    .from(orders)
+    .where(sql`pickup_code <> '' and left(pickup_code, 4) = ${findingPart(code)}`)
+    .orderBy(sql`closed_at is not null`, desc(orders.id))
+    .limit(1);
+  return rows[0]?.id;
 }
 
 /** Newest first; no states: of any. */
@@ -182,8 +204,9 @@ async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Pr
 }
 
 export async function updateOrder(orm: Orm, order: Order): Promise<void> {
-  const { id, state, paid, bay, readyAt, closedAt, reason } = order;
-  await orm.update(orders).set({ state, paid, bay, readyAt, closedAt, reason }).where(eq(orders.id, id));
+  const { id, state, paid, bay, readyAt, closedAt, reason, wrongCodes, lastWrongCode } = order;
+  const set = { state, paid, bay, readyAt, closedAt, reason, wrongCodes, lastWrongCode };
+  await orm.update(orders).set(set).where(eq(orders.id, id));
 }
 
 export async function saveCancellation(
@@ -254,35 +277,4 @@ export async function findStores(orm: Orm, storeIds: readonly string[]): Promise
     .from(stores)
     .where(inArray(stores.id, [...storeIds]));
   return new Map(rows.map((row) => [row.id, row]));
-}
-
-// The copy of the catalogue. What is older than what the copy has changes nothing.
-
-export async function saveStore(orm: Orm, store: typeof stores.$inferInsert): Promise<void> {
-  const { id: _, ...set } = store;
-  await orm
-    .insert(stores)
-    .values(store)
-    .onConflictDoUpdate({ target: stores.id, set, setWhere: lt(stores.version, store.version) });
-}
-
-export async function saveProduct(orm: Orm, product: typeof products.$inferInsert): Promise<void> {
-  const { id: _, ...set } = product;
-  await orm
-    .insert(products)
-    .values(product)
-    .onConflictDoUpdate({ target: products.id, set, setWhere: lt(products.version, product.version) });
-}
-
-/** A product that was never added cannot be ordered, so news of it may go: its later addition says everything. */
-export async function updateProduct(
-  orm: Orm,
-  productId: string,
-  version: number,
-  set: Partial<Pick<typeof products.$inferInsert, 'priceMinor' | 'currency' | 'stock' | 'removed'>>,
-): Promise<void> {
-  await orm
-    .update(products)
-    .set({ ...set, version })
-    .where(and(eq(products.id, productId), lt(products.version, version)));
 }

@@ -1,15 +1,24 @@
 import { invalid } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
-import { maxCancelReasonChars, maxOrderLines, maxQuantity, maxShopperChars } from '../../contract/order-limits.ts';
+import {
+  maxCancelReasonChars,
+  maxIdentityReasonChars,
+  maxOrderLines,
+  maxQuantity,
+  maxShopperChars,
+} from '../../contract/order-limits.ts';
+import { requirePickupCode } from '../../contract/pickup-code.ts';
 import { requireCurrency, requireIdempotencyKey, requireText } from '../../contract/text.ts';
 import {
   CancelledBy,
   type CancelOrderRequest,
+  type FindPickupRequest,
+  type HandOverRequest,
   type ListOrdersRequest,
   OrderState,
   type PlaceOrderRequest,
 } from '../../gen/orders/v1/orders.ts';
-import { cancelledBy, orderStates, type PlaceOrder, type OrderState as StateName } from './messages.ts';
+import { cancelledBy, orderStates, type PlaceOrder, type Proof, type OrderState as StateName } from './messages.ts';
 import { lineField } from './place.ts';
 
 /** Orders per answer where the caller does not say, and at most. */
@@ -57,6 +66,22 @@ export function cancelOrderOf(request: CancelOrderRequest) {
       ? `the ${requestedBy === 'STAFF' ? 'staff' : 'shopper'} cancelled it`
       : requireText('reason', request.reason, maxCancelReasonChars);
   return { orderId, idempotencyKey, requestedBy, reason };
+}
+
+/** `orderId` is undefined where the code says which order it is. @throws MallError INVALID_ARGUMENT naming the field */
+export function pickupOf(request: FindPickupRequest): { code: string; orderId: string | undefined } {
+  const code = requirePickupCode(request.pickupCode);
+  return { code, orderId: request.orderId === '' ? undefined : requireId('order_id', request.orderId) };
+}
+
+/** @throws MallError INVALID_ARGUMENT naming the field */
+export function handOverOf(request: HandOverRequest): { orderId: string; proof: Proof } {
+  const orderId = requireId('order_id', request.orderId);
+  if (request.identityReason === '') {
+    return { orderId, proof: { type: 'code', code: requirePickupCode(request.pickupCode) } };
+  }
+  const reason = requireText('identity_reason', request.identityReason, maxIdentityReasonChars);
+  return { orderId, proof: { type: 'identity', reason } };
 }
 
 /** @throws MallError INVALID_ARGUMENT naming the field */

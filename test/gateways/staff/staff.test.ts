@@ -28,6 +28,8 @@ async function start(doubles: Doubles) {
   return { api: client.api, services, spans: () => telemetry.spans() };
 }
 
+const shown = (orderId: string) => ({ orderId, pickupCode: 'K7P4-Q9T', identityReason: '' });
+
 const since = new Date('2026-01-05T10:10:00Z');
 const inBay = (bay: string, orderId: string) => ({ bay, orderId, since });
 
@@ -145,7 +147,7 @@ describe('an order', () => {
 
     await expect(api.showOrder({ orderId })).rejects.toMatchObject(refusal);
     await expect(api.payOrder({ orderId, idempotencyKey: 'k' })).rejects.toMatchObject(refusal);
-    await expect(api.handOver({ orderId })).rejects.toMatchObject(refusal);
+    await expect(api.handOver(shown(orderId))).rejects.toMatchObject(refusal);
     await expect(api.cancelOrder({ orderId, idempotencyKey: 'k', reason: '' })).rejects.toMatchObject(refusal);
   });
 });
@@ -243,7 +245,7 @@ describe('handing over', () => {
     await services.stop('payments');
     await services.stop('depot');
 
-    expect(await api.handOver({ orderId })).toMatchObject({ order: { orderId, state: OrderState.COMPLETED } });
+    expect(await api.handOver(shown(orderId))).toMatchObject({ order: { orderId, state: OrderState.COMPLETED } });
   });
 
   test('is refused as Orders refuses it', async () => {
@@ -256,7 +258,7 @@ describe('handing over', () => {
       },
     });
 
-    await expect(api.handOver({ orderId })).rejects.toMatchObject({
+    await expect(api.handOver(shown(orderId))).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
       detail: { reason: 'NOT_PAID', remedy: 'take the payment first' },
     });
@@ -276,7 +278,7 @@ describe('handing over', () => {
       payments: { getInvoice: async () => ({ ...anInvoice(orderId), state: InvoiceState.PAID }) },
     });
 
-    expect(await api.handOver({ orderId })).toMatchObject({ order: { state: OrderState.COMPLETED } });
+    expect(await api.handOver(shown(orderId))).toMatchObject({ order: { state: OrderState.COMPLETED } });
   });
 
   test('is refused at once while nothing was paid', async () => {
@@ -292,13 +294,13 @@ describe('handing over', () => {
       payments: { getInvoice: async () => ({ ...anInvoice(orderId), state: InvoiceState.OPEN }) },
     });
 
-    await expect(api.handOver({ orderId })).rejects.toMatchObject({ detail: { reason: 'ORDER_NOT_PAID' } });
+    await expect(api.handOver(shown(orderId))).rejects.toMatchObject({ detail: { reason: 'ORDER_NOT_PAID' } });
     expect(asked).toBe(1);
   });
 
   test("is a trace of its own with a link to the order's", async () => {
     const { api, spans } = await start({ orders: { getOrder: async () => order, handOver: async () => order } });
-    await api.handOver({ orderId });
+    await api.handOver(shown(orderId));
     const named = (name: string): ReadableSpan => spans().find((span) => span.name === name)!;
     const atDesk = named('staff.v1.Staff/HandOver');
 
@@ -311,7 +313,7 @@ describe('handing over', () => {
   test("leaves a link in the order's trace that leads to its own, which a look does not", async () => {
     const { api, spans } = await start({ orders: { getOrder: async () => order, handOver: async () => order } });
     await api.showOrder({ orderId });
-    await api.handOver({ orderId });
+    await api.handOver(shown(orderId));
     const inOrdersTrace = spans().filter((span) => span.spanContext().traceId === order.traceparent.slice(3, 35));
     const atDesk = spans().find((span) => span.name === 'staff.v1.Staff/HandOver')!;
 
@@ -333,6 +335,6 @@ describe('handing over', () => {
       },
     });
 
-    await expect(api.handOver({ orderId })).rejects.toMatchObject({ detail: { reason: 'DATABASE_UNAVAILABLE' } });
+    await expect(api.handOver(shown(orderId))).rejects.toMatchObject({ detail: { reason: 'DATABASE_UNAVAILABLE' } });
   });
 });

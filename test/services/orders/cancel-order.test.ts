@@ -9,7 +9,7 @@ import {
   type Order,
   OrderState,
 } from '../../../src/gen/orders/v1/orders.ts';
-import { attempt, completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
+import { attempt, byCode, completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
 
 let mall: OrdersMall;
 let shop: Shop;
@@ -128,7 +128,7 @@ describe('cancelling and handing over', () => {
 
   it('is refused once the goods have left, and changes nothing', async () => {
     const order = await collectable();
-    const done = await mall.api.handOver({ orderId: order.orderId });
+    const done = await mall.api.handOver(byCode(order));
     await expect(cancel(order)).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
       detail: { reason: 'ORDER_COMPLETED', field: 'order_id', remedy: 'bring them to the desk' },
@@ -140,7 +140,7 @@ describe('cancelling and handing over', () => {
     const orders = await Promise.all(Array.from({ length: 12 }, collectable));
     for (const [index, order] of orders.entries()) {
       const { orderId } = order;
-      const both = [() => mall.api.handOver({ orderId }), () => cancel(order)];
+      const both = [() => mall.api.handOver(byCode(order)), () => cancel(order)];
       const results = await Promise.allSettled((index % 2 ? both : both.toReversed()).map((act) => act()));
       expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
       const { state } = await mall.state(order);

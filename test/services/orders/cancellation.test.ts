@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { askAgainMs, goodsWithinMs, wakesAt } from '../../../src/services/orders/cancellation.ts';
 import { decide } from '../../../src/services/orders/decide.ts';
 import type { Order, OrderCommand } from '../../../src/services/orders/messages.ts';
-import { line, now, order } from './examples.ts';
+import { handOver, line, now, order } from './examples.ts';
 
 const wish: OrderCommand = { type: 'requestCancellation', requestedBy: 'SHOPPER', reason: 'changed my mind' };
 const moneyReturned: OrderCommand = { type: 'moneyReturned' };
@@ -40,7 +40,7 @@ describe('the wish to cancel', () => {
         body: { orderId: 'order', reason: 'changed my mind', requestedBy: 'shopper' },
       }),
     ]);
-    expect(() => decide(cancelled, { type: 'handOver' }, now)).toThrow(
+    expect(() => decide(cancelled, handOver, now)).toThrow(
       expect.objectContaining({ detail: expect.objectContaining({ reason: 'ORDER_CANCELLING' }) }),
     );
   });

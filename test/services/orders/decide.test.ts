@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MallError } from '../../../src/contract/errors.ts';
 import { commitmentChanges, decide } from '../../../src/services/orders/decide.ts';
 import { type Order, type OrderCommand, orderStates } from '../../../src/services/orders/messages.ts';
-import { line, now, order } from './examples.ts';
+import { handOver, line, now, order } from './examples.ts';
 
 const completeList: OrderCommand = {
   type: 'completeList',
@@ -168,7 +168,7 @@ describe('handing over', () => {
   const collectable = order({ state: 'COLLECTABLE', paid: true });
 
   it('completes a collectable order and lets go of what is still held', () => {
-    const { order: completed, events } = decide(collectable, { type: 'handOver' }, now);
+    const { order: completed, events } = decide(collectable, handOver, now);
     expect(completed).toMatchObject({ state: 'COMPLETED', closedAt: now });
     expect(completed.lines.every(({ held }) => held === 0)).toBe(true);
     expect(events).toEqual([expect.objectContaining({ name: 'orders.completed', body: { orderId: 'order' } })]);
@@ -176,7 +176,7 @@ describe('handing over', () => {
 
   it('answers with the same order when it was handed over before', () => {
     const completed = order({ state: 'COMPLETED', paid: true, closedAt: new Date('2026-03-01T09:30:00Z') });
-    const decision = decide(completed, { type: 'handOver' }, now);
+    const decision = decide(completed, handOver, now);
     expect(decision.order).toBe(completed);
     expect(decision.events).toEqual([]);
   });
@@ -188,7 +188,7 @@ describe('handing over', () => {
     [order({ state: 'CANCELLED', reason: 'nothing was found' }), 'ORDER_CANCELLED', /CANCELLED \(nothing was found\)/],
     [order({ state: 'REJECTED', reason: 'no route' }), 'ORDER_REJECTED', /REJECTED \(no route\)/],
   ])('refuses what is not collectable (%#) and says why', (state, reason, message) => {
-    const attempt = () => decide(state, { type: 'handOver' }, now);
+    const attempt = () => decide(state, handOver, now);
     expect(attempt).toThrow(message);
     expect(attempt).toThrow(
       expect.objectContaining({
@@ -275,13 +275,10 @@ describe('the units that an order holds', () => {
       fc.record({ type: fc.constant('takeStock' as const), lineId, attempt, quantity: fc.integer({ min: 0, max: 5 }) }),
       fc.record({ type: fc.constant('returnStock' as const), lineId, attempt }),
       fc.record({ type: fc.constant('beginAnew' as const), attempt }),
-      fc.constantFrom<OrderCommand>(
-        completeList,
-        nothingFound,
-        { type: 'markPaid' },
-        { type: 'handOver' },
-        { type: 'cancel', reason: 'stuck' },
-      ),
+      fc.constantFrom<OrderCommand>(completeList, nothingFound, { type: 'markPaid' }, handOver, {
+        type: 'cancel',
+        reason: 'stuck',
+      }),
     );
     fc.assert(
       fc.property(fc.array(command, { maxLength: 30 }), (commands) => {

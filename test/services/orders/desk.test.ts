@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/contract/ids.ts';
 import { type Order, OrderState } from '../../../src/gen/orders/v1/orders.ts';
-import { completed, type OrdersMall, paid, type Shop, startMall, stuck } from './mall.ts';
+import { byCode, completed, type OrdersMall, paid, type Shop, startMall, stuck } from './mall.ts';
 
 let mall: OrdersMall;
 let shop: Shop;
@@ -26,7 +26,7 @@ describe('handing over', () => {
     const order = await place();
     await bringAbout(order);
     const before = await mall.state(order);
-    await expect(mall.api.handOver({ orderId: order.orderId })).rejects.toMatchObject({
+    await expect(mall.api.handOver(byCode(order))).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
       detail: { reason, field: 'order_id', value: order.orderId, remedy: expect.stringMatching(/\w/) },
     });
@@ -37,7 +37,7 @@ describe('handing over', () => {
     const order = await place();
     await mall.service.tell(paid(order));
     await mall.service.tell(completed(order, [2]));
-    const answers = await Promise.all(Array.from({ length: 5 }, () => mall.api.handOver({ orderId: order.orderId })));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => mall.api.handOver(byCode(order))));
     for (const answer of answers) expect(answer).toEqual(answers[0]);
     await mall.service.untilSaid('orders.completed', order.orderId);
     expect(mall.service.said(order.orderId).filter(({ name }) => name === 'orders.completed')).toHaveLength(1);
@@ -47,7 +47,7 @@ describe('handing over', () => {
     const order = await place();
     await mall.service.tell(paid(order));
     await mall.service.tell(completed(order, [2]));
-    await mall.api.handOver({ orderId: order.orderId });
+    await mall.api.handOver(byCode(order));
     const { causationId } = await mall.service.untilSaid('orders.completed', order.orderId);
     const requests = mall.service.telemetry
       .spans()
@@ -56,17 +56,23 @@ describe('handing over', () => {
   });
 });
 
-describe.each(['getOrder', 'handOver'] as const)('%s', (method) => {
+const asks = {
+  getOrder: (orderId: string) => mall.api.getOrder({ orderId, withPickupCode: true }),
+  handOver: (orderId: string) => mall.api.handOver({ orderId, pickupCode: 'K7P4-Q9T', identityReason: '' }),
+  findPickup: (orderId: string) => mall.api.findPickup({ orderId, pickupCode: 'K7P4-Q9T' }),
+};
+
+describe.each(['getOrder', 'handOver', 'findPickup'] as const)('%s', (method) => {
   it('of an absent order is NOT_FOUND', async () => {
     const orderId = newId();
-    await expect(mall.api[method]({ orderId })).rejects.toMatchObject({
+    await expect(asks[method](orderId)).rejects.toMatchObject({
       code: 'NOT_FOUND',
       detail: { reason: 'ORDER_NOT_FOUND', field: 'order_id', value: orderId },
     });
   });
 
-  it.each(['', '42', 'x'.repeat(1_000)])('of a malformed id (%#) is INVALID_ARGUMENT', async (orderId) => {
-    await expect(mall.api[method]({ orderId })).rejects.toMatchObject({
+  it.each(['-', '42', 'x'.repeat(1_000)])('of a malformed id (%#) is INVALID_ARGUMENT', async (orderId) => {
+    await expect(asks[method](orderId)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       detail: { reason: 'MALFORMED_ID', field: 'order_id' },
     });

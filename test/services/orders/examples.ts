@@ -1,4 +1,12 @@
-import type { Catalogue, Order, OrderLine, PlaceOrder, Product, Store } from '../../../src/services/orders/messages.ts';
+import type {
+  Catalogue,
+  Order,
+  OrderCommand,
+  OrderLine,
+  PlaceOrder,
+  Product,
+  Store,
+} from '../../../src/services/orders/messages.ts';
 
 export const now = new Date('2026-03-01T10:00:00.000Z');
 
@@ -18,6 +26,9 @@ export const line = (id: string, more: Partial<OrderLine> = {}): OrderLine => ({
   ...more,
 });
 
+/** Somebody shows the code of `order`. */
+export const handOver: OrderCommand = { type: 'handOver', proof: { type: 'code', code: 'K7P4Q9T' } };
+
 export const order = (more: Partial<Order> = {}): Order => ({
   id: 'order',
   idempotencyKey: 'key',
@@ -33,6 +44,9 @@ export const order = (more: Partial<Order> = {}): Order => ({
   reason: '',
   traceparent: '',
   cancellation: null,
+  pickupCode: 'K7P4Q9T',
+  wrongCodes: 0,
+  lastWrongCode: '',
   ...more,
 });
 

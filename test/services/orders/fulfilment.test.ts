@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/contract/ids.ts';
 import { draft } from '../../../src/contract/message.ts';
 import { type Order, OrderState } from '../../../src/gen/orders/v1/orders.ts';
-import { attempt, bayAssigned, completed, type OrdersMall, paid, type Shop, startMall, stuck } from './mall.ts';
+import { attempt, bayAssigned, byCode, completed, type OrdersMall, paid, type Shop, startMall, stuck } from './mall.ts';
 
 let mall: OrdersMall;
 let shop: Shop;
@@ -35,10 +35,10 @@ describe('an order', () => {
     await mall.service.tell(paid(order));
     expect(await mall.state(order)).toMatchObject({ state: OrderState.COLLECTABLE, paid: true });
 
-    const handedOver = await mall.api.handOver({ orderId: order.orderId });
+    const handedOver = await mall.api.handOver(byCode(order));
     expect(handedOver).toMatchObject({ state: OrderState.COMPLETED });
     expect(handedOver.closedAt).toBeInstanceOf(Date);
-    expect(await mall.api.handOver({ orderId: order.orderId })).toEqual(handedOver);
+    expect(await mall.api.handOver(byCode(order))).toEqual(handedOver);
 
     await mall.service.untilSaid('orders.completed', order.orderId);
     expect(names(order)).toEqual(['orders.placed', 'orders.ready', 'orders.collectable', 'orders.completed']);

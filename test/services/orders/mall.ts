@@ -3,10 +3,11 @@ import { type Draft, draft } from '../../../src/contract/message.ts';
 import type { TaskRef } from '../../../src/gen/events/bots/v1/events.ts';
 import { StuckReason } from '../../../src/gen/events/depot/v1/events.ts';
 import { StockReason } from '../../../src/gen/events/stores/v1/events.ts';
-import { type Order, OrdersService } from '../../../src/gen/orders/v1/orders.ts';
+import { type HandOverRequest, type Order, OrdersService } from '../../../src/gen/orders/v1/orders.ts';
 import type { Api } from '../../../src/rpc/api.ts';
 import { connectClient } from '../../../src/rpc/client.ts';
 import { startOrders } from '../../../src/services/orders/service.ts';
+import type { LogLevel } from '../../../src/telemetry/logger.ts';
 import { type ServiceAlone, startAlone } from '../../support/service-alone.ts';
 
 export interface Shop {
@@ -24,8 +25,8 @@ export interface OrdersMall extends AsyncDisposable {
   state(order: Order): Promise<Order>;
 }
 
-export async function startMall(): Promise<OrdersMall> {
-  const service = await startAlone('orders', startOrders);
+export async function startMall(logLevel?: LogLevel): Promise<OrdersMall> {
+  const service = await startAlone('orders', startOrders, logLevel);
   const client = connectClient(OrdersService, service.address, service.telemetry);
   const { api } = client;
   return {
@@ -39,7 +40,7 @@ export async function startMall(): Promise<OrdersMall> {
     },
     place: (lines, key = newId()) =>
       api.placeOrder({ idempotencyKey: key, shopper: 'Ada', currency: 'EUR', lines: [...lines] }),
-    state: ({ orderId }) => api.getOrder({ orderId }),
+    state: ({ orderId }) => api.getOrder({ orderId, withPickupCode: false }),
     async [Symbol.asyncDispose]() {
       client.close();
       await service[Symbol.asyncDispose]();
@@ -95,6 +96,13 @@ export function stocked(
     attempt: order ? attempt : 0,
   });
 }
+
+/** Hands an order over to who shows its code, as the kiosk's answer has it. */
+export const byCode = ({ orderId, pickupCode }: Order): HandOverRequest => ({
+  orderId,
+  pickupCode,
+  identityReason: '',
+});
 
 export const paid = ({ orderId, total }: Order): Draft =>
   draft('payments.paid', orderId, { orderId, amount: total, paymentId: newId() });

@@ -38,7 +38,7 @@ describe('placing an order', () => {
       unitPrice: { minor: 250, currency: 'EUR' },
     });
     expect(parseTraceparent(order.traceparent)?.traceId).toBe(span.spanContext().traceId);
-    expect(await mall.state(order)).toEqual(order);
+    expect(await mall.api.getOrder({ orderId: order.orderId, withPickupCode: true })).toEqual(order);
 
     const placed = await mall.service.untilSaid('orders.placed', order.orderId);
     expect(placed.body).toMatchObject({ orderId: order.orderId, shopper: 'Ada', total: { minor: 500 } });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MallError } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
 import type { Order } from '../../../src/gen/orders/v1/orders.ts';
-import { attempt, completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
+import { attempt, byCode, completed, type OrdersMall, paid, type Shop, startMall, stocked, stuck } from './mall.ts';
 
 let mall: OrdersMall;
 beforeAll(async () => {
@@ -157,7 +157,7 @@ describe('stock', () => {
     await mall.service.tell(completed(placed, [4]));
     await mall.service.tell(paid(placed));
     expect(await available(shop)).toBe(6);
-    await mall.api.handOver({ orderId: placed.orderId });
+    await mall.api.handOver(byCode(placed));
     expect(await available(shop)).toBe(10);
     await books(shop, 10)('PICKED', -4, placed);
     expect(await available(shop)).toBe(6);

@@ -28,7 +28,7 @@ export function eventRoutes(app: App, { database, orders, events }: Parts): void
       const after = Number(headers['last-event-id'] ?? 0);
       const { known, closed } = await database.query((orm) => timelineState(orm, orderId, after, closingEvents));
       // Placed a moment ago, perhaps; throws NOT_FOUND otherwise.
-      if (!known) await orders.getOrder({ orderId });
+      if (!known) await orders.getOrder({ orderId, withPickupCode: false });
       if (closed && (await database.query((orm) => timelineAfter(orm, orderId, after, 1))).length === 0) {
         return reply.code(204).send();
       }

@@ -4,7 +4,7 @@ import { CancelledBy, OrderState } from '../../../gen/orders/v1/orders.ts';
 import type { Invoice } from '../../../gen/payments/v1/payments.ts';
 import { orderAttributes } from '../../../telemetry/attributes.ts';
 import { parseTraceparent } from '../../../telemetry/propagation.ts';
-import { invoiceView, orderView } from '../../order-view.ts';
+import { invoiceView, shopperView } from '../../order-view.ts';
 import { cancelBody, commandHeaders, invoice, order, orderParams, payBody, placeOrderBody } from '../schemas.ts';
 import { type App, type Parts, problems } from './parts.ts';
 
@@ -31,7 +31,7 @@ export function orderRoutes(app: App, parts: Parts): void {
       return reply
         .code(201)
         .header('location', `/v1/orders/${placed.orderId}`)
-        .send({ ...orderView(placed), invoice: null });
+        .send({ ...shopperView(placed), invoice: null });
     },
   );
 
@@ -39,8 +39,11 @@ export function orderRoutes(app: App, parts: Parts): void {
     '/v1/orders/:orderId',
     { schema: { summary: 'How an order stands', params: orderParams, response: { 200: order, ...problems } } },
     async ({ params: { orderId } }) => {
-      const [found, money] = await Promise.all([orders.getOrder({ orderId }), invoiceIfKnown(parts, orderId)]);
-      return { ...orderView(found), invoice: money ? invoiceView(money) : null };
+      const [found, money] = await Promise.all([
+        orders.getOrder({ orderId, withPickupCode: true }),
+        invoiceIfKnown(parts, orderId),
+      ]);
+      return { ...shopperView(found), invoice: money ? invoiceView(money) : null };
     },
   );
 
@@ -87,7 +90,7 @@ export function orderRoutes(app: App, parts: Parts): void {
       const money = await invoiceIfKnown(parts, orderId);
       return reply
         .code(cancelled.state === OrderState.CANCELLING ? 202 : 200)
-        .send({ ...orderView(cancelled), invoice: money ? invoiceView(money) : null });
+        .send({ ...shopperView(cancelled), invoice: money ? invoiceView(money) : null });
     },
   );
 }

@@ -221,6 +221,8 @@ export interface OrderLineRequest {
 
 export interface GetOrderRequest {
   orderId: string;
+  /** For the shopper's own eyes. */
+  withPickupCode: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -237,8 +239,19 @@ export interface ListOrdersResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface FindPickupRequest {
+  pickupCode: string;
+  /** Of the order that the code ought to be for; empty: whichever it finds. */
+  orderId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface HandOverRequest {
   orderId: string;
+  /** What the shopper shows; or else ... */
+  pickupCode: string;
+  /** ... what staff have made sure by that it is the shopper, 1 to 200 characters. */
+  identityReason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -268,7 +281,13 @@ export interface Order {
   /** W3C context of the request that placed it. */
   traceparent: string;
   /** Set once somebody has asked for the order to be cancelled. */
-  cancellation: Cancellation | undefined;
+  cancellation:
+    | Cancellation
+    | undefined;
+  /** What the shopper shows at the desk. Of an order that waits, and only in the answers to PlaceOrder and to who asks for it. */
+  pickupCode: string;
+  /** Too many wrong codes were tried: it is handed over for its shopper's identity only. */
+  pickupLocked: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -542,13 +561,16 @@ export const OrderLineRequest: MessageFns<OrderLineRequest> = {
 };
 
 function createBaseGetOrderRequest(): GetOrderRequest {
-  return { orderId: "", _unknownFields: {} };
+  return { orderId: "", withPickupCode: false, _unknownFields: {} };
 }
 
 export const GetOrderRequest: MessageFns<GetOrderRequest> = {
   encode(message: GetOrderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.orderId !== "") {
       writer.uint32(10).string(message.orderId);
+    }
+    if (message.withPickupCode !== false) {
+      writer.uint32(16).bool(message.withPickupCode);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -582,6 +604,14 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
             message.orderId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.withPickupCode = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -609,6 +639,11 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
         : isSet(object.order_id)
         ? globalThis.String(object.order_id)
         : "",
+      withPickupCode: isSet(object.withPickupCode)
+        ? globalThis.Boolean(object.withPickupCode)
+        : isSet(object.with_pickup_code)
+        ? globalThis.Boolean(object.with_pickup_code)
+        : false,
     };
   },
 
@@ -616,6 +651,9 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
     const obj: any = {};
     if (message.orderId !== "") {
       obj.orderId = message.orderId;
+    }
+    if (message.withPickupCode !== false) {
+      obj.withPickupCode = message.withPickupCode;
     }
     return obj;
   },
@@ -626,6 +664,7 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
   fromPartial(object: DeepPartial<GetOrderRequest>): GetOrderRequest {
     const message = createBaseGetOrderRequest();
     message.orderId = object.orderId ?? "";
+    message.withPickupCode = object.withPickupCode ?? false;
     return message;
   },
 };
@@ -828,14 +867,129 @@ export const ListOrdersResponse: MessageFns<ListOrdersResponse> = {
   },
 };
 
+function createBaseFindPickupRequest(): FindPickupRequest {
+  return { pickupCode: "", orderId: "", _unknownFields: {} };
+}
+
+export const FindPickupRequest: MessageFns<FindPickupRequest> = {
+  encode(message: FindPickupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pickupCode !== "") {
+      writer.uint32(10).string(message.pickupCode);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(18).string(message.orderId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindPickupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindPickupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pickupCode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindPickupRequest {
+    return {
+      pickupCode: isSet(object.pickupCode)
+        ? globalThis.String(object.pickupCode)
+        : isSet(object.pickup_code)
+        ? globalThis.String(object.pickup_code)
+        : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: FindPickupRequest): unknown {
+    const obj: any = {};
+    if (message.pickupCode !== "") {
+      obj.pickupCode = message.pickupCode;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FindPickupRequest>): FindPickupRequest {
+    return FindPickupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FindPickupRequest>): FindPickupRequest {
+    const message = createBaseFindPickupRequest();
+    message.pickupCode = object.pickupCode ?? "";
+    message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
 function createBaseHandOverRequest(): HandOverRequest {
-  return { orderId: "", _unknownFields: {} };
+  return { orderId: "", pickupCode: "", identityReason: "", _unknownFields: {} };
 }
 
 export const HandOverRequest: MessageFns<HandOverRequest> = {
   encode(message: HandOverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.orderId !== "") {
       writer.uint32(10).string(message.orderId);
+    }
+    if (message.pickupCode !== "") {
+      writer.uint32(18).string(message.pickupCode);
+    }
+    if (message.identityReason !== "") {
+      writer.uint32(26).string(message.identityReason);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -869,6 +1023,22 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
             message.orderId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pickupCode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.identityReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -896,6 +1066,16 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
         : isSet(object.order_id)
         ? globalThis.String(object.order_id)
         : "",
+      pickupCode: isSet(object.pickupCode)
+        ? globalThis.String(object.pickupCode)
+        : isSet(object.pickup_code)
+        ? globalThis.String(object.pickup_code)
+        : "",
+      identityReason: isSet(object.identityReason)
+        ? globalThis.String(object.identityReason)
+        : isSet(object.identity_reason)
+        ? globalThis.String(object.identity_reason)
+        : "",
     };
   },
 
@@ -903,6 +1083,12 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
     const obj: any = {};
     if (message.orderId !== "") {
       obj.orderId = message.orderId;
+    }
+    if (message.pickupCode !== "") {
+      obj.pickupCode = message.pickupCode;
+    }
+    if (message.identityReason !== "") {
+      obj.identityReason = message.identityReason;
     }
     return obj;
   },
@@ -913,6 +1099,8 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
   fromPartial(object: DeepPartial<HandOverRequest>): HandOverRequest {
     const message = createBaseHandOverRequest();
     message.orderId = object.orderId ?? "";
+    message.pickupCode = object.pickupCode ?? "";
+    message.identityReason = object.identityReason ?? "";
     return message;
   },
 };
@@ -1077,6 +1265,8 @@ function createBaseOrder(): Order {
     reason: "",
     traceparent: "",
     cancellation: undefined,
+    pickupCode: "",
+    pickupLocked: false,
     _unknownFields: {},
   };
 }
@@ -1121,6 +1311,12 @@ export const Order: MessageFns<Order> = {
     }
     if (message.cancellation !== undefined) {
       Cancellation.encode(message.cancellation, writer.uint32(106).fork()).join();
+    }
+    if (message.pickupCode !== "") {
+      writer.uint32(114).string(message.pickupCode);
+    }
+    if (message.pickupLocked !== false) {
+      writer.uint32(120).bool(message.pickupLocked);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1250,6 +1446,22 @@ export const Order: MessageFns<Order> = {
             message.cancellation = Cancellation.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.pickupCode = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.pickupLocked = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1301,6 +1513,16 @@ export const Order: MessageFns<Order> = {
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : "",
       cancellation: isSet(object.cancellation) ? Cancellation.fromJSON(object.cancellation) : undefined,
+      pickupCode: isSet(object.pickupCode)
+        ? globalThis.String(object.pickupCode)
+        : isSet(object.pickup_code)
+        ? globalThis.String(object.pickup_code)
+        : "",
+      pickupLocked: isSet(object.pickupLocked)
+        ? globalThis.Boolean(object.pickupLocked)
+        : isSet(object.pickup_locked)
+        ? globalThis.Boolean(object.pickup_locked)
+        : false,
     };
   },
 
@@ -1345,6 +1567,12 @@ export const Order: MessageFns<Order> = {
     if (message.cancellation !== undefined) {
       obj.cancellation = Cancellation.toJSON(message.cancellation);
     }
+    if (message.pickupCode !== "") {
+      obj.pickupCode = message.pickupCode;
+    }
+    if (message.pickupLocked !== false) {
+      obj.pickupLocked = message.pickupLocked;
+    }
     return obj;
   },
 
@@ -1368,6 +1596,8 @@ export const Order: MessageFns<Order> = {
     message.cancellation = (object.cancellation !== undefined && object.cancellation !== null)
       ? Cancellation.fromPartial(object.cancellation)
       : undefined;
+    message.pickupCode = object.pickupCode ?? "";
+    message.pickupLocked = object.pickupLocked ?? false;
     return message;
   },
 };
@@ -1806,7 +2036,23 @@ export const OrdersService = {
     responseSerialize: (value: ListOrdersResponse): Buffer => Buffer.from(ListOrdersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListOrdersResponse => ListOrdersResponse.decode(value),
   },
-  /** Completes a collectable order. Repeating it on a completed order answers with that order. */
+  /**
+   * The order that a pickup code is for. With an order id a wrong code counts as a try of that order; without one, when the part of it that finds an order
+   * is right. NOT_FOUND, FAILED_PRECONDITION (wrong code; locked after five of them).
+   */
+  findPickup: {
+    path: "/orders.v1.Orders/FindPickup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FindPickupRequest): Buffer => Buffer.from(FindPickupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FindPickupRequest => FindPickupRequest.decode(value),
+    responseSerialize: (value: Order): Buffer => Buffer.from(Order.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Order => Order.decode(value),
+  },
+  /**
+   * Completes a collectable order. Repeating it on a completed order answers with that order. FAILED_PRECONDITION as FindPickup, and while it is unpaid or
+   * not ready.
+   */
   handOver: {
     path: "/orders.v1.Orders/HandOver" as const,
     requestStream: false as const,
@@ -1837,7 +2083,15 @@ export interface OrdersServer extends UntypedServiceImplementation {
   getOrder: handleUnaryCall<GetOrderRequest, Order>;
   /** Newest first. */
   listOrders: handleUnaryCall<ListOrdersRequest, ListOrdersResponse>;
-  /** Completes a collectable order. Repeating it on a completed order answers with that order. */
+  /**
+   * The order that a pickup code is for. With an order id a wrong code counts as a try of that order; without one, when the part of it that finds an order
+   * is right. NOT_FOUND, FAILED_PRECONDITION (wrong code; locked after five of them).
+   */
+  findPickup: handleUnaryCall<FindPickupRequest, Order>;
+  /**
+   * Completes a collectable order. Repeating it on a completed order answers with that order. FAILED_PRECONDITION as FindPickup, and while it is unpaid or
+   * not ready.
+   */
   handOver: handleUnaryCall<HandOverRequest, Order>;
   /**
    * The order will not be handed over: what was paid goes back at once, and what was picked to its stores. Answers with an order that is CANCELLING; it is
@@ -1891,7 +2145,29 @@ export interface OrdersClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListOrdersResponse) => void,
   ): ClientUnaryCall;
-  /** Completes a collectable order. Repeating it on a completed order answers with that order. */
+  /**
+   * The order that a pickup code is for. With an order id a wrong code counts as a try of that order; without one, when the part of it that finds an order
+   * is right. NOT_FOUND, FAILED_PRECONDITION (wrong code; locked after five of them).
+   */
+  findPickup(
+    request: FindPickupRequest,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  findPickup(
+    request: FindPickupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  findPickup(
+    request: FindPickupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  /**
+   * Completes a collectable order. Repeating it on a completed order answers with that order. FAILED_PRECONDITION as FindPickup, and while it is unpaid or
+   * not ready.
+   */
   handOver(request: HandOverRequest, callback: (error: ServiceError | null, response: Order) => void): ClientUnaryCall;
   handOver(
     request: HandOverRequest,

@@ -78,8 +78,19 @@ export interface RefundOrderRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface FindPickupRequest {
+  pickupCode: string;
+  /** Of the order that the code ought to be for; empty: whichever it finds. */
+  orderId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface HandOverRequest {
   orderId: string;
+  /** What the shopper shows; or else ... */
+  pickupCode: string;
+  /** ... what staff have made sure by that it is the shopper, 1 to 200 characters. */
+  identityReason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -900,14 +911,129 @@ export const RefundOrderRequest: MessageFns<RefundOrderRequest> = {
   },
 };
 
+function createBaseFindPickupRequest(): FindPickupRequest {
+  return { pickupCode: "", orderId: "", _unknownFields: {} };
+}
+
+export const FindPickupRequest: MessageFns<FindPickupRequest> = {
+  encode(message: FindPickupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pickupCode !== "") {
+      writer.uint32(10).string(message.pickupCode);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(18).string(message.orderId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FindPickupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFindPickupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pickupCode = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FindPickupRequest {
+    return {
+      pickupCode: isSet(object.pickupCode)
+        ? globalThis.String(object.pickupCode)
+        : isSet(object.pickup_code)
+        ? globalThis.String(object.pickup_code)
+        : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: FindPickupRequest): unknown {
+    const obj: any = {};
+    if (message.pickupCode !== "") {
+      obj.pickupCode = message.pickupCode;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FindPickupRequest>): FindPickupRequest {
+    return FindPickupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FindPickupRequest>): FindPickupRequest {
+    const message = createBaseFindPickupRequest();
+    message.pickupCode = object.pickupCode ?? "";
+    message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
 function createBaseHandOverRequest(): HandOverRequest {
-  return { orderId: "", _unknownFields: {} };
+  return { orderId: "", pickupCode: "", identityReason: "", _unknownFields: {} };
 }
 
 export const HandOverRequest: MessageFns<HandOverRequest> = {
   encode(message: HandOverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.orderId !== "") {
       writer.uint32(10).string(message.orderId);
+    }
+    if (message.pickupCode !== "") {
+      writer.uint32(18).string(message.pickupCode);
+    }
+    if (message.identityReason !== "") {
+      writer.uint32(26).string(message.identityReason);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -941,6 +1067,22 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
             message.orderId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pickupCode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.identityReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -968,6 +1110,16 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
         : isSet(object.order_id)
         ? globalThis.String(object.order_id)
         : "",
+      pickupCode: isSet(object.pickupCode)
+        ? globalThis.String(object.pickupCode)
+        : isSet(object.pickup_code)
+        ? globalThis.String(object.pickup_code)
+        : "",
+      identityReason: isSet(object.identityReason)
+        ? globalThis.String(object.identityReason)
+        : isSet(object.identity_reason)
+        ? globalThis.String(object.identity_reason)
+        : "",
     };
   },
 
@@ -975,6 +1127,12 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
     const obj: any = {};
     if (message.orderId !== "") {
       obj.orderId = message.orderId;
+    }
+    if (message.pickupCode !== "") {
+      obj.pickupCode = message.pickupCode;
+    }
+    if (message.identityReason !== "") {
+      obj.identityReason = message.identityReason;
     }
     return obj;
   },
@@ -985,6 +1143,8 @@ export const HandOverRequest: MessageFns<HandOverRequest> = {
   fromPartial(object: DeepPartial<HandOverRequest>): HandOverRequest {
     const message = createBaseHandOverRequest();
     message.orderId = object.orderId ?? "";
+    message.pickupCode = object.pickupCode ?? "";
+    message.identityReason = object.identityReason ?? "";
     return message;
   },
 };
@@ -3633,7 +3793,17 @@ export const StaffService = {
     responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
     responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
   },
-  /** FAILED_PRECONDITION while unpaid or not ready. */
+  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  findPickup: {
+    path: "/staff.v1.Staff/FindPickup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FindPickupRequest): Buffer => Buffer.from(FindPickupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FindPickupRequest => FindPickupRequest.decode(value),
+    responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
+    responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
+  },
+  /** FAILED_PRECONDITION while unpaid or not ready, and for a wrong code. */
   handOver: {
     path: "/staff.v1.Staff/HandOver" as const,
     requestStream: false as const,
@@ -3744,7 +3914,9 @@ export interface StaffServer extends UntypedServiceImplementation {
   payOrder: handleUnaryCall<PayOrderRequest, OrderSheet>;
   /** Gives back what was paid, or part of it, as payments.v1.Payments/Refund does. */
   refundOrder: handleUnaryCall<RefundOrderRequest, OrderSheet>;
-  /** FAILED_PRECONDITION while unpaid or not ready. */
+  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  findPickup: handleUnaryCall<FindPickupRequest, OrderSheet>;
+  /** FAILED_PRECONDITION while unpaid or not ready, and for a wrong code. */
   handOver: handleUnaryCall<HandOverRequest, OrderSheet>;
   /** FAILED_PRECONDITION once handed over; repeating it changes nothing. */
   cancelOrder: handleUnaryCall<CancelOrderRequest, OrderSheet>;
@@ -3831,7 +4003,23 @@ export interface StaffClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OrderSheet) => void,
   ): ClientUnaryCall;
-  /** FAILED_PRECONDITION while unpaid or not ready. */
+  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  findPickup(
+    request: FindPickupRequest,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  findPickup(
+    request: FindPickupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  findPickup(
+    request: FindPickupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: OrderSheet) => void,
+  ): ClientUnaryCall;
+  /** FAILED_PRECONDITION while unpaid or not ready, and for a wrong code. */
   handOver(
     request: HandOverRequest,
     callback: (error: ServiceError | null, response: OrderSheet) => void,

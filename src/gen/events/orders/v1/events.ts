@@ -78,6 +78,26 @@ export interface Rejected {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** orders.pickup_refused: somebody at the desk showed a code that is not the order's. */
+export interface PickupRefused {
+  orderId: string;
+  /** Since the last right one. */
+  wrongCodes: number;
+  /** That was the last try: without a look at who the shopper is the order is not handed over any more. */
+  locked: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** orders.identity_checked: it is handed over without its code, because staff have made sure otherwise who the shopper is. orders.completed follows. */
+export interface IdentityChecked {
+  orderId: string;
+  /** What they have seen. */
+  reason: string;
+  /** Too many wrong codes had been tried. */
+  wasLocked: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBasePlaced(): Placed {
   return { orderId: "", shopper: "", lines: [], total: undefined, _unknownFields: {} };
 }
@@ -1053,6 +1073,256 @@ export const Rejected: MessageFns<Rejected> = {
     const message = createBaseRejected();
     message.orderId = object.orderId ?? "";
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBasePickupRefused(): PickupRefused {
+  return { orderId: "", wrongCodes: 0, locked: false, _unknownFields: {} };
+}
+
+export const PickupRefused: MessageFns<PickupRefused> = {
+  encode(message: PickupRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.wrongCodes !== 0) {
+      writer.uint32(16).uint32(message.wrongCodes);
+    }
+    if (message.locked !== false) {
+      writer.uint32(24).bool(message.locked);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PickupRefused {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePickupRefused();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.wrongCodes = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.locked = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PickupRefused {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      wrongCodes: isSet(object.wrongCodes)
+        ? globalThis.Number(object.wrongCodes)
+        : isSet(object.wrong_codes)
+        ? globalThis.Number(object.wrong_codes)
+        : 0,
+      locked: isSet(object.locked) ? globalThis.Boolean(object.locked) : false,
+    };
+  },
+
+  toJSON(message: PickupRefused): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.wrongCodes !== 0) {
+      obj.wrongCodes = Math.round(message.wrongCodes);
+    }
+    if (message.locked !== false) {
+      obj.locked = message.locked;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PickupRefused>): PickupRefused {
+    return PickupRefused.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PickupRefused>): PickupRefused {
+    const message = createBasePickupRefused();
+    message.orderId = object.orderId ?? "";
+    message.wrongCodes = object.wrongCodes ?? 0;
+    message.locked = object.locked ?? false;
+    return message;
+  },
+};
+
+function createBaseIdentityChecked(): IdentityChecked {
+  return { orderId: "", reason: "", wasLocked: false, _unknownFields: {} };
+}
+
+export const IdentityChecked: MessageFns<IdentityChecked> = {
+  encode(message: IdentityChecked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.wasLocked !== false) {
+      writer.uint32(24).bool(message.wasLocked);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IdentityChecked {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIdentityChecked();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.wasLocked = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IdentityChecked {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      wasLocked: isSet(object.wasLocked)
+        ? globalThis.Boolean(object.wasLocked)
+        : isSet(object.was_locked)
+        ? globalThis.Boolean(object.was_locked)
+        : false,
+    };
+  },
+
+  toJSON(message: IdentityChecked): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.wasLocked !== false) {
+      obj.wasLocked = message.wasLocked;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<IdentityChecked>): IdentityChecked {
+    return IdentityChecked.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IdentityChecked>): IdentityChecked {
+    const message = createBaseIdentityChecked();
+    message.orderId = object.orderId ?? "";
+    message.reason = object.reason ?? "";
+    message.wasLocked = object.wasLocked ?? false;
     return message;
   },
 };
