@@ -3,7 +3,7 @@ import {
   ATTR_MESSAGING_MESSAGE_ID,
   ATTR_MESSAGING_OPERATION_TYPE,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { ATTR_CORRELATION_ID, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
+import { ATTR_CORRELATION_ID, ATTR_KEPT, ATTR_ORDER_TRACE_UNKNOWN } from '../telemetry/attributes.ts';
 import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans, taskOf } from '../telemetry/recorded-span.ts';
 
 export interface SpanFact {
@@ -38,7 +38,9 @@ export function readRecorded(file: string): RecordedSpan[] {
 
 export const readSpans = (file: string): SpanFact[] => factsOf(readRecorded(file));
 
-export const factsOf = (spans: readonly RecordedSpan[]): SpanFact[] => spans.map(factOf);
+/** Without those that were kept out of a trace that is not sampled, because they failed: they stand alone and are part of no tree. */
+export const factsOf = (spans: readonly RecordedSpan[]): SpanFact[] =>
+  spans.filter(({ attributes }) => attributes[ATTR_KEPT] !== true).map(factOf);
 
 function parse(line: string): OtlpTraces {
   try {

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SpanKind, trace } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readSpans } from '../../src/audit/spans.ts';
+import { readRecorded, readSpans } from '../../src/audit/spans.ts';
 import { draft, seal } from '../../src/contract/message.ts';
 import { Ready } from '../../src/gen/events/orders/v1/events.ts';
 import { ATTR_ORDER_TRACE_UNKNOWN, processing } from '../../src/telemetry/attributes.ts';
@@ -87,6 +87,18 @@ describe('the local trace file', () => {
     writeFileSync(traceFile, '{"resourceSpans":[{"resource":{"attr', { flag: 'a' });
 
     expect(readSpans(traceFile).map(({ name }) => name)).toEqual(['POST /v1/orders']);
+  });
+
+  test('leaves out what was kept of a trace that is not sampled, since that stands alone', async () => {
+    const { tracer, shutdown } = telemetryOf('staff');
+    const failed = tracer.startSpan('GetInvoice', {}, contextOf(traceparent.replace(/01$/, '00')));
+    failed.setStatus({ code: SpanStatusCode.ERROR });
+    failed.end();
+    tracer.startSpan('HandOver').end();
+    await shutdown();
+
+    expect(readRecorded(traceFile).map(({ name }) => name)).toEqual(['GetInvoice', 'HandOver']);
+    expect(readSpans(traceFile).map(({ name }) => name)).toEqual(['HandOver']);
   });
 
   test('is empty where there is none', () => {
