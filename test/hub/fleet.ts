@@ -69,9 +69,12 @@ export async function startFleet({
   environment = {},
   logLevel = 'silent',
   options = {},
+  broker = createEmbeddedBroker({ logger: silentLogger }),
 }: {
   leaseMs?: number;
   serverUrl?: string;
+  /** Closed with the fleet. */
+  broker?: Broker;
   /** Of the hub's limits. */
   environment?: Environment;
   /** Of what `telemetry` records. */
@@ -80,7 +83,6 @@ export async function startFleet({
 } = {}): Promise<Fleet> {
   const testDatabase = await withDatabase(serverUrl);
   const { database } = testDatabase;
-  const broker = createEmbeddedBroker({ logger: silentLogger });
   const telemetry = recordingTelemetry('hub', logLevel);
   const config = readConfig({
     ...environment,
