@@ -64,6 +64,8 @@ export function publishCommand(): Command {
       for (const violation of withPaths(violationsOf(violations), directory)) writeViolation(violation);
       const more = omitted > 0 ? `, of which the first ${violations.length} are above` : '';
       writeLine(`refused: ${violations.length + omitted} violations${more}; nothing was published`);
+      const newest = /^revision (\d+)$/.exec(violations.flatMap(({ against }) => against).at(-1) ?? '')?.[1];
+      if (newest) writeLine(`all that is different: mallbots protocol diff ${kind}@${newest} ${directory}`);
     }
     if (!revision) process.exitCode = exitCodes.refused;
   });

@@ -23,7 +23,10 @@ const publish = (source: string, ...args: string[]) => {
   return mallbots('publish', directory, '--kind', 'shop', '--by', 'ann', ...args);
 };
 
-describe('mallbots protocol', () => {
+/** Each starts several programs, and one that checks starts buf too. ms */
+const timeout = 180_000;
+
+describe('mallbots protocol', { timeout }, () => {
   it('publishes a directory, once', async () => {
     const first = await publish(shopRevision(2), '--reason', 'notes');
     expect(first).toMatchObject({
@@ -41,8 +44,26 @@ describe('mallbots protocol', () => {
     expect(stdout).toContain('nothing was published');
   });
 
+  it('tells who publishes second what the first has added, which number is free, and how to see the rest', async () => {
+    const theirs = shopRevision(3);
+    expect((await publish(theirs)).code).toBe(0);
+    const mine = shopRevision(3).replace('string note_2 = 101;', 'bool fragile = 101;');
+    const collided = await publish(mine);
+    expect(collided.code).toBe(4);
+    expect(collided.stdout).toContain(
+      'give field 101 the name note_2 back; what fragile says takes another number, such as 102',
+    );
+    expect(collided.stdout).toContain(`all that is different: mallbots protocol diff shop@3 ${directory}`);
+    const unaware = await publish(mine.replace('= 101', '= 102'));
+    expect(unaware.stdout).toContain(
+      'if somebody else has added it, take it over: string note_2 = 101; if it is to go, write',
+    );
+    const merged = mine.replace('bool fragile = 101;', 'bool fragile = 102;\n  string note_2 = 101;');
+    expect((await publish(merged)).stdout).toContain('shop revision 4 is published, CHECKED');
+  });
+
   it('refuses what was made for an older version of the kind, with what has come since, and status 4', async () => {
-    expect(await publish(shopRevision(3), '--based-on', '1')).toMatchObject({
+    expect(await publish(shopRevision(5), '--based-on', '1')).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(
         /based_on is 1, and shop is at version \d+, since .*revision 2 became CHECKED by "ann"; /,
@@ -84,6 +105,8 @@ describe('mallbots protocol', () => {
     expect(JSON.parse(stdout).kinds[0].revisions.map(({ state }: { state: string }) => state)).toEqual([
       'ACTIVE',
       'ROLLED_BACK',
+      'CHECKED',
+      'CHECKED',
     ]);
     expect(JSON.parse((await mallbots('show', 'shop', '--json')).stdout)).toMatchObject({
       revision: 1,

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { checkDeletion } from './deletion.ts';
 import { cardinalityOf, type Element, elementOf, isWider, typeOf } from './field-type.ts';
-import { reservedNames } from './reserved.ts';
+import { reservedNames, reservedRanges } from './reserved.ts';
 import { finding, type RuleId } from './rules.ts';
 import type { Finding } from './violation.ts';
 
@@ -11,7 +11,10 @@ export function* compareFields(before: DescMessage, now: DescMessage): Iterable<
   for (const field of before.fields) {
     const same = byNumber.get(field.number);
     const namesake = now.fields.find(({ name }) => name === field.name);
-    if (same) for (const [rule, what] of changes(field, same)) yield finding(rule, same, what);
+    if (same)
+      for (const [rule, what] of changes(field, same)) {
+        yield finding(rule, same, what, rule === 'FIELD_RENAMED' ? { instead: otherNumber(field, same) } : {});
+      }
     else if (namesake)
       yield finding('FIELD_RENUMBERED', namesake, `${field.name} is field ${namesake.number}; it was ${field.number}`);
     else yield* checkDeletion(now, field);
@@ -51,6 +54,15 @@ const fieldRules: ReadonlyArray<(before: DescField, now: DescField) => readonly 
     return ['FIELD_JSON_NAME_CHANGED', `${now.name} is "${now.jsonName}" in JSON; it was "${before.jsonName}"`];
   },
 ];
+
+/** Two that add a field at the same time take the same number: the second gives way. */
+function otherNumber(before: DescField, now: DescField): string {
+  const reserved = reservedRanges(now.parent);
+  const taken = [...before.parent.fields, ...now.parent.fields].map(({ number }) => number);
+  let free = Math.max(...taken) + 1;
+  while (reserved.has(free) || (free >= 19_000 && free <= 19_999)) free += 1;
+  return `give field ${now.number} the name ${before.name} back; what ${now.name} says takes another number, such as ${free}`;
+}
 
 const place = (oneof: string | undefined): string => (oneof === undefined ? 'no oneof' : `oneof ${oneof}`);
 
