@@ -267,10 +267,11 @@ function move(
 
 /** ABORTED: what the caller has seen is not so any more, and what has come since. */
 export function moved({ kind, version }: MovedKind, basedOn: number, since: Since, remedy: string): MallError {
-  const shown = since
+  const last = [...new Map(since.map((change) => [change.revision, change])).values()];
+  const shown = last
     .slice(-maxSince)
     .map(({ revision, to, by }) => `revision ${revision} became ${to} by ${quoted(by)}`);
-  const more = since.length > shown.length ? [`${since.length - shown.length} changes before`] : [];
+  const more = last.length > shown.length ? [`changes of ${last.length - shown.length} others`] : [];
   const what = shown.length > 0 ? `, since ${[...more, ...shown].join(', ')}` : '';
   return new MallError('ABORTED', `based_on is ${basedOn}, and ${kind} is at version ${version}${what}; ${remedy}`, {
     ...{ reason: 'KIND_MOVED', field: 'based_on', value: String(basedOn), remedy },

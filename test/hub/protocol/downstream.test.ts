@@ -86,7 +86,7 @@ async function everyPastRevision(fleet: Fleet): Promise<void> {
   expect(picked.map(({ key }) => key)).toEqual(orders);
   for (const { body } of picked) expect(body).toMatchObject({ lineId: 'l', quantity: 2 });
   const named = picked.map(async ({ body }) => {
-    const { schema, payload } = (body as { original: { schema: SchemaRef; payload: Uint8Array } }).original;
+    const { schema, payload } = (body as unknown as { original: { schema: SchemaRef; payload: Uint8Array } }).original;
     const { fileDescriptorSet } = await client.api.get({ digest: schema.digest, kind: '', revision: 0 });
     return payloadReader(fileDescriptorSet).read(kinds.shop.progressMessage, payload);
   });

@@ -71,9 +71,10 @@ describe('the life of a revision', () => {
     expect(late(since)).toThrow(
       'based_on is 5, and shop is at version 7, since revision 3 became CHECKED by "bob", revision 2 became CANARY by "ann"; look at it again and repeat what still makes sense',
     );
-    expect(late(Array.from({ length: 7 }, () => canary))).toThrow(
-      /since 2 changes before(, revision 2 became CANARY by "ann"){5}; /,
-    );
+    const draft = { ...canary, to: 'DRAFT' } as const;
+    expect(late([draft, canary])).toThrow('since revision 2 became CANARY by "ann"; ');
+    const many = Array.from({ length: 7 }, (_, index) => ({ ...canary, revision: index + 1 }));
+    expect(late(many)).toThrow(/since changes of 2 others(, revision [34567] became CANARY by "ann"){5}; /);
   });
 });
 

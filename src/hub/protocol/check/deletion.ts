@@ -11,7 +11,7 @@ import type { Finding } from './violation.ts';
 export function* checkDeletion(now: DescMessage | DescEnum, before: DescField | DescEnumValue): Iterable<Finding> {
   const { name, number } = before;
   const what = `${number} ${name} is deleted`;
-  const instead = `if somebody else has added it, take it over: ${declared(before)}; if it is to go, write reserved ${number}; and reserved "${name}"; in ${now.name}`;
+  const instead = `if somebody else has added it, take it over, ${declared(before)}; if it is to go, write reserved ${number}; and reserved "${name}"; in ${now.name}`;
   const [numberRule, nameRule] =
     now.kind === 'message'
       ? (['FIELD_NUMBER_NOT_RESERVED', 'FIELD_NAME_NOT_RESERVED'] as const)
@@ -27,9 +27,9 @@ export function* checkDeletion(now: DescMessage | DescEnum, before: DescField | 
 /** As it is written in a file of its package. */
 const declared = (before: DescField | DescEnumValue): string => {
   const { name, number } = before;
-  if (before.kind === 'enum_value') return `${name} = ${number};`;
+  if (before.kind === 'enum_value') return `${name} = ${number}`;
   const type = typeOf(before).replaceAll(`${before.parent.file.proto.package}.`, '');
   const label = before.proto.proto3Optional ? 'optional ' : '';
   const place = before.oneof ? ` in oneof ${before.oneof.name}` : '';
-  return `${label}${type} ${name} = ${number};${place}`;
+  return `${label}${type} ${name} = ${number}${place}`;
 };
