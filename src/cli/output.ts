@@ -1,5 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
+import columnsOf from 'string-width';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -10,37 +11,70 @@ export const writeJson = (value: unknown): boolean => process.stdout.write(`${JS
 
 export const writeLine = (line = ''): boolean => process.stdout.write(`${line}\n`);
 
-/** Characters of one cell: with the widest of the other columns, a table stays within 80 columns. */
-const maxCellChars = 26;
+/** Columns of one cell: with the widest of the other columns, a table stays within 80 columns. */
+const maxCellColumns = 26;
 
 const graphemes = new Intl.Segmenter();
 
-/** `text`, cut to so many characters. */
-export function shortened(text: string, maxChars: number): string {
-  if (maxChars <= 0) return '';
-  if (text.length <= maxChars) return text;
-  const characters = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  return characters.length > maxChars ? `${characters.slice(0, maxChars - 1).join('')}…` : text;
+/** `text`, cut to so many columns, between characters as people see them. */
+export function shortened(text: string, most: number): string {
+  if (most <= 0) return '';
+  if (columnsOf(text) <= most) return text;
+  let [kept, width] = ['', 0];
+  for (const { segment } of graphemes.segment(text)) {
+    width += columnsOf(segment);
+    if (width > most - 1) break;
+    kept += segment;
+  }
+  return `${kept}…`;
 }
+
+/** Whether it is this program's own colouring, which is short and not to be cut. */
+const isColoured = (text: string): boolean => stripVTControlCharacters(text) !== text;
+
+/** `text` as the cell of a table with so many columns. The library would cut a character in the middle, and takes long for it. */
+export const cellOf = (text: string, columns: number): string => (isColoured(text) ? text : shortened(text, columns));
 
 /** Columns where standard output is no terminal: what a page of documentation holds. */
 const columnsOfNoTerminal = 100;
 export const terminalColumns = (): number => process.stdout.columns || columnsOfNoTerminal;
 
-/** Rows under `head`, one line each, and of each cell so many characters. */
+/** Of each cell of a table, columns: a border and a blank on either side. */
+const aroundCell = 3;
+/** A column that has to give way to others keeps so much: what is cut shorter says nothing. */
+const leastCellColumns = 4;
+
+/** `widths` of columns that fit into `most` together: the widest give way. */
+function fitted(widths: readonly number[], most: number): number[] {
+  const fit = [...widths];
+  for (let over = fit.reduce((sum, width) => sum + width, 0) - most; over > 0; over--) {
+    const widest = Math.max(...fit);
+    if (widest <= leastCellColumns) break;
+    fit[fit.indexOf(widest)]! -= 1;
+  }
+  return fit;
+}
+
+/** Rows under `head`, one line each, and of each cell so many columns; on a terminal as wide as that at most. */
 export function writeTable(
   head: readonly string[],
   rows: ReadonlyArray<readonly string[]>,
-  maxChars = maxCellChars,
+  maxColumns = maxCellColumns,
 ): void {
-  // What this program coloured is its own and short.
-  const cell = (text: string) => (stripVTControlCharacters(text) === text ? shortened(text, maxChars) : text);
+  const cells = rows.map((row) => row.map((text) => cellOf(text, maxColumns)));
+  const widths = head.map((name, at) =>
+    Math.max(...[name, ...cells.map((row) => row[at] ?? '')].map((text) => columnsOf(text))),
+  );
+  const room = (process.stdout.columns ?? Number.POSITIVE_INFINITY) - 1 - aroundCell * head.length;
+  const fit = fitted(widths, room);
   const table = new Table({
+    // The library counts the blanks in.
+    colWidths: fit.map((width) => width + 2),
     head: head.map((name) => coloured('bold', name)),
     // The library's own colours do not ask whether anybody wants them.
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => row.map(cell)));
+  table.push(...cells.map((row) => row.map((text, at) => cellOf(text, fit[at] ?? maxColumns))));
   writeLine(table.toString());
 }
 

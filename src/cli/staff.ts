@@ -16,6 +16,7 @@ import { parkedCommand } from './staff-parked.ts';
 import { refundCommand } from './staff-refund.ts';
 import { writeOrders, writePickups, writeSheet } from './staff-tables.ts';
 import { timelineView, writeTimeline } from './staff-timeline.ts';
+import { watchCommand } from './staff-watch.ts';
 
 const examples = `
 Without a command it is the staff role: see "mallbots hub --help" for what a
@@ -35,6 +36,7 @@ Examples:
   $ mallbots staff tasks --stuck 30m    what does not get on
   $ mallbots staff recall 0a3f9e12      take a task back from its robot
   $ mallbots staff parked list          what a service could not handle
+  $ mallbots staff watch                bays, orders and robots, live
   $ mallbots staff journal --follow     every event, as it comes
   $ mallbots staff pickups --json | jq  for programs
 
@@ -126,7 +128,7 @@ export function staffCommand(): Command {
 
   const [handOver, refund] = [handOverCommand(orderArgument, sheetView), refundCommand(orderArgument, show)];
   const [fleet, tasks, recall] = [fleetCommand(), tasksCommand(), recallCommand()];
-  for (const command of [handOver, refund, fleet, tasks, recall, parkedCommand(), journalCommand()]) {
+  for (const command of [handOver, refund, fleet, tasks, recall, parkedCommand(), journalCommand(), watchCommand()]) {
     staff.addCommand(inheriting(command, staff));
   }
   return staff;

@@ -9,7 +9,7 @@ const namesOf = <K extends string>(states: Readonly<Record<K, number>>) => {
   const names = new Map(Object.entries(states).map(([name, number]) => [number, name.toLowerCase() as Name]));
   return (state: number): Name => names.get(state) ?? 'unspecified';
 };
-const orderState = namesOf(OrderState);
+export const orderStateName = namesOf(OrderState);
 const invoiceState = namesOf(InvoiceState);
 const listState = namesOf(ListState);
 export const returnState = namesOf(ReturnState);
@@ -23,7 +23,7 @@ const instant = (value: Date | undefined) => value?.toISOString() ?? null;
 export const orderView = (order: Order) => ({
   orderId: order.orderId,
   shopper: order.shopper,
-  state: orderState(order.state),
+  state: orderStateName(order.state),
   paid: order.paid,
   bay: order.bay || null,
   lines: order.lines.map(({ lineId, productId, sku, name, storeId, quantity, unitPrice, picked, short }) => ({

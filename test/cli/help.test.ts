@@ -23,6 +23,7 @@ describe('the help', () => {
     'staff refund',
     'staff tasks',
     'staff journal',
+    'staff watch',
     'staff parked',
     'staff parked drop',
     'stats',
@@ -80,5 +81,9 @@ describe('completion', () => {
     );
     const second = await mallbots('complete', '--', 'staff', 'parked', 're');
     expect(second.stdout).toMatch(/^retry\t/);
+    const follow = await mallbots('complete', '--', 'staff', 'journal', '--f');
+    expect(follow.stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(
+      expect.arrayContaining(['--follow', '--from']),
+    );
   });
 });

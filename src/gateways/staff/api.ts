@@ -21,6 +21,7 @@ import type { Api, CallOptions } from '../../rpc/api.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
 import { linkBothWays } from '../../telemetry/linked-trace.ts';
 import { parseTraceparent } from '../../telemetry/propagation.ts';
+import type { BoardFeed } from './board.ts';
 import { fleetApi } from './fleet.ts';
 import type { JournalReadings } from './journal.ts';
 import { type ParkingRole, parkedApi } from './parked.ts';
@@ -37,6 +38,7 @@ export interface Upstreams {
 /** What goes on and on, for who looks on. */
 export interface Feeds {
   readonly journal: JournalReadings;
+  readonly board: BoardFeed;
 }
 
 /** Orders that are looked up side by side for one list of pickups: quick for a full depot, no burst for the services. */
@@ -65,7 +67,7 @@ export interface StaffTelemetry {
 /** What staff ask for, out of what the services and the hubs know, and the journal. Keeps nothing. */
 export function staffApi(
   upstreams: Upstreams,
-  { journal }: Feeds,
+  { journal, board }: Feeds,
   { tracer, logger }: StaffTelemetry,
 ): Api<StaffService> {
   const { orders, payments, depot, analytics } = upstreams;
@@ -132,6 +134,7 @@ export function staffApi(
     ...fleetApi(upstreams.hub),
     ...parkedApi(upstreams.parked, logger),
     readJournal: (request, options) => journal.read(request, options?.signal),
+    watchBoard: (_, options) => board.watch(options?.signal),
 
     async listPickups(_, options) {
       const { bays } = await depot.listBays({}, { signal: options?.signal });

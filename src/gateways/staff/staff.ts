@@ -10,6 +10,7 @@ import type { Role, RoleContext } from '../../role/role.ts';
 import { implement, startServer } from '../../rpc/server.ts';
 import { connectUpstream } from '../upstream.ts';
 import { staffApi, type Upstreams } from './api.ts';
+import { BoardFeed } from './board.ts';
 import { JournalReadings } from './journal.ts';
 import { Originals } from './originals.ts';
 import { type ParkingRole, parkingRoles } from './parked.ts';
@@ -40,7 +41,8 @@ export async function startStaff({ config, telemetry, broker }: RoleContext): Pr
   const { logger } = telemetry;
   const originals = new Originals(registry.api, logger);
   const journal = new JournalReadings({ broker, orders: orders.api, originals, logger });
-  const api = staffApi({ ...upstreams, parked: parked as Upstreams['parked'] }, { journal }, telemetry);
+  const board = new BoardFeed(upstreams, logger);
+  const api = staffApi({ ...upstreams, parked: parked as Upstreams['parked'] }, { journal, board }, telemetry);
   try {
     const server = await startServer(config.listen.staff, [
       { definition: StaffService, implementation: implement(StaffService, api, telemetry) },
@@ -49,6 +51,7 @@ export async function startStaff({ config, telemetry, broker }: RoleContext): Pr
       address: server.address,
       async drain() {
         journal.close();
+        board.close();
         await server.drain();
         letGo();
       },

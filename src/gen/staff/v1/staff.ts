@@ -278,6 +278,69 @@ export interface JournalEvent {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface WatchBoardRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Board {
+  at:
+    | Date
+    | undefined;
+  /** Those that are taken, longest first. */
+  bays: BoardBay[];
+  /** Those that are open, newest first, at most 500. */
+  orders: BoardOrder[];
+  /** Those with a stream, by their ids, at most 500. */
+  bots: BoardBot[];
+  /** orders, depot or hub: could not be asked, and what they are about is as it was last. */
+  unreachable: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BoardBay {
+  bay: string;
+  orderId: string;
+  shopper: string;
+  paid: boolean;
+  since: Date | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BoardOrder {
+  orderId: string;
+  shopper: string;
+  state: OrderState;
+  paid: boolean;
+  bay: string;
+  placedAt:
+    | Date
+    | undefined;
+  /** Who has its task; empty for nobody. */
+  botId: string;
+  /** Units: ordered, picked, and not to be had. */
+  items: number;
+  picked: number;
+  short: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BoardBot {
+  botId: string;
+  sessionState: string;
+  /** Unset when the bot never said. */
+  batteryPercent?: number | undefined;
+  tasks: BoardTask[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BoardTask {
+  taskId: string;
+  kind: string;
+  orderId: string;
+  state: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBaseListPickupsRequest(): ListPickupsRequest {
   return { _unknownFields: {} };
 }
@@ -3752,6 +3815,917 @@ export const JournalEvent: MessageFns<JournalEvent> = {
   },
 };
 
+function createBaseWatchBoardRequest(): WatchBoardRequest {
+  return { _unknownFields: {} };
+}
+
+export const WatchBoardRequest: MessageFns<WatchBoardRequest> = {
+  encode(message: WatchBoardRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchBoardRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchBoardRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): WatchBoardRequest {
+    return {};
+  },
+
+  toJSON(_: WatchBoardRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchBoardRequest>): WatchBoardRequest {
+    return WatchBoardRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<WatchBoardRequest>): WatchBoardRequest {
+    const message = createBaseWatchBoardRequest();
+    return message;
+  },
+};
+
+function createBaseBoard(): Board {
+  return { at: undefined, bays: [], orders: [], bots: [], unreachable: [], _unknownFields: {} };
+}
+
+export const Board: MessageFns<Board> = {
+  encode(message: Board, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(10).fork()).join();
+    }
+    for (const v of message.bays) {
+      BoardBay.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.orders) {
+      BoardOrder.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.bots) {
+      BoardBot.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.unreachable) {
+      writer.uint32(42).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Board {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoard();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.bays.push(BoardBay.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.orders.push(BoardOrder.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bots.push(BoardBot.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unreachable.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Board {
+    return {
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      bays: globalThis.Array.isArray(object?.bays) ? object.bays.map((e: any) => BoardBay.fromJSON(e)) : [],
+      orders: globalThis.Array.isArray(object?.orders) ? object.orders.map((e: any) => BoardOrder.fromJSON(e)) : [],
+      bots: globalThis.Array.isArray(object?.bots) ? object.bots.map((e: any) => BoardBot.fromJSON(e)) : [],
+      unreachable: globalThis.Array.isArray(object?.unreachable)
+        ? object.unreachable.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Board): unknown {
+    const obj: any = {};
+    if (message.at !== undefined) {
+      obj.at = message.at.toISOString();
+    }
+    if (message.bays?.length) {
+      obj.bays = message.bays.map((e) => BoardBay.toJSON(e));
+    }
+    if (message.orders?.length) {
+      obj.orders = message.orders.map((e) => BoardOrder.toJSON(e));
+    }
+    if (message.bots?.length) {
+      obj.bots = message.bots.map((e) => BoardBot.toJSON(e));
+    }
+    if (message.unreachable?.length) {
+      obj.unreachable = message.unreachable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Board>): Board {
+    return Board.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Board>): Board {
+    const message = createBaseBoard();
+    message.at = object.at ?? undefined;
+    message.bays = object.bays?.map((e) => BoardBay.fromPartial(e)) || [];
+    message.orders = object.orders?.map((e) => BoardOrder.fromPartial(e)) || [];
+    message.bots = object.bots?.map((e) => BoardBot.fromPartial(e)) || [];
+    message.unreachable = object.unreachable?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBoardBay(): BoardBay {
+  return { bay: "", orderId: "", shopper: "", paid: false, since: undefined, _unknownFields: {} };
+}
+
+export const BoardBay: MessageFns<BoardBay> = {
+  encode(message: BoardBay, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bay !== "") {
+      writer.uint32(10).string(message.bay);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(18).string(message.orderId);
+    }
+    if (message.shopper !== "") {
+      writer.uint32(26).string(message.shopper);
+    }
+    if (message.paid !== false) {
+      writer.uint32(32).bool(message.paid);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(toTimestamp(message.since), writer.uint32(42).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BoardBay {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoardBay();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bay = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.shopper = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.paid = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.since = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BoardBay {
+    return {
+      bay: isSet(object.bay) ? globalThis.String(object.bay) : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      shopper: isSet(object.shopper) ? globalThis.String(object.shopper) : "",
+      paid: isSet(object.paid) ? globalThis.Boolean(object.paid) : false,
+      since: isSet(object.since) ? fromJsonTimestamp(object.since) : undefined,
+    };
+  },
+
+  toJSON(message: BoardBay): unknown {
+    const obj: any = {};
+    if (message.bay !== "") {
+      obj.bay = message.bay;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.shopper !== "") {
+      obj.shopper = message.shopper;
+    }
+    if (message.paid !== false) {
+      obj.paid = message.paid;
+    }
+    if (message.since !== undefined) {
+      obj.since = message.since.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BoardBay>): BoardBay {
+    return BoardBay.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BoardBay>): BoardBay {
+    const message = createBaseBoardBay();
+    message.bay = object.bay ?? "";
+    message.orderId = object.orderId ?? "";
+    message.shopper = object.shopper ?? "";
+    message.paid = object.paid ?? false;
+    message.since = object.since ?? undefined;
+    return message;
+  },
+};
+
+function createBaseBoardOrder(): BoardOrder {
+  return {
+    orderId: "",
+    shopper: "",
+    state: 0,
+    paid: false,
+    bay: "",
+    placedAt: undefined,
+    botId: "",
+    items: 0,
+    picked: 0,
+    short: 0,
+    _unknownFields: {},
+  };
+}
+
+export const BoardOrder: MessageFns<BoardOrder> = {
+  encode(message: BoardOrder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    if (message.shopper !== "") {
+      writer.uint32(18).string(message.shopper);
+    }
+    if (message.state !== 0) {
+      writer.uint32(24).int32(message.state);
+    }
+    if (message.paid !== false) {
+      writer.uint32(32).bool(message.paid);
+    }
+    if (message.bay !== "") {
+      writer.uint32(42).string(message.bay);
+    }
+    if (message.placedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.placedAt), writer.uint32(50).fork()).join();
+    }
+    if (message.botId !== "") {
+      writer.uint32(58).string(message.botId);
+    }
+    if (message.items !== 0) {
+      writer.uint32(64).uint32(message.items);
+    }
+    if (message.picked !== 0) {
+      writer.uint32(72).uint32(message.picked);
+    }
+    if (message.short !== 0) {
+      writer.uint32(80).uint32(message.short);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BoardOrder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoardOrder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.shopper = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.paid = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.bay = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.placedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.items = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.picked = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.short = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BoardOrder {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      shopper: isSet(object.shopper) ? globalThis.String(object.shopper) : "",
+      state: isSet(object.state) ? orderStateFromJSON(object.state) : 0,
+      paid: isSet(object.paid) ? globalThis.Boolean(object.paid) : false,
+      bay: isSet(object.bay) ? globalThis.String(object.bay) : "",
+      placedAt: isSet(object.placedAt)
+        ? fromJsonTimestamp(object.placedAt)
+        : isSet(object.placed_at)
+        ? fromJsonTimestamp(object.placed_at)
+        : undefined,
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      items: isSet(object.items) ? globalThis.Number(object.items) : 0,
+      picked: isSet(object.picked) ? globalThis.Number(object.picked) : 0,
+      short: isSet(object.short) ? globalThis.Number(object.short) : 0,
+    };
+  },
+
+  toJSON(message: BoardOrder): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.shopper !== "") {
+      obj.shopper = message.shopper;
+    }
+    if (message.state !== 0) {
+      obj.state = orderStateToJSON(message.state);
+    }
+    if (message.paid !== false) {
+      obj.paid = message.paid;
+    }
+    if (message.bay !== "") {
+      obj.bay = message.bay;
+    }
+    if (message.placedAt !== undefined) {
+      obj.placedAt = message.placedAt.toISOString();
+    }
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.items !== 0) {
+      obj.items = Math.round(message.items);
+    }
+    if (message.picked !== 0) {
+      obj.picked = Math.round(message.picked);
+    }
+    if (message.short !== 0) {
+      obj.short = Math.round(message.short);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BoardOrder>): BoardOrder {
+    return BoardOrder.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BoardOrder>): BoardOrder {
+    const message = createBaseBoardOrder();
+    message.orderId = object.orderId ?? "";
+    message.shopper = object.shopper ?? "";
+    message.state = object.state ?? 0;
+    message.paid = object.paid ?? false;
+    message.bay = object.bay ?? "";
+    message.placedAt = object.placedAt ?? undefined;
+    message.botId = object.botId ?? "";
+    message.items = object.items ?? 0;
+    message.picked = object.picked ?? 0;
+    message.short = object.short ?? 0;
+    return message;
+  },
+};
+
+function createBaseBoardBot(): BoardBot {
+  return { botId: "", sessionState: "", batteryPercent: undefined, tasks: [], _unknownFields: {} };
+}
+
+export const BoardBot: MessageFns<BoardBot> = {
+  encode(message: BoardBot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    if (message.sessionState !== "") {
+      writer.uint32(18).string(message.sessionState);
+    }
+    if (message.batteryPercent !== undefined) {
+      writer.uint32(24).uint32(message.batteryPercent);
+    }
+    for (const v of message.tasks) {
+      BoardTask.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BoardBot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoardBot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionState = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.batteryPercent = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tasks.push(BoardTask.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BoardBot {
+    return {
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      sessionState: isSet(object.sessionState)
+        ? globalThis.String(object.sessionState)
+        : isSet(object.session_state)
+        ? globalThis.String(object.session_state)
+        : "",
+      batteryPercent: isSet(object.batteryPercent)
+        ? globalThis.Number(object.batteryPercent)
+        : isSet(object.battery_percent)
+        ? globalThis.Number(object.battery_percent)
+        : undefined,
+      tasks: globalThis.Array.isArray(object?.tasks) ? object.tasks.map((e: any) => BoardTask.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: BoardBot): unknown {
+    const obj: any = {};
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.sessionState !== "") {
+      obj.sessionState = message.sessionState;
+    }
+    if (message.batteryPercent !== undefined) {
+      obj.batteryPercent = Math.round(message.batteryPercent);
+    }
+    if (message.tasks?.length) {
+      obj.tasks = message.tasks.map((e) => BoardTask.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BoardBot>): BoardBot {
+    return BoardBot.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BoardBot>): BoardBot {
+    const message = createBaseBoardBot();
+    message.botId = object.botId ?? "";
+    message.sessionState = object.sessionState ?? "";
+    message.batteryPercent = object.batteryPercent ?? undefined;
+    message.tasks = object.tasks?.map((e) => BoardTask.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBoardTask(): BoardTask {
+  return { taskId: "", kind: "", orderId: "", state: "", _unknownFields: {} };
+}
+
+export const BoardTask: MessageFns<BoardTask> = {
+  encode(message: BoardTask, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(26).string(message.orderId);
+    }
+    if (message.state !== "") {
+      writer.uint32(34).string(message.state);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BoardTask {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBoardTask();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BoardTask {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+    };
+  },
+
+  toJSON(message: BoardTask): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BoardTask>): BoardTask {
+    return BoardTask.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BoardTask>): BoardTask {
+    const message = createBaseBoardTask();
+    message.taskId = object.taskId ?? "";
+    message.kind = object.kind ?? "";
+    message.orderId = object.orderId ?? "";
+    message.state = object.state ?? "";
+    return message;
+  },
+};
+
 export type StaffService = typeof StaffService;
 export const StaffService = {
   /** Orders whose goods wait in a bay, longest first. */
@@ -3904,6 +4878,19 @@ export const StaffService = {
     responseSerialize: (value: JournalItem): Buffer => Buffer.from(JournalItem.encode(value).finish()),
     responseDeserialize: (value: Buffer): JournalItem => JournalItem.decode(value),
   },
+  /**
+   * The desk's board at once, and again whenever it has changed, at most once a second; to who is slow the newest. RESOURCE_EXHAUSTED when too many
+   * watch at once, UNAVAILABLE when this role goes away: watch again then.
+   */
+  watchBoard: {
+    path: "/staff.v1.Staff/WatchBoard" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchBoardRequest): Buffer => Buffer.from(WatchBoardRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchBoardRequest => WatchBoardRequest.decode(value),
+    responseSerialize: (value: Board): Buffer => Buffer.from(Board.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Board => Board.decode(value),
+  },
 } as const;
 
 export interface StaffServer extends UntypedServiceImplementation {
@@ -3937,6 +4924,11 @@ export interface StaffServer extends UntypedServiceImplementation {
    * RESOURCE_EXHAUSTED when too many read at once, UNAVAILABLE when this role or the broker goes away: go on behind the last position then.
    */
   readJournal: handleServerStreamingCall<ReadJournalRequest, JournalItem>;
+  /**
+   * The desk's board at once, and again whenever it has changed, at most once a second; to who is slow the newest. RESOURCE_EXHAUSTED when too many
+   * watch at once, UNAVAILABLE when this role goes away: watch again then.
+   */
+  watchBoard: handleServerStreamingCall<WatchBoardRequest, Board>;
 }
 
 export interface StaffClient extends Client {
@@ -4171,6 +5163,16 @@ export interface StaffClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<JournalItem>;
+  /**
+   * The desk's board at once, and again whenever it has changed, at most once a second; to who is slow the newest. RESOURCE_EXHAUSTED when too many
+   * watch at once, UNAVAILABLE when this role goes away: watch again then.
+   */
+  watchBoard(request: WatchBoardRequest, options?: Partial<CallOptions>): ClientReadableStream<Board>;
+  watchBoard(
+    request: WatchBoardRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<Board>;
 }
 
 export const StaffClient = makeGenericClientConstructor(StaffService, "staff.v1.Staff") as unknown as {
