@@ -3,11 +3,13 @@ import type { Board, BoardBay, BoardBot, BoardOrder } from '../gen/staff/v1/staf
 import { shortId } from './staff-order-id.ts';
 
 /** Words for a state that both the board and its changes have. */
-export function stateOf({ state, paid, picked, botId }: BoardOrder): string {
+export function stateOf({ state, paid, items, picked, short, botId }: BoardOrder): string {
   const name = orderStateName(state);
   if (name === 'ready' && paid) return 'collectable';
-  if (name === 'placed') return botId === '' ? 'waits for a bot' : picked > 0 ? 'being picked' : 'with a bot';
-  return name;
+  if (name !== 'placed') return name;
+  if (picked + short >= items) return botId === '' ? 'at the depot' : 'on its way back';
+  if (botId === '') return 'waits for a bot';
+  return picked > 0 ? 'being picked' : 'with a bot';
 }
 
 export const itemsOf = ({ items, picked, short }: BoardOrder): string =>

@@ -38,6 +38,8 @@ export function writeTimeline(sheet: OrderSheet): void {
 const dayOf = (at: Date | undefined): string => at?.toLocaleDateString('sv-SE') ?? '';
 const timeOf = (at: Date | undefined): string => at?.toLocaleTimeString('en-GB') ?? '';
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 function tell(happening: Happening, names: Names): string {
   const { name, botId, bay, quantity, attempt, kind } = happening;
   const because = happening.reason === '' ? '' : ` (${happening.reason})`;
@@ -47,7 +49,7 @@ function tell(happening: Happening, names: Names): string {
   const isReturn = kind.startsWith('return');
   switch (name) {
     case 'orders.placed':
-      return `${names.shopper} orders ${quantity} items for ${sum}`;
+      return `${names.shopper} orders ${counted(quantity, 'item')} for ${sum}`;
     case 'orders.ready':
       return `ready in bay ${bay}`;
     case 'orders.collectable':
@@ -71,11 +73,11 @@ function tell(happening: Happening, names: Names): string {
     case 'payments.cancelled':
       return 'invoice void';
     case 'depot.list_created':
-      return `planned: ${quantity} stores`;
+      return `planned: ${counted(quantity, 'store')} on the way`;
     case 'depot.list_stuck':
       return coloured('red', `no robot can do it${because}`);
     case 'depot.return_ended':
-      return `${quantity} items are back in their stores${because}`;
+      return `${counted(quantity, 'item')} back in the stores${because}`;
     case 'bots.task_started':
       return `${botId} ${isReturn ? 'begins to bring items back' : 'sets out'}${attempt > 1 ? `, attempt ${attempt}` : ''}`;
     case 'bots.stop_reached':

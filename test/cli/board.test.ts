@@ -3,6 +3,7 @@ import columnsOf from 'string-width';
 import { describe, expect, it } from 'vitest';
 import { boardChanges, changeJson, changeText } from '../../src/cli/board-changes.ts';
 import { boardScreen } from '../../src/cli/board-screen.ts';
+import { stateOf } from '../../src/cli/board-view.ts';
 import { OrderState } from '../../src/gen/orders/v1/orders.ts';
 import { Board, type BoardBay, type BoardBot, type BoardOrder } from '../../src/gen/staff/v1/staff.ts';
 
@@ -63,6 +64,21 @@ describe('the board on a screen', () => {
   it('says so where there is nothing', () => {
     const text = boardScreen(board({}), { columns: 80, rows: 23 }, at);
     expect(text).toMatch(/nothing waits in a bay[\s\S]*no order is open[\s\S]*no bot is connected/);
+  });
+});
+
+describe('an order on the board', () => {
+  it.each([
+    [{ botId: '', picked: 0 }, 'waits for a bot'],
+    [{ picked: 0 }, 'with a bot'],
+    [{ picked: 2 }, 'being picked'],
+    [{ picked: 2, short: 1 }, 'on its way back'],
+    [{ picked: 2, short: 1, botId: '' }, 'at the depot'],
+    [{ state: OrderState.READY, picked: 3 }, 'ready'],
+    [{ state: OrderState.READY, picked: 3, paid: true }, 'collectable'],
+    [{ state: OrderState.CANCELLING }, 'cancelling'],
+  ])('%j %s', (given, told) => {
+    expect(stateOf(board({ orders: [order(given)] }).orders[0]!)).toBe(told);
   });
 });
 
