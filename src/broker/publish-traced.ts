@@ -1,10 +1,10 @@
-import { ROOT_CONTEXT, SpanKind, TraceFlags, type Tracer, trace } from '@opentelemetry/api';
+import { SpanKind, TraceFlags, type Tracer } from '@opentelemetry/api';
 import type { Message } from '../contract/message.ts';
 import { addressOf } from '../contract/topology.ts';
 import { sending } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { formatTraceparent, parseTraceparent } from '../telemetry/propagation.ts';
-import { startSpan } from '../telemetry/start-span.ts';
+import { startLeaf } from '../telemetry/start-span.ts';
 import type { Broker } from './port.ts';
 
 export interface Sender {
@@ -28,8 +28,7 @@ export function publishTraced(
   const begin = (startTime?: number) => {
     const { name, attributes } = sending(message, botId);
     if (attempt > 1) attributes['mallbots.attempt'] = attempt;
-    const above = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
-    return startSpan(tracer, name, { kind: SpanKind.PRODUCER, attributes, startTime }, above);
+    return startLeaf(tracer, name, { kind: SpanKind.PRODUCER, attributes, startTime }, parent);
   };
   if (parent && !(parent.traceFlags & TraceFlags.SAMPLED)) {
     const startedAt = Date.now();

@@ -1,4 +1,4 @@
-import { type Span, SpanStatusCode } from '@opentelemetry/api';
+import { SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating';
 import { MallError } from '../contract/errors.ts';
 
@@ -7,14 +7,21 @@ const answers = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAI
 /** Whether `code`, a gRPC status, is such an answer. */
 export const isAnswer = (code: string): boolean => answers.has(code);
 
+/** What a span is told of a failure. */
+export interface Failing {
+  recordException(error: Error): void;
+  setAttribute(key: string, value: string): unknown;
+  setStatus(status: { code: SpanStatusCode; message: string }): unknown;
+}
+
 /** The operation of this span has failed with `error`, which the span keeps as an event. */
-export function fail(span: Span, error: unknown): void {
+export function fail(span: Failing, error: unknown): void {
   span.recordException(asError(error));
   markFailed(span, error);
 }
 
 /** As `fail`, where the error is kept already. */
-export function markFailed(span: Span, error: unknown): void {
+export function markFailed(span: Failing, error: unknown): void {
   const { name, message } = asError(error);
   span.setAttribute(ATTR_ERROR_TYPE, error instanceof MallError ? error.code : name);
   span.setStatus({ code: SpanStatusCode.ERROR, message });

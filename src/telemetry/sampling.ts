@@ -21,6 +21,9 @@ export const samplerNames = [
 ] as const;
 export type SamplerName = (typeof samplerNames)[number];
 
+/** A span below a sampled one is sampled. */
+export const isParentBased = (name: SamplerName): boolean => name.startsWith('parentbased_');
+
 /** Whether the trace that a span begins, or that it comes into, is exported. `ratio` is the share of traces, 0 to 1, for those that take one. */
 export function createSampler(name: SamplerName, ratio: number): Sampler {
   const root = name.endsWith('_on')
@@ -28,7 +31,7 @@ export function createSampler(name: SamplerName, ratio: number): Sampler {
     : name.endsWith('_off')
       ? new AlwaysOffSampler()
       : new TraceIdRatioBasedSampler(ratio);
-  return name.startsWith('parentbased_')
+  return isParentBased(name)
     ? new RecordingSampler(new ParentBasedSampler({ root }), true)
     : new RecordingSampler(root, false);
 }

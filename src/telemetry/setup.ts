@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import {
   ATTR_SERVICE_INSTANCE_ID,
   ATTR_SERVICE_NAME,
@@ -16,7 +16,8 @@ import { KeptSpans } from './kept-spans.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics.ts';
 import { reported } from './reported.ts';
-import { createSampler, type SamplerName } from './sampling.ts';
+import { createSampler, isParentBased, type SamplerName } from './sampling.ts';
+import { takeBriefSpans } from './start-span.ts';
 
 /** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */
 export interface Telemetry {
@@ -67,23 +68,29 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     [ATTR_SERVICE_INSTANCE_ID]: options.instanceId,
   });
   const metrics = createMetrics(options, 'mallbots', resource, logger);
-  const provider = new TracerProvider({
-    resource,
-    sampler: createSampler(options.sampler ?? 'parentbased_always_on', options.samplerRatio ?? 1),
-    spanProcessors: exporters(options, logger).map(
-      ({ exporter, maxExportBatchSize }) =>
-        new KeptSpans(
-          new BatchSpanProcessor({
-            exporter,
-            scheduledDelayMillis: exportDelayMs,
-            maxQueueSize: maxQueuedSpans,
-            maxExportBatchSize,
-          }),
-        ),
-    ),
-  });
+  const spanProcessors = exporters(options, logger).map(
+    ({ exporter, maxExportBatchSize }) =>
+      new KeptSpans(
+        new BatchSpanProcessor({
+          exporter,
+          scheduledDelayMillis: exportDelayMs,
+          maxQueueSize: maxQueuedSpans,
+          maxExportBatchSize,
+        }),
+      ),
+  );
+  const { sampler = 'parentbased_always_on', samplerRatio = 1 } = options;
+  const provider = new TracerProvider({ resource, sampler: createSampler(sampler, samplerRatio), spanProcessors });
+  const scope = { name: 'mallbots', version };
+  const tracer = provider.getTracer(scope.name, scope.version);
+  if (isParentBased(sampler)) {
+    const onEnd = (span: ReadableSpan) => {
+      for (const processor of spanProcessors) processor.onEnd(span);
+    };
+    takeBriefSpans(tracer, { resource, scope, onEnd });
+  }
   return {
-    tracer: provider.getTracer('mallbots', version),
+    tracer,
     meter: metrics.meter,
     logger,
     async shutdown() {

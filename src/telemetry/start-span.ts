@@ -1,4 +1,17 @@
-import type { Attributes, Context, Span, SpanKind, TimeInput, Tracer } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  type SpanKind,
+  type TimeInput,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import { BriefSpan, type SpanSink } from './brief-span.ts';
+import type { Failing } from './failure.ts';
 
 export interface Beginning {
   readonly kind: SpanKind;
@@ -22,4 +35,23 @@ export function startSpan(
   if (!span.isRecording()) return span;
   if (!('attributes' in span)) return span.setAttributes(attributes);
   return Object.assign(span, { attributes });
+}
+
+/** Sinks of the tracers that go by the parent alone in whether a span is sampled. */
+const sinks = new WeakMap<Tracer, SpanSink>();
+
+export function takeBriefSpans(tracer: Tracer, sink: SpanSink): void {
+  sinks.set(tracer, sink);
+}
+
+/** What is asked of a span that nothing is active in. */
+export type Leaf = Pick<Span, 'spanContext' | 'end'> & Failing;
+
+/** A span below its remote parent, or a root, that nothing is active in. */
+export function startLeaf(tracer: Tracer, name: string, beginning: Beginning, parent: SpanContext | undefined): Leaf {
+  const sink = sinks.get(tracer);
+  if (sink && parent && parent.traceFlags & TraceFlags.SAMPLED && beginning.startTime === undefined) {
+    return new BriefSpan({ name, ...beginning, parent }, sink);
+  }
+  return startSpan(tracer, name, beginning, parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT);
 }
