@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import { notFound } from '../../contract/errors.ts';
 import { newId, requireId } from '../../contract/ids.ts';
 import { maskedCode, shownCode } from '../../contract/pickup-code.ts';
@@ -11,7 +12,7 @@ import {
 } from '../../gen/orders/v1/orders.ts';
 import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
-import { traceparentOf } from '../../telemetry/propagation.ts';
+import { parseTraceparent, traceparentOf } from '../../telemetry/propagation.ts';
 import { changeOrder, placeOrder } from './change.ts';
 import type { Cancellation, Order, OrderCommand, OrderLine } from './messages.ts';
 import { isLocked } from './pickup.ts';
@@ -38,6 +39,7 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
         const { order: result, events } = await placeOrder(tx.orm, command, new Date());
         return { result, events };
       });
+      linkRepeat(order);
       return forShopper(order);
     },
 
@@ -70,6 +72,13 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
       return change(idempotencyKey, orderId, { type: 'requestCancellation', ...wish });
     },
   };
+}
+
+/** A request that was repeated, since the first one was not answered in time, says which trace its order is in: whoever asks may be gone again. */
+function linkRepeat({ traceparent }: Order): void {
+  const span = trace.getActiveSpan();
+  const placing = parseTraceparent(traceparent);
+  if (span && placing && placing.traceId !== span.spanContext().traceId) span.addLink({ context: placing });
 }
 
 const noOrder = (orderId: string) => notFound('order', 'order_id', orderId, 'check the id on the receipt');

@@ -1,4 +1,4 @@
-import { context, trace } from '@opentelemetry/api';
+import { context, SpanKind, trace } from '@opentelemetry/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/contract/ids.ts';
 import { OrderState, type PlaceOrderRequest } from '../../../src/gen/orders/v1/orders.ts';
@@ -63,6 +63,23 @@ describe('the same idempotency key', () => {
     expect(await mall.api.placeOrder(once)).toEqual(first);
     await mall.service.untilSaid('orders.placed', first.orderId);
     expect(mall.service.said(first.orderId)).toHaveLength(1);
+  });
+
+  it('leads to the trace of the order from that of a repeat, whose caller may be gone again', async () => {
+    const once = request();
+    const first = await mall.api.placeOrder(once);
+    await mall.api.placeOrder(once);
+    const calls = () =>
+      mall.service.telemetry
+        .spans()
+        .filter(
+          ({ name, kind, attributes }) =>
+            kind === SpanKind.SERVER &&
+            name === 'orders.v1.Orders/PlaceOrder' &&
+            attributes['mallbots.order_id'] === first.orderId,
+        )
+        .map(({ links }) => links.map(({ context }) => context.traceId));
+    await expect.poll(calls).toEqual([[], [first.traceparent.slice(3, 35)]]);
   });
 
   it('makes one order of twenty requests at once, and takes its stock once', async () => {
