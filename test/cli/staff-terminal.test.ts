@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { refused } from '../../src/contract/errors.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { BotView, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
 import { type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
@@ -12,6 +13,8 @@ import { recordingTelemetry } from '../support/telemetry.ts';
 
 const ctrlC = '\u0003';
 const green = '\u001b[32m';
+/** What Eve shows. */
+const code = 'K7P4-Q9T';
 const euros = (minor: number) => ({ minor, currency: 'EUR' });
 const id = (end: string) => `0199c1f0-7c1e-7d0a-8a52-0d6f${end}`;
 
@@ -35,6 +38,10 @@ beforeAll(async () => {
       orders: {
         listOrders: async () => ({ orders }),
         getOrder: async ({ orderId }) => orders.find((order) => order.orderId === orderId)!,
+        async findPickup({ pickupCode, orderId }) {
+          if (pickupCode.startsWith('K7P4') && orderId === eves.orderId) return eves;
+          throw refused('pickup_code', pickupCode, 'PICKUP_CODE_WRONG', 'no such code', 'look again');
+        },
         async handOver({ orderId }) {
           handedOver.push(orderId);
           return { ...orders.find((order) => order.orderId === orderId)!, state: OrderState.COMPLETED };
@@ -115,8 +122,10 @@ describe.each([80, 120])('at a terminal of %i columns', { timeout: 60_000 }, (co
     expect(terminal.raw).not.toContain('\u001b[3');
   });
 
-  test('a hand-over asks before it takes money, and ends with a receipt', async () => {
+  test('a hand-over asks for the code and before it takes money, and ends with a receipt', async () => {
     using terminal = at(['hand-over', '22222222']);
+    await terminal.shows(/code that the shopper shows/);
+    terminal.type(`${code}\r`);
     await terminal.shows(/take €3\.00 of Evelyn.*\?/s);
     expect(handedOver).toEqual([]);
     terminal.type('y');
@@ -127,7 +136,7 @@ describe.each([80, 120])('at a terminal of %i columns', { timeout: 60_000 }, (co
   });
 
   test('Ctrl-C at the question does nothing, and leaves the terminal as it was', async () => {
-    using terminal = at(['hand-over', '22222222']);
+    using terminal = at(['hand-over', '22222222', '--code', code]);
     await terminal.shows(/take €3\.00/);
     terminal.type(ctrlC);
     expect(await terminal.ended).toBe(4);
