@@ -21,7 +21,7 @@ export async function orderIdOf(
 ): Promise<string> {
   const id = await idByEnd('order', given, async () => {
     const [{ pickups }, { orders }] = await Promise.all([
-      api.listPickups({}),
+      api.listPickups({ pageSize: searchedOrders, pageToken: '' }),
       api.listOrders({ states: [], limit: searchedOrders }),
     ]);
     return [...pickups.flatMap(({ order }) => order ?? []), ...orders].map(({ orderId }) => orderId);

@@ -7,7 +7,7 @@ import type { OrderSheet, Pickup } from '../gen/staff/v1/staff.ts';
 import { coloured, formatAge, writeLine, writeTable } from './output.ts';
 import { shortId } from './staff-order-id.ts';
 
-export function writePickups(pickups: readonly Pickup[], now: Date): void {
+export function writePickups(pickups: readonly Pickup[], more: boolean, now: Date): void {
   if (pickups.length === 0) {
     writeLine('nothing waits in a bay');
     return;
@@ -23,6 +23,7 @@ export function writePickups(pickups: readonly Pickup[], now: Date): void {
       waitingSince ? formatAge(waitingSince, now) : '',
     ]),
   );
+  if (more) writeLine(`there are more than these ${pickups.length}: give --limit`);
 }
 
 export function writeOrders(orders: readonly Order[], now: Date): void {

@@ -66,11 +66,13 @@ export function staffCommand(): Command {
   staff
     .command('pickups')
     .description('orders whose goods wait in a bay, longest first')
-    .action((_options, command: Command) =>
+    .option('--limit <count>', 'at most so many (1 to 1000)', whole(1, 1_000), 100)
+    .action(({ limit }: { limit: number }, command: Command) =>
       atDesk(command, async (api, json) => {
-        const { pickups } = await api.listPickups({});
-        if (json) writeJson({ pickups: pickups.map(pickupView) });
-        else writePickups(pickups, new Date());
+        const { pickups, nextPageToken } = await api.listPickups({ pageSize: limit, pageToken: '' });
+        const more = nextPageToken !== '';
+        if (json) writeJson({ pickups: pickups.map(pickupView), more });
+        else writePickups(pickups, more, new Date());
       }),
     );
 

@@ -1,4 +1,4 @@
-import { asc, eq } from 'drizzle-orm';
+import { asc, eq, inArray } from 'drizzle-orm';
 import { bigserial, integer, jsonb, type PgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
 import { MallError } from '../contract/errors.ts';
 import { instant } from './columns.ts';
@@ -100,3 +100,11 @@ export async function read(orm: Orm, { events }: EventStoreTables, streamId: str
     .where(eq(events.streamId, streamId))
     .orderBy(asc(events.version));
 }
+
+/** The events of several streams, each stream's in order. */
+export const readSeveral = (orm: Orm, { events }: EventStoreTables, streamIds: readonly string[]) =>
+  orm
+    .select({ streamId: events.streamId, version: events.version, type: events.type, data: events.data })
+    .from(events)
+    .where(inArray(events.streamId, [...streamIds]))
+    .orderBy(asc(events.streamId), asc(events.version));

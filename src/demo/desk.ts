@@ -1,5 +1,6 @@
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import { MallError } from '../contract/errors.ts';
+import { maxPageSize } from '../contract/page.ts';
 import { OrderState } from '../gen/orders/v1/orders.ts';
 import { type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import { Loop } from '../kit/loop.ts';
@@ -62,7 +63,9 @@ export function openDesk(
 
   const loop = new Loop(
     async () => {
-      const { pickups } = await context.with(unsampled(), () => api.listPickups({}));
+      const { pickups } = await context.with(unsampled(), () =>
+        api.listPickups({ pageSize: maxPageSize, pageToken: '' }),
+      );
       for (const pickup of pickups) await serve(pickup);
       return false;
     },

@@ -49,7 +49,9 @@ function suite(open: OpenJournal): void {
       getOrder: async ({ orderId }: { orderId: string }) => (orderId === adas.orderId ? adas : bobs),
       listOrders: async () => ({ orders: [adas, bobs] }),
     };
-    services = cleanUp.use(await startDoubles({ orders, depot: { listBays: async () => ({ bays: [] }) } }));
+    services = cleanUp.use(
+      await startDoubles({ orders, depot: { listBays: async () => ({ bays: [], nextPageToken: '' }) } }),
+    );
     await start();
     cleanUp.defer(() => role.drain());
     wire = await TcpProxy.to('127.0.0.1', Number(role.address.split(':')[1]));

@@ -16,6 +16,7 @@ const desk = {
       order: anOrder({ orderId }),
       invoice: undefined,
     })),
+    nextPageToken: '',
   }),
   listOrders: async () => ({ orders: [anOrder({ orderId: adas }), anOrder({ orderId: dans })] }),
 };

@@ -150,6 +150,7 @@ beforeAll(async () => {
       depot: {
         listBays: async () => ({
           bays: atDesk.map(({ bay, orderId }) => ({ bay, orderId, since: new Date('2026-01-05T10:10:00Z') })),
+          nextPageToken: '',
         }),
         getList: async ({ orderId }) =>
           ShoppingList.fromPartial({

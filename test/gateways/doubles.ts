@@ -70,13 +70,27 @@ export interface StartedDoubles extends AsyncDisposable {
   stop(service: DoubleName): Promise<void>;
 }
 
+/** What answers for one order answers for several. */
+const several = (orders: Doubles['orders'] = {}): Doubles['orders'] => ({
+  batchGetOrders: async ({ orderIds }) => ({
+    orders: await Promise.all(orderIds.map((orderId) => orders.getOrder!({ orderId, withPickupCode: false }))),
+  }),
+  ...orders,
+});
+const severalInvoices = (payments: Doubles['payments'] = {}): Doubles['payments'] => ({
+  batchGetInvoices: async ({ orderIds }) => ({
+    invoices: await Promise.all(orderIds.map((orderId) => payments.getInvoice!({ orderId }))),
+  }),
+  ...payments,
+});
+
 export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
   const { orders, payments, depot, hub, analytics, registry = {}, parked = {} } = doubles;
   const started = {
-    orders: await serve('orders', OrdersService, orders, parkedAside(parked.orders)),
+    orders: await serve('orders', OrdersService, several(orders), parkedAside(parked.orders)),
     // Stores is asked for nothing but what it has parked.
     stores: await serve('stores', ParkedService, parked.stores ?? nothingParked),
-    payments: await serve('payments', PaymentsService, payments, parkedAside(parked.payments)),
+    payments: await serve('payments', PaymentsService, severalInvoices(payments), parkedAside(parked.payments)),
     depot: await serve('depot', DepotService, depot, parkedAside(parked.depot)),
     analytics: await serve('analytics', AnalyticsService, analytics),
     hub: await serve('hub', FleetAdminService, hub, { definition: RegistryService, methods: registry }),

@@ -82,7 +82,9 @@ describe('a shopper at the kiosk and staff at the desk', () => {
     await mall.shop(orderId);
     await becomes(orderId, 'collectable');
 
-    expect((await mall.staff.listPickups({})).pickups).toMatchObject([{ order: { orderId, shopper: 'Ada' } }]);
+    expect((await mall.staff.listPickups({ pageSize: 0, pageToken: '' })).pickups).toMatchObject([
+      { order: { orderId, shopper: 'Ada' } },
+    ]);
     await mall.staff.handOver(await shown(orderId));
     const names = (await events.rest()).map(({ event }) => event);
 

@@ -205,7 +205,7 @@ describe('a service over gRPC', () => {
     const { api, close } = connectClient(StaffService, server.address, telemetry);
     close();
 
-    await expect(api.listPickups({})).rejects.toMatchObject({
+    await expect(api.listPickups({ pageSize: 0, pageToken: '' })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: `${server.address} cannot be reached: Channel has been shut down`,
     });
@@ -216,7 +216,7 @@ describe('a service over gRPC', () => {
     const { api, close } = connectClient(StaffService, server.address, telemetry);
     open.push({ close });
 
-    await expect(api.listPickups({})).rejects.toMatchObject({
+    await expect(api.listPickups({ pageSize: 0, pageToken: '' })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: `${server.address} cannot be reached: another service listens there`,
     });
@@ -276,6 +276,7 @@ describe('a service over gRPC', () => {
         },
         getInvoice: async ({ orderId }) => Invoice.fromPartial({ orderId }),
         refund: async ({ orderId }) => Invoice.fromPartial({ orderId }),
+        batchGetInvoices: async () => ({ invoices: [] }),
       },
       telemetry,
     );

@@ -16,7 +16,6 @@ import type { ParkedService } from '../../gen/parked/v1/parked.ts';
 import { InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { OrderSheet, Pickup, StaffService } from '../../gen/staff/v1/staff.ts';
 import { pause } from '../../kit/backoff.ts';
-import { KeyedSerial } from '../../kit/keyed-serial.ts';
 import type { Api, CallOptions } from '../../rpc/api.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
 import { linkBothWays } from '../../telemetry/linked-trace.ts';
@@ -40,9 +39,6 @@ export interface Feeds {
   readonly journal: JournalReadings;
   readonly board: BoardFeed;
 }
-
-/** Orders that are looked up side by side for one list of pickups: quick for a full depot, no burst for the services. */
-const lookupConcurrency = 8;
 
 /** Depot frees the bay a moment after the hand-over; goods of a cancelled order are in theirs until a bot has brought them back. */
 const notForPickup: readonly OrderState[] = [
@@ -109,10 +105,21 @@ export function staffApi(
     return { order, invoice, list, timeline: undefined };
   }
 
-  async function pickupOf({ bay, orderId, since }: Bay, options?: CallOptions): Promise<Pickup> {
-    const [order, invoice] = await Promise.all([getOrder(orderId, options), invoiceOf(orderId, options)]);
-    linkToTraceOf(order);
-    return { bay, waitingSince: since, order, invoice };
+  /** Three questions, however many bays there are; without the money where Payments does not answer. */
+  async function pickupsOf(bays: readonly Bay[], options?: CallOptions): Promise<Pickup[]> {
+    const orderIds = bays.map(({ orderId }) => orderId);
+    const [{ orders: found }, money] = await Promise.all([
+      orders.batchGetOrders({ orderIds }, { signal: options?.signal }),
+      ifKnown('the money of the pickups', payments.batchGetInvoices({ orderIds }, optional(options))),
+    ]);
+    const orderOf = new Map(found.map((order) => [order.orderId, order]));
+    const invoiceOfOrder = new Map(money?.invoices.map((invoice) => [invoice.orderId, invoice]));
+    return bays.flatMap(({ bay, orderId, since }) => {
+      const order = orderOf.get(orderId);
+      if (!order || notForPickup.includes(order.state)) return [];
+      linkToTraceOf(order);
+      return [{ bay, waitingSince: since, order, invoice: invoiceOfOrder.get(orderId) }];
+    });
   }
 
   /** Orders hears of a payment a moment after Payments has taken it; who pays at the desk and then asks for the goods does not wait. */
@@ -136,11 +143,9 @@ export function staffApi(
     readJournal: (request, options) => journal.read(request, options?.signal),
     watchBoard: (_, options) => board.watch(options?.signal),
 
-    async listPickups(_, options) {
-      const { bays } = await depot.listBays({}, { signal: options?.signal });
-      const lookups = new KeyedSerial(lookupConcurrency);
-      const pickups = await Promise.all(bays.map((bay) => lookups.run(bay.orderId, () => pickupOf(bay, options))));
-      return { pickups: pickups.filter(({ order }) => order && !notForPickup.includes(order.state)) };
+    async listPickups(request, options) {
+      const { bays, nextPageToken } = await depot.listBays(request, { signal: options?.signal });
+      return { pickups: await pickupsOf(bays, options), nextPageToken };
     },
 
     listOrders: (request, options) => orders.listOrders(request, { signal: options?.signal }),

@@ -1,5 +1,7 @@
+import { z } from 'zod';
 import { notFound } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
+import { pageOf, readPage } from '../../contract/page.ts';
 import type { Database } from '../../database/port.ts';
 import {
   type DepotService,
@@ -10,8 +12,9 @@ import {
   type ShoppingList,
 } from '../../gen/depot/v1/depot.ts';
 import type { Api } from '../../rpc/api.ts';
+import { bayName, takenBays } from './bay-store.ts';
 import { type ReturnRow, readReturns } from './return-store.ts';
-import { bayName, type ListRow, readList, takenBays } from './store.ts';
+import { type ListRow, readList } from './store.ts';
 
 /** The gRPC API of Depot: only questions; what happens there, happens by events. */
 export function depotApi(database: Database): Api<DepotService> {
@@ -27,11 +30,22 @@ export function depotApi(database: Database): Api<DepotService> {
       return { ...toShoppingList(first, rows), returns: toReturns(returns) };
     },
 
-    async listBays() {
-      return { bays: await database.query(takenBays) };
+    async listBays(request) {
+      const { size, after } = readPage(request, bayPlace);
+      const found = await database.query((orm) => takenBays(orm, after, size + 1));
+      const { page, nextPageToken } = pageOf(found, size, ({ since, number }) => [since!.toISOString(), number]);
+      const bays = page.map(({ number, orderId, since }) => ({
+        bay: bayName(number),
+        orderId: orderId!,
+        since: since!,
+      }));
+      return { bays, nextPageToken };
     },
   };
 }
+
+/** What page tokens are made of. */
+const bayPlace = z.tuple([z.iso.datetime(), z.int32()]).readonly();
 
 const states = {
   created: ListState.CREATED,

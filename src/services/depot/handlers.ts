@@ -5,6 +5,7 @@ import { type Draft, required } from '../../contract/message.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
+import { bayOf, fillBays, freeBay, lockBays } from './bay-store.ts';
 import { giveOutBays } from './bays.ts';
 import { bayAssigned, type Decision, decide, listCancelled, listCompleted } from './decide.ts';
 import type { List, ListCommand, ReturnCommand } from './messages.ts';
@@ -12,13 +13,9 @@ import { plan } from './plan.ts';
 import { openReturns } from './return-store.ts';
 import { askForReturn, followReturn } from './returns.ts';
 import {
-  bayOf,
-  fillBays,
-  freeBay,
   insertList,
   knownProducts,
   knownStores,
-  lockBays,
   lockList,
   rememberProduct,
   rememberStore,

@@ -2,11 +2,12 @@ import { returnTaskId } from '../../contract/attempts.ts';
 import type { Draft } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { TaskRef } from '../../gen/events/bots/v1/events.ts';
+import { freeBay } from './bay-store.ts';
 import { giveOutBays } from './bays.ts';
 import { decideReturn, planReturn } from './bring-back.ts';
 import type { ListLine, ReturnCommand } from './messages.ts';
 import { insertReturn, lockReturn, updateReturn } from './return-store.ts';
-import { freeBay, knownStores } from './store.ts';
+import { knownStores } from './store.ts';
 
 /** Asks for what an attempt at a list had picked: its bot, or, where that has brought it to the depot, any bot. */
 export async function askForReturn(

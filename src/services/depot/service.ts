@@ -4,9 +4,10 @@ import type { Messaging } from '../../role/messaging.ts';
 import type { Role, RoleContext } from '../../role/role.ts';
 import { startService } from '../../role/service.ts';
 import { depotApi } from './api.ts';
+import { buildBays, lockBays } from './bay-store.ts';
 import { giveOutBays } from './bays.ts';
 import { depotHandlers } from './handlers.ts';
-import { buildBays, fences, inbox, lockBays, outbox, parked } from './store.ts';
+import { fences, inbox, outbox, parked } from './store.ts';
 
 /** Bays of the depot: what a wall of shelves of 20 by 10 has. More orders than that wait with their bots' goods until one is handed over. */
 const defaultBayCount = 200;

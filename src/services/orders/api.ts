@@ -1,6 +1,6 @@
 import { trace } from '@opentelemetry/api';
 import { notFound } from '../../contract/errors.ts';
-import { newId, requireId } from '../../contract/ids.ts';
+import { newId, requireId, requireIds } from '../../contract/ids.ts';
 import { maskedCode, shownCode } from '../../contract/pickup-code.ts';
 import type { Database } from '../../database/port.ts';
 import {
@@ -17,7 +17,7 @@ import { changeOrder, placeOrder } from './change.ts';
 import type { Cancellation, Order, OrderCommand, OrderLine } from './messages.ts';
 import { isLocked } from './pickup.ts';
 import { totalMinor } from './place.ts';
-import { findOrder, findOrderIdByCode, listOrders } from './store.ts';
+import { findOrder, findOrderIdByCode, findOrders, listOrders } from './store.ts';
 import { cancelOrderOf, handOverOf, listingOf, pickupOf, placeOrderOf } from './validate.ts';
 
 export function ordersApi(database: Database, messaging: Messaging): Api<typeof OrdersService> {
@@ -48,6 +48,12 @@ export function ordersApi(database: Database, messaging: Messaging): Api<typeof 
       const order = await database.query((orm) => findOrder(orm, orderId));
       if (!order) throw noOrder(orderId);
       return request.withPickupCode ? forShopper(order) : toMessage(order);
+    },
+
+    async batchGetOrders(request) {
+      const orderIds = requireIds('order_ids', request.orderIds);
+      const found = orderIds.length > 0 ? await database.query((orm) => findOrders(orm, orderIds)) : [];
+      return { orders: found.map(toMessage) };
     },
 
     async listOrders(request) {

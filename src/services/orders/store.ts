@@ -170,30 +170,41 @@ export async function findOrderByKey(orm: Orm, idempotencyKey: string): Promise<
 }
 
 /** The order that waits and is found by the code, or the newest that did. The rest of the code may be wrong. */
-export async function findOrderIdByCode(orm: Orm, code: string): Promise<string | undefined> {
-  const rows = await orm
+export const findOrderIdByCode = async (orm: Orm, code: string): Promise<string | undefined> =>
+  (await orderIdsByCode(orm, code))[0]?.id;
+
+export const orderIdsByCode = (orm: Orm, code: string) =>
+  orm
     .select({ id: orders.id })
     .from(orders)
     .where(sql`pickup_code <> '' and left(pickup_code, 4) = ${findingPart(code)}`)
     .orderBy(sql`closed_at is not null`, desc(orders.id))
     .limit(1);
-  return rows[0]?.id;
-}
 
 /** Newest first; no states: of any. */
 export function listOrders(orm: Orm, states: readonly OrderState[], limit: number): Promise<Order[]> {
   return selectOrders(orm, states.length > 0 ? inArray(orders.state, [...states]) : undefined, limit);
 }
 
+/** Those of them that there are. */
+export const findOrders = (orm: Orm, ids: readonly string[]): Promise<Order[]> =>
+  selectOrders(orm, withIds(ids), ids.length);
+
+export const withIds = (ids: readonly string[]): SQL => inArray(orders.id, [...ids]);
+
 /** One statement, so that an order and its lines are of the same moment. */
-async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Promise<Order[]> {
+export function orderRows(orm: Orm, where: SQL | undefined, limit: number) {
   const chosen = orm.select().from(orders).where(where).orderBy(desc(orders.id)).limit(limit).as('chosen');
-  const rows = await orm
+  return orm
     .select()
     .from(chosen)
     .innerJoin(lines, eq(lines.orderId, chosen.id))
     .leftJoin(cancellations, eq(cancellations.orderId, chosen.id))
     .orderBy(desc(chosen.id), asc(lines.position));
+}
+
+async function selectOrders(orm: Orm, where: SQL | undefined, limit: number): Promise<Order[]> {
+  const rows = await orderRows(orm, where, limit);
   const found = new Map<string, Order & { lines: OrderLine[] }>();
   for (const { chosen: order, lines: line, cancellations: cancellation } of rows) {
     const known = found.get(order.id) ?? { ...order, lines: [], cancellation: toCancellation(cancellation) };

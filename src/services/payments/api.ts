@@ -1,4 +1,4 @@
-import { requireId } from '../../contract/ids.ts';
+import { requireId, requireIds } from '../../contract/ids.ts';
 import type { Database } from '../../database/port.ts';
 import { type Invoice as InvoiceMessage, InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { Messaging } from '../../role/messaging.ts';
@@ -6,7 +6,7 @@ import type { Api } from '../../rpc/api.ts';
 import { dueMinor } from './invoice.ts';
 import { noInvoice, pay, retryingConflicts } from './pay.ts';
 import { refund } from './refund.ts';
-import { readInvoice, type VersionedInvoice } from './stream.ts';
+import { readInvoice, readInvoices, type VersionedInvoice } from './stream.ts';
 import { paymentOf, refundOf } from './validate.ts';
 
 export function paymentsApi(database: Database, messaging: Messaging): Api<typeof PaymentsService> {
@@ -16,6 +16,12 @@ export function paymentsApi(database: Database, messaging: Messaging): Api<typeo
       const found = await database.query((orm) => readInvoice(orm, orderId));
       if (!found) throw noInvoice(orderId);
       return toMessage(found);
+    },
+
+    async batchGetInvoices(request) {
+      const orderIds = requireIds('order_ids', request.orderIds);
+      const found = orderIds.length > 0 ? await database.query((orm) => readInvoices(orm, orderIds)) : [];
+      return { invoices: found.map(toMessage) };
     },
 
     async pay(request) {

@@ -1,5 +1,5 @@
 import type { Draft } from '../../contract/message.ts';
-import { append, type EventMeta, read } from '../../database/event-store.ts';
+import { append, type EventMeta, read, readSeveral } from '../../database/event-store.ts';
 import type { Orm, Transaction } from '../../database/port.ts';
 import { announce } from './announce.ts';
 import { decide } from './decide.ts';
@@ -22,6 +22,18 @@ export async function readInvoice(orm: Orm, orderId: string): Promise<VersionedI
   const stream = await read(orm, { events }, streamOf(orderId));
   const invoice = foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent));
   return invoice && { invoice, version: stream.length };
+}
+
+export const invoiceEvents = (orm: Orm, orderIds: readonly string[]) =>
+  readSeveral(orm, { events }, orderIds.map(streamOf));
+
+/** Those of them that are issued. */
+export async function readInvoices(orm: Orm, orderIds: readonly string[]): Promise<VersionedInvoice[]> {
+  const streams = Map.groupBy(await invoiceEvents(orm, orderIds), ({ streamId }) => streamId);
+  return [...streams.values()].map((stream) => ({
+    invoice: foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent))!,
+    version: stream.length,
+  }));
 }
 
 /**

@@ -39,9 +39,14 @@ describe('the pickups', () => {
     const { api } = await start({
       orders: { getOrder: async ({ orderId }) => orders.find((order) => order.orderId === orderId)! },
       payments: { getInvoice: async ({ orderId }) => anInvoice(orderId) },
-      depot: { listBays: async () => ({ bays: orders.map(({ orderId }, index) => inBay(`B${index}`, orderId)) }) },
+      depot: {
+        listBays: async () => ({
+          bays: orders.map(({ orderId }, index) => inBay(`B${index}`, orderId)),
+          nextPageToken: '',
+        }),
+      },
     });
-    const { pickups } = await api.listPickups({});
+    const { pickups } = await api.listPickups({ pageSize: 0, pageToken: '' });
 
     expect(pickups).toMatchObject(
       orders.map(({ orderId }, index) => ({
@@ -57,55 +62,63 @@ describe('the pickups', () => {
     const order = anOrder({ state: OrderState[state] });
     const { api } = await start({
       orders: { getOrder: async () => order },
-      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)] }) },
+      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)], nextPageToken: '' }) },
     });
 
-    expect(await api.listPickups({})).toMatchObject({ pickups: [] });
+    expect(await api.listPickups({ pageSize: 0, pageToken: '' })).toMatchObject({ pickups: [] });
   });
 
   test('are there without the money while Payments is down', async () => {
     const order = anOrder();
     const { api, services } = await start({
       orders: { getOrder: async () => order },
-      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)] }) },
+      depot: { listBays: async () => ({ bays: [inBay('B1', order.orderId)], nextPageToken: '' }) },
     });
     await services.stop('payments');
 
-    expect(await api.listPickups({})).toMatchObject({
+    expect(await api.listPickups({ pageSize: 0, pageToken: '' })).toMatchObject({
       pickups: [{ bay: 'B1', order: { shopper: 'Ada' }, invoice: undefined }],
     });
   });
 
-  test('are asked for in small numbers at once, however many bays are taken', async () => {
-    let running = 0;
-    let most = 0;
-    const waiting: Array<() => void> = [];
+  test('are three questions, however many bays are taken, and come in pages', async () => {
+    const bays = Array.from({ length: 500 }, (_, i) => inBay(`B${i}`, newId()));
+    const asked: unknown[] = [];
     const { api } = await start({
       orders: {
-        async getOrder({ orderId }) {
-          running += 1;
-          most = Math.max(most, running);
-          // Held until eight are there, or until the last ones are.
-          await new Promise<void>((resolve) => {
-            waiting.push(resolve);
-            if (waiting.length % 8 === 0 || waiting.length === 20) for (const go of waiting) go();
-          });
-          running -= 1;
-          return anOrder({ orderId });
+        async batchGetOrders({ orderIds }) {
+          asked.push(orderIds.length);
+          return { orders: orderIds.map((orderId) => anOrder({ orderId })).toReversed() };
         },
       },
-      depot: { listBays: async () => ({ bays: Array.from({ length: 20 }, (_, i) => inBay(`B${i}`, newId())) }) },
+      payments: {
+        async batchGetInvoices({ orderIds }) {
+          asked.push(orderIds.length);
+          return { invoices: orderIds.slice(1).map((orderId) => anInvoice(orderId)) };
+        },
+      },
+      depot: {
+        async listBays(page) {
+          asked.push(page);
+          return { bays, nextPageToken: 'behind B499' };
+        },
+      },
     });
 
-    expect((await api.listPickups({})).pickups).toHaveLength(20);
-    expect(most).toBe(8);
+    const { pickups, nextPageToken } = await api.listPickups({ pageSize: 500, pageToken: 'behind B0' });
+    expect(pickups.map(({ bay }) => bay)).toEqual(bays.map(({ bay }) => bay));
+    expect(pickups.map(({ order, invoice }) => [order?.orderId, invoice?.orderId])).toEqual(
+      bays.map(({ orderId }, index) => [orderId, index === 0 ? undefined : orderId]),
+    );
+    expect(nextPageToken).toBe('behind B499');
+    expect(asked).toMatchObject([{ pageSize: 500, pageToken: 'behind B0' }, 500, 500]);
   });
 
   test('name the service that cannot be reached', async () => {
     const { api, services } = await start({});
     await services.stop('depot');
 
-    await expect(api.listPickups({})).rejects.toMatchObject({
+    await expect(api.listPickups({ pageSize: 0, pageToken: '' })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/^Depot cannot be reached/),
       detail: { reason: 'DEPOT_UNAVAILABLE' },

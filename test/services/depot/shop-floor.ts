@@ -166,7 +166,7 @@ export async function openShopFloor(bayCount?: number) {
     productTold,
     productRemovedTold,
     place,
-    bays: async () => (await client.api.listBays({})).bays,
+    bays: async () => (await client.api.listBays({ pageSize: 0, pageToken: '' })).bays,
     list: (orderId: string): Promise<ShoppingList> => client.api.getList({ orderId }),
     /** `bayCount` is another number of bays from then on. */
     async restart(bayCount = options.bayCount) {

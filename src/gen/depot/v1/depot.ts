@@ -227,11 +227,16 @@ export interface ReturnItem {
 }
 
 export interface ListBaysRequest {
+  /** At most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListBaysResponse {
   bays: Bay[];
+  /** Empty where nothing follows. */
+  nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1250,11 +1255,17 @@ export const ReturnItem: MessageFns<ReturnItem> = {
 };
 
 function createBaseListBaysRequest(): ListBaysRequest {
-  return { _unknownFields: {} };
+  return { pageSize: 0, pageToken: "", _unknownFields: {} };
 }
 
 export const ListBaysRequest: MessageFns<ListBaysRequest> = {
   encode(message: ListBaysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -1279,6 +1290,22 @@ export const ListBaysRequest: MessageFns<ListBaysRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1299,32 +1326,54 @@ export const ListBaysRequest: MessageFns<ListBaysRequest> = {
     }
   },
 
-  fromJSON(_: any): ListBaysRequest {
-    return {};
+  fromJSON(object: any): ListBaysRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
   },
 
-  toJSON(_: ListBaysRequest): unknown {
+  toJSON(message: ListBaysRequest): unknown {
     const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListBaysRequest>): ListBaysRequest {
     return ListBaysRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListBaysRequest>): ListBaysRequest {
+  fromPartial(object: DeepPartial<ListBaysRequest>): ListBaysRequest {
     const message = createBaseListBaysRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
     return message;
   },
 };
 
 function createBaseListBaysResponse(): ListBaysResponse {
-  return { bays: [], _unknownFields: {} };
+  return { bays: [], nextPageToken: "", _unknownFields: {} };
 }
 
 export const ListBaysResponse: MessageFns<ListBaysResponse> = {
   encode(message: ListBaysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.bays) {
       Bay.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1358,6 +1407,14 @@ export const ListBaysResponse: MessageFns<ListBaysResponse> = {
             message.bays.push(Bay.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1379,13 +1436,23 @@ export const ListBaysResponse: MessageFns<ListBaysResponse> = {
   },
 
   fromJSON(object: any): ListBaysResponse {
-    return { bays: globalThis.Array.isArray(object?.bays) ? object.bays.map((e: any) => Bay.fromJSON(e)) : [] };
+    return {
+      bays: globalThis.Array.isArray(object?.bays) ? object.bays.map((e: any) => Bay.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
   },
 
   toJSON(message: ListBaysResponse): unknown {
     const obj: any = {};
     if (message.bays?.length) {
       obj.bays = message.bays.map((e) => Bay.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -1396,6 +1463,7 @@ export const ListBaysResponse: MessageFns<ListBaysResponse> = {
   fromPartial(object: DeepPartial<ListBaysResponse>): ListBaysResponse {
     const message = createBaseListBaysResponse();
     message.bays = object.bays?.map((e) => Bay.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };

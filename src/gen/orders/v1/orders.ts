@@ -226,6 +226,17 @@ export interface GetOrderRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface BatchGetOrdersRequest {
+  orderIds: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchGetOrdersResponse {
+  /** In no order. */
+  orders: Order[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface ListOrdersRequest {
   /** Empty: any state. */
   states: OrderState[];
@@ -665,6 +676,178 @@ export const GetOrderRequest: MessageFns<GetOrderRequest> = {
     const message = createBaseGetOrderRequest();
     message.orderId = object.orderId ?? "";
     message.withPickupCode = object.withPickupCode ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchGetOrdersRequest(): BatchGetOrdersRequest {
+  return { orderIds: [], _unknownFields: {} };
+}
+
+export const BatchGetOrdersRequest: MessageFns<BatchGetOrdersRequest> = {
+  encode(message: BatchGetOrdersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.orderIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchGetOrdersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchGetOrdersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchGetOrdersRequest {
+    return {
+      orderIds: globalThis.Array.isArray(object?.orderIds)
+        ? object.orderIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.order_ids)
+        ? object.order_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: BatchGetOrdersRequest): unknown {
+    const obj: any = {};
+    if (message.orderIds?.length) {
+      obj.orderIds = message.orderIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchGetOrdersRequest>): BatchGetOrdersRequest {
+    return BatchGetOrdersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchGetOrdersRequest>): BatchGetOrdersRequest {
+    const message = createBaseBatchGetOrdersRequest();
+    message.orderIds = object.orderIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBatchGetOrdersResponse(): BatchGetOrdersResponse {
+  return { orders: [], _unknownFields: {} };
+}
+
+export const BatchGetOrdersResponse: MessageFns<BatchGetOrdersResponse> = {
+  encode(message: BatchGetOrdersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.orders) {
+      Order.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchGetOrdersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchGetOrdersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orders.push(Order.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchGetOrdersResponse {
+    return { orders: globalThis.Array.isArray(object?.orders) ? object.orders.map((e: any) => Order.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: BatchGetOrdersResponse): unknown {
+    const obj: any = {};
+    if (message.orders?.length) {
+      obj.orders = message.orders.map((e) => Order.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchGetOrdersResponse>): BatchGetOrdersResponse {
+    return BatchGetOrdersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchGetOrdersResponse>): BatchGetOrdersResponse {
+    const message = createBaseBatchGetOrdersResponse();
+    message.orders = object.orders?.map((e) => Order.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2026,6 +2209,18 @@ export const OrdersService = {
     responseSerialize: (value: Order): Buffer => Buffer.from(Order.encode(value).finish()),
     responseDeserialize: (value: Buffer): Order => Order.decode(value),
   },
+  /** Those of them that there are, at most 1000 at once. */
+  batchGetOrders: {
+    path: "/orders.v1.Orders/BatchGetOrders" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchGetOrdersRequest): Buffer =>
+      Buffer.from(BatchGetOrdersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchGetOrdersRequest => BatchGetOrdersRequest.decode(value),
+    responseSerialize: (value: BatchGetOrdersResponse): Buffer =>
+      Buffer.from(BatchGetOrdersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchGetOrdersResponse => BatchGetOrdersResponse.decode(value),
+  },
   /** Newest first. */
   listOrders: {
     path: "/orders.v1.Orders/ListOrders" as const,
@@ -2081,6 +2276,8 @@ export interface OrdersServer extends UntypedServiceImplementation {
   /** INVALID_ARGUMENT (field named), NOT_FOUND (product), FAILED_PRECONDITION (sold out, store closed). OK means durable. */
   placeOrder: handleUnaryCall<PlaceOrderRequest, Order>;
   getOrder: handleUnaryCall<GetOrderRequest, Order>;
+  /** Those of them that there are, at most 1000 at once. */
+  batchGetOrders: handleUnaryCall<BatchGetOrdersRequest, BatchGetOrdersResponse>;
   /** Newest first. */
   listOrders: handleUnaryCall<ListOrdersRequest, ListOrdersResponse>;
   /**
@@ -2128,6 +2325,22 @@ export interface OrdersClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Order) => void,
+  ): ClientUnaryCall;
+  /** Those of them that there are, at most 1000 at once. */
+  batchGetOrders(
+    request: BatchGetOrdersRequest,
+    callback: (error: ServiceError | null, response: BatchGetOrdersResponse) => void,
+  ): ClientUnaryCall;
+  batchGetOrders(
+    request: BatchGetOrdersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchGetOrdersResponse) => void,
+  ): ClientUnaryCall;
+  batchGetOrders(
+    request: BatchGetOrdersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchGetOrdersResponse) => void,
   ): ClientUnaryCall;
   /** Newest first. */
   listOrders(

@@ -75,6 +75,17 @@ export interface GetInvoiceRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface BatchGetInvoicesRequest {
+  orderIds: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface BatchGetInvoicesResponse {
+  /** In no order. */
+  invoices: Invoice[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface PayRequest {
   orderId: string;
   /** One payment per key, for ever: the same key answers with the invoice as it is now. */
@@ -208,6 +219,180 @@ export const GetInvoiceRequest: MessageFns<GetInvoiceRequest> = {
   fromPartial(object: DeepPartial<GetInvoiceRequest>): GetInvoiceRequest {
     const message = createBaseGetInvoiceRequest();
     message.orderId = object.orderId ?? "";
+    return message;
+  },
+};
+
+function createBaseBatchGetInvoicesRequest(): BatchGetInvoicesRequest {
+  return { orderIds: [], _unknownFields: {} };
+}
+
+export const BatchGetInvoicesRequest: MessageFns<BatchGetInvoicesRequest> = {
+  encode(message: BatchGetInvoicesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.orderIds) {
+      writer.uint32(10).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchGetInvoicesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchGetInvoicesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchGetInvoicesRequest {
+    return {
+      orderIds: globalThis.Array.isArray(object?.orderIds)
+        ? object.orderIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.order_ids)
+        ? object.order_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: BatchGetInvoicesRequest): unknown {
+    const obj: any = {};
+    if (message.orderIds?.length) {
+      obj.orderIds = message.orderIds;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchGetInvoicesRequest>): BatchGetInvoicesRequest {
+    return BatchGetInvoicesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchGetInvoicesRequest>): BatchGetInvoicesRequest {
+    const message = createBaseBatchGetInvoicesRequest();
+    message.orderIds = object.orderIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBatchGetInvoicesResponse(): BatchGetInvoicesResponse {
+  return { invoices: [], _unknownFields: {} };
+}
+
+export const BatchGetInvoicesResponse: MessageFns<BatchGetInvoicesResponse> = {
+  encode(message: BatchGetInvoicesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.invoices) {
+      Invoice.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchGetInvoicesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchGetInvoicesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.invoices.push(Invoice.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchGetInvoicesResponse {
+    return {
+      invoices: globalThis.Array.isArray(object?.invoices) ? object.invoices.map((e: any) => Invoice.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: BatchGetInvoicesResponse): unknown {
+    const obj: any = {};
+    if (message.invoices?.length) {
+      obj.invoices = message.invoices.map((e) => Invoice.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchGetInvoicesResponse>): BatchGetInvoicesResponse {
+    return BatchGetInvoicesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchGetInvoicesResponse>): BatchGetInvoicesResponse {
+    const message = createBaseBatchGetInvoicesResponse();
+    message.invoices = object.invoices?.map((e) => Invoice.fromPartial(e)) || [];
     return message;
   },
 };
@@ -831,6 +1016,18 @@ export const PaymentsService = {
     responseSerialize: (value: Invoice): Buffer => Buffer.from(Invoice.encode(value).finish()),
     responseDeserialize: (value: Buffer): Invoice => Invoice.decode(value),
   },
+  /** Those of them that are issued, at most 1000 at once. */
+  batchGetInvoices: {
+    path: "/payments.v1.Payments/BatchGetInvoices" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchGetInvoicesRequest): Buffer =>
+      Buffer.from(BatchGetInvoicesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchGetInvoicesRequest => BatchGetInvoicesRequest.decode(value),
+    responseSerialize: (value: BatchGetInvoicesResponse): Buffer =>
+      Buffer.from(BatchGetInvoicesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchGetInvoicesResponse => BatchGetInvoicesResponse.decode(value),
+  },
   /** The amount must be what is due. INVALID_ARGUMENT (amount, currency), FAILED_PRECONDITION (paid already, cancelled). */
   pay: {
     path: "/payments.v1.Payments/Pay" as const,
@@ -859,6 +1056,8 @@ export const PaymentsService = {
 export interface PaymentsServer extends UntypedServiceImplementation {
   /** NOT_FOUND until the invoice is issued, a moment after the order was placed. */
   getInvoice: handleUnaryCall<GetInvoiceRequest, Invoice>;
+  /** Those of them that are issued, at most 1000 at once. */
+  batchGetInvoices: handleUnaryCall<BatchGetInvoicesRequest, BatchGetInvoicesResponse>;
   /** The amount must be what is due. INVALID_ARGUMENT (amount, currency), FAILED_PRECONDITION (paid already, cancelled). */
   pay: handleUnaryCall<PayRequest, Invoice>;
   /**
@@ -884,6 +1083,22 @@ export interface PaymentsClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Invoice) => void,
+  ): ClientUnaryCall;
+  /** Those of them that are issued, at most 1000 at once. */
+  batchGetInvoices(
+    request: BatchGetInvoicesRequest,
+    callback: (error: ServiceError | null, response: BatchGetInvoicesResponse) => void,
+  ): ClientUnaryCall;
+  batchGetInvoices(
+    request: BatchGetInvoicesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchGetInvoicesResponse) => void,
+  ): ClientUnaryCall;
+  batchGetInvoices(
+    request: BatchGetInvoicesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchGetInvoicesResponse) => void,
   ): ClientUnaryCall;
   /** The amount must be what is due. INVALID_ARGUMENT (amount, currency), FAILED_PRECONDITION (paid already, cancelled). */
   pay(request: PayRequest, callback: (error: ServiceError | null, response: Invoice) => void): ClientUnaryCall;

@@ -35,11 +35,16 @@ export const protobufPackage = "staff.v1";
 export const protobufFileName = "staff/v1/staff.proto";
 
 export interface ListPickupsRequest {
+  /** Bays that are looked at: at most this many; 0 means 100, the most is 1000. */
+  pageSize: number;
+  pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface ListPickupsResponse {
   pickups: Pickup[];
+  /** Empty where nothing follows. A page has fewer pickups than bays where goods are on their way out of them. */
+  nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -342,11 +347,17 @@ export interface BoardTask {
 }
 
 function createBaseListPickupsRequest(): ListPickupsRequest {
-  return { _unknownFields: {} };
+  return { pageSize: 0, pageToken: "", _unknownFields: {} };
 }
 
 export const ListPickupsRequest: MessageFns<ListPickupsRequest> = {
   encode(message: ListPickupsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
         const tag = parseInt(key, 10);
@@ -371,6 +382,22 @@ export const ListPickupsRequest: MessageFns<ListPickupsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -391,32 +418,54 @@ export const ListPickupsRequest: MessageFns<ListPickupsRequest> = {
     }
   },
 
-  fromJSON(_: any): ListPickupsRequest {
-    return {};
+  fromJSON(object: any): ListPickupsRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
   },
 
-  toJSON(_: ListPickupsRequest): unknown {
+  toJSON(message: ListPickupsRequest): unknown {
     const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ListPickupsRequest>): ListPickupsRequest {
     return ListPickupsRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListPickupsRequest>): ListPickupsRequest {
+  fromPartial(object: DeepPartial<ListPickupsRequest>): ListPickupsRequest {
     const message = createBaseListPickupsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
     return message;
   },
 };
 
 function createBaseListPickupsResponse(): ListPickupsResponse {
-  return { pickups: [], _unknownFields: {} };
+  return { pickups: [], nextPageToken: "", _unknownFields: {} };
 }
 
 export const ListPickupsResponse: MessageFns<ListPickupsResponse> = {
   encode(message: ListPickupsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.pickups) {
       Pickup.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -450,6 +499,14 @@ export const ListPickupsResponse: MessageFns<ListPickupsResponse> = {
             message.pickups.push(Pickup.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -473,6 +530,11 @@ export const ListPickupsResponse: MessageFns<ListPickupsResponse> = {
   fromJSON(object: any): ListPickupsResponse {
     return {
       pickups: globalThis.Array.isArray(object?.pickups) ? object.pickups.map((e: any) => Pickup.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
     };
   },
 
@@ -480,6 +542,9 @@ export const ListPickupsResponse: MessageFns<ListPickupsResponse> = {
     const obj: any = {};
     if (message.pickups?.length) {
       obj.pickups = message.pickups.map((e) => Pickup.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -490,6 +555,7 @@ export const ListPickupsResponse: MessageFns<ListPickupsResponse> = {
   fromPartial(object: DeepPartial<ListPickupsResponse>): ListPickupsResponse {
     const message = createBaseListPickupsResponse();
     message.pickups = object.pickups?.map((e) => Pickup.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };

@@ -1,0 +1,1 @@
+CREATE INDEX "bays_taken" ON "depot"."bays" USING btree ("since","number") WHERE order_id is not null;
