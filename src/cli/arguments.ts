@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { isHostPort } from '../config.ts';
 
@@ -15,6 +16,15 @@ export function between(least: number, most: number) {
     if (text.trim() !== '' && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`give a number from ${least} to ${most}.`);
   };
+}
+
+/** The text of a file. */
+export function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(`it cannot be read: ${(error as Error).message}.`);
+  }
 }
 
 /** Where something listens: `host:port`. */

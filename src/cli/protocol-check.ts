@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander';
+import { invalid } from '../contract/errors.ts';
 import { type CheckResult, checkRevision } from '../hub/protocol/check/check.ts';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import type { Revision } from '../hub/protocol/check/revision.ts';
-import { hostPort } from './arguments.ts';
+import { givenTranslation, judgeTranslations } from '../hub/protocol/majors/publish-translation.ts';
+import { hostPort, readFile } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson } from './output.ts';
 import { atRegistry, kindArgument, ownRevisions } from './protocol-sources.ts';
@@ -16,6 +18,7 @@ interface Options {
   readonly againstDir?: string[];
   readonly hub?: string;
   readonly format: Format;
+  readonly translation?: string;
 }
 
 const help = `
@@ -27,6 +30,7 @@ Examples:
   $ mallbots protocol check next --kind shop --against-dir v1 --against-dir v2
   $ mallbots protocol check next --kind shop --format github   for a workflow
   $ mallbots protocol check next --kind shop --hub 127.0.0.1:7001
+  $ mallbots protocol check v2 --kind shop.v2 --translation v2/translation.json
 
 Exit status: 0 it may stand beside the others, 1 it may not, 2 wrong arguments
 or files that do not compile, 4 the program buf is missing, 5 no hub.`;
@@ -42,17 +46,43 @@ export function checkCommand(): Command {
         .argParser(hostPort)
         .conflicts('againstDir'),
     )
+    .option('--translation <file>', 'and whether this says all there is to say between two majors', readFile)
     .addOption(new Option('--format <format>', 'what the outcome is written as').choices(formats).default('text'))
     .addHelpText('after', help)
-    .action(async (directory: string, { kind, againstDir, hub, format }: Options) => {
+    .action(async (directory: string, { kind, againstDir, hub, format, translation }: Options) => {
       const candidate = await compileDirectory(directory);
       const result =
         hub === undefined
-          ? await checkRevision(candidate, await olderRevisions(kind, againstDir), kind)
-          : await checkAtHub(hub, kind, candidate.fileDescriptorSet);
+          ? await checkHere(candidate, kind, { againstDir, translation })
+          : await checkAtHub(hub, kind, candidate.fileDescriptorSet, translation);
       write[format]({ ...result, violations: withPaths(result.violations, directory) });
       if (!result.compatible) process.exitCode = exitCodes.failed;
     });
+}
+
+/** A translation is held against the other major as this program was built with it. */
+async function checkHere(
+  candidate: Revision,
+  kind: string,
+  { againstDir, translation }: Pick<Options, 'againstDir' | 'translation'>,
+): Promise<CheckResult> {
+  const older = await olderRevisions(kind, againstDir);
+  const result = await checkRevision(candidate, older, kind);
+  const given = givenTranslation(kind, translation);
+  if (!given || !result.compatible) return result;
+  const { rules } = given;
+  const other = rules.newer === kind ? rules.older : rules.newer;
+  const revisions = ownRevisions(other);
+  if (revisions.length === 0) {
+    throw invalid(
+      '--translation',
+      other,
+      'UNKNOWN_KIND',
+      'this program was not built with it; give --hub, where it is published',
+    );
+  }
+  const violations = judgeTranslations(kind, candidate, older, { versions: new Map(), pairs: [{ rules, revisions }] });
+  return { ...result, compatible: violations.length === 0, violations, against: [...result.against, other] };
 }
 
 const olderRevisions = async (kind: string, directories: readonly string[] | undefined): Promise<Revision[]> =>
@@ -62,8 +92,13 @@ const olderRevisions = async (kind: string, directories: readonly string[] | und
 const checkDeadlineMs = 60_000;
 
 /** What publishing would say. */
-async function checkAtHub(hub: string, kind: string, fileDescriptorSet: Uint8Array): Promise<CheckResult> {
-  const request = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet) };
+async function checkAtHub(
+  hub: string,
+  kind: string,
+  fileDescriptorSet: Uint8Array,
+  translation: string | undefined,
+): Promise<CheckResult> {
+  const request = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), translation };
   const { violations, omitted, against } = await atRegistry(hub, (registry) =>
     registry.check(request, { deadlineMs: checkDeadlineMs }),
   );

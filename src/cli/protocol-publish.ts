@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
-import { hostPort, whole } from './arguments.ts';
+import { hostPort, readFile, whole } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { author, revisionJson } from './protocol-change.ts';
@@ -17,12 +17,17 @@ interface Options {
   readonly reason: string;
   readonly draft?: boolean;
   readonly basedOn?: number;
+  readonly translation?: string;
   readonly json?: boolean;
 }
 
 const help = `
+A change that a kind's rules forbid is a kind of its own, the next major: shop.v2
+beside shop. With a translation, bots of either do the tasks of both.
+
 What speaks against it is listed as by "mallbots protocol check --hub", and then
-nothing is published. The same files again change nothing.
+nothing is published. The same files again change nothing; with another
+translation, that is in force from then on.
 
 Exit status: 0 published, or known, 2 files that do not compile, 4 refused, 5 no
 hub.`;
@@ -34,6 +39,7 @@ export function publishCommand(): Command {
       .argument('<directory>', 'the .proto files of the kind; imports start here')
       .requiredOption('--kind <name>', 'the kind', kindArgument)
       .option('--hub <host:port>', 'any hub of the fleet (default: MALLBOTS_HUB_ADDRESS)', hostPort)
+      .option('--translation <file>', 'JSON: what is called otherwise in the major before, or after', readFile)
       .option('--draft', 'store it without a check; it is checked when it is published again')
       .option(
         '--based-on <version>',
@@ -42,14 +48,15 @@ export function publishCommand(): Command {
       )
       .option('--json', 'one JSON object on standard output and nothing else')
       .addHelpText('after', help),
-  ).action(async (directory: string, { kind, hub, by, reason, draft = false, basedOn, json }: Options) => {
+  ).action(async (directory: string, { kind, hub, by, reason, draft = false, ...options }: Options) => {
+    const { basedOn, translation, json } = options;
     const { fileDescriptorSet } = await compileDirectory(directory);
     const sources = readdirSync(directory, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.proto'))
       .sort()
       .map((path) => ({ path, text: readFileSync(join(directory, path), 'utf8') }));
     const request = {
-      ...{ kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft, basedOn },
+      ...{ kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft, basedOn, translation },
     };
     const { revision, violations, omitted, known } = await atRegistry(hub, (registry) =>
       registry.publish(request, { deadlineMs }),

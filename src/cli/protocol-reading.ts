@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Status } from '../gen/protocol/v1/protocol.ts';
+import type { Status, Translation } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
 import { revisionJson } from './protocol-change.ts';
@@ -28,10 +28,11 @@ export function readingCommands(): Command[] {
       if (!json) writeKinds(kinds, new Date());
       else
         writeJson({
-          kinds: kinds.map(({ kind, version, revisions }) => ({
+          kinds: kinds.map(({ kind, version, revisions, translations }) => ({
             kind,
             version,
             revisions: revisions.map(revisionJson),
+            translations: translations.map(translationJson),
           })),
         });
     });
@@ -49,6 +50,7 @@ export function readingCommands(): Command[] {
           fileDescriptorSet: detail.fileDescriptorSet.toString('base64'),
           sources: detail.sources,
           history: detail.history,
+          translations: detail.translations.map(translationJson),
         });
     });
 
@@ -67,3 +69,8 @@ export function readingCommands(): Command[] {
     });
   return [list, show, status];
 }
+
+const translationJson = ({ _unknownFields: _, document, ...translation }: Translation) => ({
+  ...translation,
+  document: JSON.parse(document),
+});

@@ -35,7 +35,7 @@ export function writeKinds(kinds: readonly Kind[], now: Date): void {
   );
 }
 
-export function writeRevision({ revision, sources, history }: RevisionDetail, now: Date): void {
+export function writeRevision({ revision, sources, history, translations }: RevisionDetail, now: Date): void {
   if (!revision) return;
   const { kind, revision: number, digest, state, taskMessage, progressMessage, resultMessage } = revision;
   writeLine(`${kind} revision ${number}: ${stateName(state)}`);
@@ -53,6 +53,11 @@ export function writeRevision({ revision, sources, history }: RevisionDetail, no
       reason,
     ]),
   );
+  for (const { older, newer, version, document, publishedBy } of translations) {
+    writeLine(
+      `\n// translation between ${older} and ${newer}, version ${version} by ${publishedBy}\n${document.trimEnd()}`,
+    );
+  }
   for (const { path, text } of sources) writeLine(`\n// ${path}\n${text.trimEnd()}`);
 }
 
@@ -60,8 +65,9 @@ export function writeStatus({ kinds }: Status): void {
   for (const kind of kinds) writeKindStatus(kind);
 }
 
-function writeKindStatus({ kind, connectedBots, revisions, rollout }: KindStatus): void {
-  writeLine(`${kind}: ${connectedBots} connected bots`);
+function writeKindStatus({ kind, connectedBots, revisions, rollout, doneIn, untranslated }: KindStatus): void {
+  const across = doneIn.length > 0 ? `; its tasks are done in ${doneIn.join(', ')} as well` : '';
+  writeLine(`${kind}: ${connectedBots} connected bots${across}`);
   writeTable(
     ['revision', 'state', 'bots', 'tasks', 'waiting', 'blocks retirement'],
     revisions.map(({ revision, bots, pinnedTasks, waitingTasks, blocksRetirement }) => [
@@ -78,6 +84,10 @@ function writeKindStatus({ kind, connectedBots, revisions, rollout }: KindStatus
   for (const { revision, rejections } of revisions)
     for (const { reason, bots } of rejections)
       writeLine(`revision ${revision?.revision} is rejected by ${bots}: ${reason}`);
+  for (const { fromKind, intoKind, part, reason, taskId, count } of untranslated) {
+    const what = part === 'task' ? 'waiting for bots of their own major' : `whose ${part} was refused and is kept`;
+    writeLine(`${count} tasks ${what}, from ${fromKind} into ${intoKind}: ${reason} (${taskId})`);
+  }
   if (rollout) writeRollout(rollout);
   writeLine();
 }

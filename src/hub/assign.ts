@@ -7,10 +7,14 @@ export interface Candidate {
   readonly position: Position | undefined;
   /** Tasks that it has. */
   readonly load: number;
-  /** Tasks that it may still be given, by kind. */
+  /** Tasks that it may still be given, by the kind that it does them in. */
   readonly free: ReadonlyMap<string, number>;
-  /** Of the revisions that payloads may be written in which it can read. */
-  readonly digests: ReadonlySet<string>;
+  /** By kind, what it does tasks of that in: that may be another major of it. */
+  readonly spoken: ReadonlyMap<string, SchemaRef>;
+  /** The same by the digest of what a payload may be written in. */
+  readonly digests: ReadonlyMap<string, SchemaRef>;
+  /** As `digests`, without other majors. */
+  readonly own: ReadonlyMap<string, SchemaRef>;
   /** Kinds whose tasks it does in a revision that is being tried. */
   readonly tries: ReadonlySet<string>;
   /** Tasks that it shall not be asked again for just now. */
@@ -46,7 +50,7 @@ export interface Near {
 /** The bots that take offers and have room for a task. They are many, and none of them is looked at before it is asked for. */
 export interface Willing extends Iterable<Candidate> {
   /**
-   * Those that have room for the task's kind, or the only one that may have it: the nearest first, of those that are as far the one with less to do.
+   * Those that have room for a task of the kind, or the only one that may have it: the nearest first, of those that are as far the one with less to do.
    * Who stands nobody knows where is farther than the others. Those of `arm` come before all others. Not all of them `canTake` it.
    */
   nearest(task: Assignable, arm?: Arm): Iterable<Near>;
@@ -64,15 +68,15 @@ export type Assign = <T extends Assignable>(
 ) => readonly Pair<T>[];
 
 /** What no assignment may pass over: the bot may have the task, can read it, has room, and has not just declined it. */
-export const canTake = (
+export function canTake(
   { botId, free, digests, shunned }: Candidate,
   { taskId, schema, onlyBotId }: Assignable,
   given = 0,
-): boolean =>
-  (onlyBotId === '' || onlyBotId === botId) &&
-  (free.get(schema.kind) ?? 0) > given &&
-  digests.has(schema.digest) &&
-  !shunned.has(taskId);
+): boolean {
+  const language = digests.get(schema.digest);
+  if (!language || (onlyBotId !== '' && onlyBotId !== botId)) return false;
+  return (free.get(language.kind) ?? 0) > given && !shunned.has(taskId);
+}
 
 /** What a bot was given in one call. */
 interface Given {
@@ -96,7 +100,8 @@ export const nearestWilling: Assign = (tasks, willing, armOf) => {
   const givenTo = ({ botId }: Candidate) => given.get(botId) ?? nothing;
 
   return tasks.flatMap((task) => {
-    const { kind } = task.schema;
+    const { kind, digest } = task.schema;
+    const languageOf = ({ digests }: Candidate) => digests.get(digest)?.kind ?? kind;
     const arm = armOf(task);
     const isAsFar = (a: Near, b: Near) => a.far === b.far && fits(a.bot, kind, arm) === fits(b.bot, kind, arm);
     let best: (Near & { readonly load: number }) | undefined;
@@ -105,13 +110,14 @@ export const nearestWilling: Assign = (tasks, willing, armOf) => {
       // Those that are as far come with what they had to do before: beyond this one, none has less.
       if (best && (!isAsFar(near, best) || bot.load >= best.load)) break;
       const { total, byKind } = givenTo(bot);
-      if (!canTake(bot, task, byKind.get(kind))) continue;
+      if (!canTake(bot, task, byKind.get(languageOf(bot)))) continue;
       const load = bot.load + total;
       if (!best || load < best.load) best = { ...near, load };
     }
     if (!best) return [];
     const { total, byKind } = givenTo(best.bot);
-    const taken = new Map(byKind).set(kind, (byKind.get(kind) ?? 0) + 1);
+    const language = languageOf(best.bot);
+    const taken = new Map(byKind).set(language, (byKind.get(language) ?? 0) + 1);
     given.set(best.bot.botId, { total: total + 1, byKind: taken });
     return [{ task, botId: best.bot.botId }];
   });

@@ -9,20 +9,21 @@ import { toRow, type Written } from './task-store.ts';
 /** What changes in the life of a task. */
 const changing = (
   'taskId state attempt fence since onlyBotId botId heldUntil notBefore finishedAt reason running ' +
-  'lostBotId lostFence lostRevision lostDigest pinnedRevision pinnedDigest'
+  'lostBotId lostFence lostKind lostRevision lostDigest pinnedKind pinnedRevision pinnedDigest'
 ).split(' ');
 const swapping = [...changing, 'version', 'epoch', 'heldMs', 'isOver'];
 
 const changes = sql`jsonb_to_recordset(${sql.placeholder('rows')}::text::jsonb) as c(
   "taskId" text, state text, attempt int, fence bigint, since timestamptz, "onlyBotId" text, "botId" text,
   "heldUntil" timestamptz, "notBefore" timestamptz, "finishedAt" timestamptz, reason text, running boolean,
-  "lostBotId" text, "lostFence" bigint, "lostRevision" int, "lostDigest" text, "pinnedRevision" int, "pinnedDigest" text,
+  "lostBotId" text, "lostFence" bigint, "lostKind" text, "lostRevision" int, "lostDigest" text,
+  "pinnedKind" text, "pinnedRevision" int, "pinnedDigest" text,
   version text, epoch bigint, "heldMs" float8, "isOver" boolean)`;
 const changed = sql`
   state = c.state, attempt = c.attempt, fence = c.fence, only_bot_id = c."onlyBotId", bot_id = c."botId",
   not_before = c."notBefore", reason = c.reason, running = c.running,
-  lost_bot_id = c."lostBotId", lost_fence = c."lostFence", lost_revision = c."lostRevision", lost_digest = c."lostDigest",
-  pinned_revision = c."pinnedRevision", pinned_digest = c."pinnedDigest"`;
+  lost_bot_id = c."lostBotId", lost_fence = c."lostFence", lost_kind = c."lostKind", lost_revision = c."lostRevision",
+  lost_digest = c."lostDigest", pinned_kind = c."pinnedKind", pinned_revision = c."pinnedRevision", pinned_digest = c."pinnedDigest"`;
 
 const saved = statement<{ rows: string }, Written>(sql`
   update ${tasks} t set ${changed}, since = c.since, held_until = c."heldUntil", finished_at = c."finishedAt"

@@ -2,8 +2,10 @@ import { context, SpanKind, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { type SchemaRef, WhileCutOff } from '../gen/fleet/v1/fleet.ts';
 import { Loop } from '../kit/loop.ts';
+import { ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
-import { type Assign, canTake, type Pair } from './assign.ts';
+import { type Assign, canTake } from './assign.ts';
+import { assignAcross, type Languages, readBy, type Spoken } from './assign-across.ts';
 import type { StreamKey } from './bot-store.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
@@ -22,6 +24,7 @@ export interface DispatchPorts {
   readonly assign: Assign;
   /** By whom a task is rather done while a revision of its kind is tried. */
   readonly armOf: (task: Task) => Arm | undefined;
+  readonly languages: () => Languages;
   readonly policyOf: PolicyOf;
   readonly times: HubTimes;
   readonly metrics: HubMetrics;
@@ -97,19 +100,21 @@ export class Dispatch {
       release();
       const nowMs = performance.now();
       const left = new Set(tasks);
-      return this.#assign(tasks, roster.willing(nowMs)).flatMap(({ task, botId }) => {
+      return this.#assign(tasks, roster.willing(nowMs)).flatMap(({ task, botId, isOwn }) => {
         // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
-        const schema = bot?.spoken(task.schema.kind);
-        if (!bot || !candidate || !schema || !canTake(candidate, task) || !left.delete(task)) {
+        const digests = isOwn ? candidate?.own : candidate?.digests;
+        const schema = digests?.get(task.schema.digest);
+        const takes = candidate && digests && canTake({ ...candidate, digests }, task);
+        if (!bot || !schema || !takes || !left.delete(task)) {
           const about = taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' });
           context.with(contextOf(task.traceparent), () =>
             logger.error(about, 'a bot was chosen that cannot take the task'),
           );
           return [];
         }
-        bot.reserve(task);
+        bot.reserve(task.taskId, schema);
         reserved.push({ taskId: task.taskId, bot });
         return [{ task, botId, epoch: bot.epoch, schema }];
       });
@@ -130,10 +135,10 @@ export class Dispatch {
   }
 
   /** What an assignment of somebody's own throws costs its tasks a wait in the queue, not the ingest of them. */
-  #assign(tasks: readonly Task[], willing: WillingBots): readonly Pair<Task>[] {
-    const { assign, armOf, logger } = this.#ports;
+  #assign(tasks: readonly Task[], willing: WillingBots): readonly Spoken<Task>[] {
+    const { assign, armOf, languages, logger } = this.#ports;
     try {
-      return assign(tasks, willing, armOf);
+      return assignAcross((some, able) => assign(some, able, armOf), tasks, willing, languages());
     } catch (error) {
       logger.error({ err: error, tasks: tasks.length, bots: willing.size }, 'tasks cannot be assigned');
       return [];
@@ -147,7 +152,7 @@ export class Dispatch {
 
   /** True when there may be more to offer. */
   async #turn(): Promise<boolean> {
-    const { roster, ledger } = this.#ports;
+    const { roster, ledger, languages } = this.#ports;
     const waited = await ledger.waitedFor();
     this.#isEmpty = waited.length === 0;
     const willing = roster.willing(performance.now());
@@ -160,13 +165,13 @@ export class Dispatch {
       this.#backlog = false;
       return false;
     }
-    const digests = [...willing.digests];
+    const written = readBy(willing.languages, languages());
     // Tasks that these bots shun may stand at the head of the queue: look past them.
     const shunned = willing.shunned.size;
     const limit = Math.min(maxTasksPerTransaction, willing.room + shunned);
     let found = 0;
     const offered = await this.place((choose) =>
-      ledger.offer({ botIds, digests }, limit, (tasks) => {
+      ledger.offer({ botIds, ...written }, limit, (tasks) => {
         found = tasks.length;
         return choose(tasks);
       }),
@@ -174,6 +179,16 @@ export class Dispatch {
     const isMore = offered.length > 0 && offered.length >= limit - shunned;
     this.#backlog = isMore || found > offered.length;
     return isMore;
+  }
+
+  /** Undefined where the language has changed since the task was given out, and has no word for it now. */
+  #payloadOf(task: Task): Buffer | undefined {
+    try {
+      return Buffer.from(this.#ports.languages().payloadOf(task));
+    } catch (error) {
+      this.#ports.logger.warn({ err: error, [ATTR_TASK_ID]: task.taskId }, 'an offer cannot be translated; withdrawn');
+      return undefined;
+    }
   }
 
   #offer(task: Task): void {
@@ -187,8 +202,9 @@ export class Dispatch {
     const attributes = taskAttributes(task, { botId, sessionId: seat?.bot.sessionId ?? '' });
     const span = tracer.startSpan(`offer ${schema.kind}`, { kind: SpanKind.PRODUCER, attributes }, parent);
     const active = trace.setSpan(parent, span);
-    const payload = Buffer.from(task.payload);
+    const payload = this.#payloadOf(task);
     const isSent =
+      payload &&
       seat?.takesOffers &&
       seat.send(
         {
@@ -203,7 +219,7 @@ export class Dispatch {
             priority,
             deadline,
             orderId,
-            whileCutOff: WhileCutOff[policyOf(schema.kind).whileCutOff === 'stop' ? 'STOP' : 'CONTINUE'],
+            whileCutOff: WhileCutOff[policyOf(task.schema.kind).whileCutOff === 'stop' ? 'STOP' : 'CONTINUE'],
           },
         },
         traceparentOf(active),

@@ -38,6 +38,7 @@ import { publisher, source } from './publish.ts';
 import { Reports } from './reports.ts';
 import { Roster } from './roster.ts';
 import { inbox, outbox as outboxTable } from './store.ts';
+import { languageOf } from './task-phase.ts';
 
 const schema = 'hub';
 
@@ -85,7 +86,7 @@ export async function startHub(
   const onSuperseded = (botId: string, epoch: number) => roster.supersede(botId, epoch);
   const policyOf = policiesOf(policies);
   const isTried: LedgerPorts['isTried'] = (task) =>
-    protocol.catalogue.view.shareOf(task?.schema.kind ?? '') !== undefined;
+    task !== undefined && protocol.catalogue.view.shareOf(languageOf(task).kind) !== undefined;
   const trialOf: LedgerPorts['trialOf'] = (...ended) => protocol.trials.ended(...ended);
   const ledger = new Ledger({
     trialOf,
@@ -102,11 +103,14 @@ export async function startHub(
   });
   const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
   const armOf: DispatchPorts['armOf'] = (task) => protocol.catalogue.view.armOf(task);
-  const dispatch = new Dispatch({ roster, ledger, assign, armOf, policyOf, times, metrics, tracer, logger });
+  const languages = () => protocol.interpreter;
+  const dispatch = new Dispatch({
+    ...{ roster, ledger, assign, armOf, languages, policyOf, times, metrics, tracer, logger },
+  });
   const onWilling = () => dispatch.botIsWilling();
   const onChanged = () => control.tellProtocol();
   const protocol = await startProtocol({ database, roster, telemetry, logger, hubId, onWilling, onChanged });
-  const { catalogue, delivery, trials } = protocol;
+  const { catalogue, delivery, trials, interpreter } = protocol;
   const patience = new Patience(times.leaseMs, performance.now());
   const takeArrivals = () => admissions.takeArrivals();
   const onHerd = () => control.tellHerd();
@@ -120,6 +124,7 @@ export async function startHub(
     catalogue,
     delivery,
     trials,
+    interpreter,
     times,
     tracer,
     logger,

@@ -5,7 +5,7 @@ import type { Introduction } from './hello.ts';
 import type { Renewal } from './lease-store.ts';
 import type { BotStatus } from './protocol/revision-states.ts';
 import type { ProtocolView } from './protocol/view.ts';
-import type { Task } from './task-phase.ts';
+import { languageOf, type Task } from './task-phase.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
 export interface Held {
@@ -32,12 +32,12 @@ export class LiveBot {
   /** What of the protocol it was told on this stream. */
   readonly #told = new Set<string>();
   #view: ProtocolView;
-  /** By kind, the revision that it is offered tasks in; undefined until it is asked for. */
-  #spoken: ReadonlyMap<string, SchemaRef> | undefined;
+  /** By digest of what a task is written in, what it is offered in, and what as it is written; undefined until that is asked for. */
+  #readable: Pick<Candidate, 'spoken' | 'digests' | 'own' | 'tries'> | undefined;
   readonly #credits: Map<string, number>;
   readonly #held = new Map<string, Held>();
   readonly #shunned = new Map<string, number>();
-  /** Kinds of tasks that are being given to the bot, by task: they take credit until it is known what became of them. */
+  /** Kinds that tasks are being given to the bot in, by task: they take credit until it is known what became of them. */
   readonly #reserved = new Map<string, string>();
   /** As it was computed last, null without room for another task; undefined when something has changed since. */
   #candidate: Candidate | null | undefined;
@@ -84,7 +84,7 @@ export class LiveBot {
   /** The protocol as it is from now on. */
   follow(view: ProtocolView): void {
     this.#changed();
-    this.#spoken = undefined;
+    this.#readable = undefined;
     this.#view = view;
   }
 
@@ -93,16 +93,10 @@ export class LiveBot {
     return this.#view.news(this, this.#told);
   }
 
-  /** The revision that it is offered tasks of a kind in. */
-  spoken(kind: string): SchemaRef | undefined {
-    this.#spoken ??= this.#view.spokenBy(this);
-    return this.#spoken.get(kind);
-  }
-
   /** What it says of a revision. */
   answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
     this.#changed();
-    this.#spoken = undefined;
+    this.#readable = undefined;
     if (status === 'APPLIED') this.#applied.add(digest);
     else if (status === 'REJECTED') this.#applied.delete(digest);
   }
@@ -120,9 +114,9 @@ export class LiveBot {
   }
 
   /** The task is about to be offered: `offered` or `release` follows. */
-  reserve({ taskId, schema }: Pick<Task, 'taskId' | 'schema'>): void {
+  reserve(taskId: string, { kind }: SchemaRef): void {
     this.#changed();
-    this.#reserved.set(taskId, schema.kind);
+    this.#reserved.set(taskId, kind);
   }
 
   release(taskId: string): void {
@@ -222,19 +216,25 @@ export class LiveBot {
   }
 
   #asCandidate(): Candidate | null {
-    const kinds = [...this.held.map(({ task }) => task.schema.kind), ...this.#reserved.values()];
+    const kinds = [...this.held.map(({ task }) => languageOf(task).kind), ...this.#reserved.values()];
     const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
     const free = new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))]));
     if (roomOf({ free }) === 0) return null;
-    this.#spoken ??= this.#view.spokenBy(this);
+    this.#readable ??= this.#whatItReads();
     return {
       botId: this.botId,
       position: this.#position,
       load: kinds.length,
       free,
-      digests: this.#view.readableOf(this.#spoken.keys()),
-      tries: this.#view.triedOf(this.#spoken),
+      ...this.#readable,
       shunned: new Set(this.#shunned.keys()),
     };
+  }
+
+  #whatItReads(): Pick<Candidate, 'spoken' | 'digests' | 'own' | 'tries'> {
+    const spoken = this.#view.spokenBy(this);
+    const digests = this.#view.readableBy(spoken);
+    const own = this.#view.majors.isEmpty ? digests : this.#view.readableBy(this.#view.ownOf(this));
+    return { spoken, digests, own, tries: this.#view.triedOf(spoken) };
   }
 }

@@ -1,14 +1,18 @@
-import { type Placeholder, sql } from 'drizzle-orm';
+import { type Placeholder, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import { rowsOf, statement } from '../database/statement.ts';
-import { outbox, tasks } from './store.ts';
+import { rankOf } from './rank.ts';
+import { outbox, tasks, untranslated } from './store.ts';
 import { type Read, type ReadRow, read, readColumns } from './task-store.ts';
 
 /** For whom tasks are looked for. */
 export interface Takers {
   /** Among those that tasks wait for; '' for tasks that any bot may have. */
   readonly botIds: readonly string[];
+  /** Of tasks that are done as they are written. */
   readonly digests: readonly string[];
+  /** Those that are done in another major: the digest, and the name of the translation. */
+  readonly across: ReadonlyArray<{ readonly digest: string; readonly attempted: string }>;
 }
 
 /** Exported for its plan to be looked at. */
@@ -34,22 +38,36 @@ export async function waitedFor(orm: Orm): Promise<string[]> {
 
 type Value<T> = T | Placeholder;
 
-/** Exported for its plan to be looked at. */
-export const queuedHeads = (botIds: Value<string>, digests: Value<string>, limit: Value<number>) => sql`
+const headsOf = (botIds: Value<string>, digests: SQL, limit: Value<number>, condition = sql``) => sql`
   select ${rowsOf(tasks, 'head').columns}, now() as now
   from jsonb_array_elements_text(${botIds}::text::jsonb) as b (bot_id)
-  cross join jsonb_array_elements_text(${digests}::text::jsonb) as d (digest)
+  cross join ${digests}
   cross join lateral (
     select t.* from ${tasks} t
     where t.state = 'QUEUED' and t.only_bot_id = b.bot_id and t.digest = d.digest
       and t.not_before <= now() and (t.deadline is null or t.deadline > now())
-      and not exists (select from ${outbox} o where o.task_id = t.task_id and o.published_at is null)
+      and not exists (select from ${outbox} o where o.task_id = t.task_id and o.published_at is null)${condition}
     order by t.rank limit ${limit} for update skip locked
   ) head
   order by head.rank`;
 
+/** Exported for its plan to be looked at. */
+export const queuedHeads = (botIds: Value<string>, digests: Value<string>, limit: Value<number>) =>
+  headsOf(botIds, sql`jsonb_array_elements_text(${digests}::text::jsonb) as d (digest)`, limit);
+
 const heads = statement<{ botIds: string; digests: string; limit: number }, ReadRow>(
   queuedHeads(sql.placeholder('botIds'), sql.placeholder('digests'), sql.placeholder('limit')),
+);
+
+/** What has failed to be translated stays where it is, and those behind it are looked at. */
+const headsAcross = statement<{ botIds: string; across: string; limit: number }, ReadRow>(
+  headsOf(
+    sql.placeholder('botIds'),
+    sql`jsonb_to_recordset(${sql.placeholder('across')}::text::jsonb) as d (digest text, attempted text)`,
+    sql.placeholder('limit'),
+    sql` and not exists (
+      select from ${untranslated} u where u.task_id = t.task_id and u.part = 'task' and u.attempted = d.attempted)`,
+  ),
 );
 
 /**
@@ -61,8 +79,13 @@ const heads = statement<{ botIds: string; digests: string; limit: number }, Read
  * published directly and has a higher fence, so if it came first, every consumer would refuse the loss as stale and never take back what
  * the lost attempt had picked.
  */
-export async function lockQueued(orm: Orm, { botIds, digests }: Takers, limit: number): Promise<Read> {
-  return read(await heads(orm, { botIds: JSON.stringify(botIds), digests: JSON.stringify(digests), limit }));
+export async function lockQueued(orm: Orm, { botIds, digests, across }: Takers, limit: number): Promise<Read> {
+  const ids = JSON.stringify(botIds);
+  const own = read(await heads(orm, { botIds: ids, digests: JSON.stringify(digests), limit }));
+  if (across.length === 0) return own;
+  const other = read(await headsAcross(orm, { botIds: ids, across: JSON.stringify(across), limit }));
+  const tasks = [...new Map([...own.tasks, ...other.tasks].map((task) => [task.taskId, task])).values()];
+  return { now: own.tasks.length > 0 ? own.now : other.now, tasks: tasks.sort((a, b) => rankOf(a) - rankOf(b)) };
 }
 
 const overdue = statement<{ limit: number }, ReadRow>(sql`

@@ -3,6 +3,8 @@ import { isId } from '../contract/ids.ts';
 import { Outcome, type Result } from '../gen/fleet/v1/fleet.ts';
 import { translatorOf } from './kinds/kind.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
+import { Untranslatable } from './protocol/majors/convert.ts';
+import type { Interpreter } from './protocol/majors/interpreter.ts';
 import type { Trials } from './protocol/trials.ts';
 import type { Refusal } from './refusal.ts';
 import type { Report } from './task.ts';
@@ -22,10 +24,12 @@ const lastInstant = new Date('9999-12-31T23:59:59.999Z');
 export const isInstant = (at: Date): boolean => at >= firstInstant && at <= lastInstant;
 
 /** What could be read, or why it could not be. */
-export type Reading<T> = { readonly refusal: Refusal } | { readonly refusal?: undefined; readonly value: T };
+export type Reading<T> =
+  | { readonly refusal: Refusal; readonly cause?: unknown }
+  | { readonly refusal?: undefined; readonly value: T };
 
-export const refuse = (reason: Refusal['reason'], message: string): { refusal: Refusal } => ({
-  refusal: { reason, message },
+export const refuse = (reason: Refusal['reason'], message: string, cause?: unknown) => ({
+  ...{ refusal: { reason, message }, cause },
 });
 
 /** What is wrong with a frame about a task before anybody looks at the task. */
@@ -49,6 +53,10 @@ export function decoded<T>(decode: () => T): Reading<T> {
     return { value: decode() };
   } catch (error) {
     if (error instanceof MallError) return refuse('FIELD_INVALID', `payload.${error.message}`);
+    if (error instanceof Untranslatable) {
+      const why = 'the task was asked in another major of its kind, which cannot say that';
+      return refuse('PAYLOAD_UNDECODABLE', `payload.${error.message}; ${why}`, error);
+    }
     return refuse('PAYLOAD_UNDECODABLE', `payload is not of its schema: ${(error as Error).message}`);
   }
 }
@@ -59,11 +67,17 @@ export function unknownSchema(digest: string | undefined, task: Task): Refusal {
   return { reason: 'UNKNOWN_SCHEMA', message };
 }
 
-/** A result as what the task's machine understands. */
+export interface ReadingPorts {
+  readonly catalogue: Pick<Catalogue, 'view'>;
+  readonly trials: Pick<Trials, 'reading'>;
+  readonly interpreter: Pick<Interpreter, 'hear'>;
+}
+
+/** A result as what the task's machine understands; `asked` is the kind that its task was asked in. */
 export function readOutcome(
   result: Result,
-  botId: string,
-  { catalogue, trials }: { readonly catalogue: Pick<Catalogue, 'view'>; readonly trials: Pick<Trials, 'reading'> },
+  { botId, asked }: { readonly botId: string; readonly asked: string },
+  { catalogue, trials, interpreter }: ReadingPorts,
 ): Reading<Report> {
   const { outcome, payload, retryable } = result;
   const at = result.occurredAt ?? new Date();
@@ -76,16 +90,17 @@ export function readOutcome(
       const digest = result.schema?.digest ?? '';
       const schema = catalogue.view.find(digest)?.schema;
       if (!schema) return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(digest)}; repeat the offer's`);
-      const reading = trials.reading(schema, botId, 'resultMessage', payload, () =>
-        translatorOf(schema.kind).result(payload),
-      );
+      const reading = trials.reading(schema, botId, 'resultMessage', payload, () => {
+        const heard = interpreter.hear(schema, asked, 'result', payload);
+        return { original: heard.original, tell: translatorOf(heard.kind).result(heard.payload) };
+      });
       if (reading.refusal) return reading;
-      const original = { schema, payload };
+      const { original, tell } = reading.value;
       return {
         value: {
           type: 'succeeded',
           digest: schema.digest,
-          event: (task, correlationId) => reading.value({ task, original, correlationId }),
+          event: (task, correlationId) => tell({ task, original, correlationId }),
           at,
         },
       };

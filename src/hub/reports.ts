@@ -14,12 +14,14 @@ import { fail } from '../telemetry/failure.ts';
 import { contextOf, parseTraceparent, traceparentOf } from '../telemetry/propagation.ts';
 import { recallOf, sendRecall } from './cancel.ts';
 import { translatorOf } from './kinds/kind.ts';
+import { passOn } from './kinds/pass-on.ts';
 import type { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
 import type { HubTimes } from './limits.ts';
 import type { LiveBot } from './live-bot.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import type { Delivery } from './protocol/delivery.ts';
+import type { Interpreter } from './protocol/majors/interpreter.ts';
 import type { Trials } from './protocol/trials.ts';
 import type { Publish } from './publish.ts';
 import { flawOf, type Reading, readOutcome, unknownSchema } from './read-report.ts';
@@ -27,7 +29,7 @@ import type { Refusal } from './refusal.ts';
 import type { Seat } from './roster.ts';
 import { taskAttributes } from './task-attributes.ts';
 import type { Decision } from './task-ends.ts';
-import { about, refOf } from './task-events.ts';
+import { about as aboutTask, refOf } from './task-events.ts';
 import { languageOf } from './task-phase.ts';
 import { durationOf } from './welcome.ts';
 
@@ -38,6 +40,7 @@ export interface ReportPorts {
   readonly catalogue: Pick<Catalogue, 'view'>;
   readonly delivery: Pick<Delivery, 'heard'>;
   readonly trials: Pick<Trials, 'reading' | 'read'>;
+  readonly interpreter: Interpreter;
   readonly times: HubTimes;
   readonly tracer: Tracer;
   readonly logger: Logger;
@@ -131,31 +134,36 @@ export class Reports {
     const { taskId, fence, schema, payload, started } = progress;
     const flaw = flawOf(frame.seq, progress);
     if (flaw) return flaw;
-    const { leases, publish, trials } = this.#ports;
+    const { leases, publish, trials, interpreter } = this.#ports;
     const held = leases.fresh(bot, taskId, fence) ?? (await leases.verify(bot, taskId, fence));
     if ('reason' in held) return held;
     const { task } = held;
     const language = languageOf(task);
     if (schema?.digest !== language.digest) return unknownSchema(schema?.digest, task);
-    const reported = {
+    const about = {
       task: refOf(task, bot.botId, progress.occurredAt ?? new Date()),
-      original: { schema: language, payload },
       correlationId: task.correlationId,
     };
+    const asked = task.schema.kind;
     const step: Reading<Draft | undefined> =
       started && payload.length === 0
         ? { value: undefined }
-        : trials.reading(language, bot.botId, 'progressMessage', payload, () =>
-            translatorOf(language.kind).progress(payload, reported),
-          );
-    if (step.refusal) return step.refusal;
+        : trials.reading(language, bot.botId, 'progressMessage', payload, () => {
+            const heard = interpreter.hear(language, asked, 'progress', payload);
+            const words = heard.isSilent ? passOn : translatorOf(heard.kind);
+            return words.progress(heard.payload, { ...about, original: heard.original });
+          });
+    if (step.refusal) {
+      await interpreter.keep(step.cause, { taskId, fence, seq: frame.seq, language, asked, part: 'progress', payload });
+      return step.refusal;
+    }
     const more = {
       causationId: task.causationId,
       traceparent: parseTraceparent(frame.traceparent) ? frame.traceparent : task.traceparent,
       botId: bot.botId,
     };
     if (started || !held.running) {
-      const begun = draft('bots.task_started', task.orderId, { task: reported.task }, about(task));
+      const begun = draft('bots.task_started', task.orderId, { task: about.task }, aboutTask(task));
       await publish({ draft: begun, id: `${taskId}:${fence}:started`, ...more });
     }
     held.running = true;
@@ -182,8 +190,15 @@ export class Reports {
     const { taskId, fence } = result;
     const flaw = flawOf(frame.seq, result);
     if (flaw) return flaw;
-    const report = readOutcome(result, bot.botId, this.#ports);
-    if (report.refusal) return report.refusal;
+    const asked = await this.#askedIn(bot, result);
+    const report = readOutcome(result, { botId: bot.botId, asked }, this.#ports);
+    if (report.refusal) {
+      const language = { kind: asked, revision: 0, digest: '', ...result.schema };
+      const { payload } = result;
+      const refused = { taskId, fence, seq: frame.seq, language, asked, part: 'result' as const, payload };
+      await this.#ports.interpreter.keep(report.cause, refused);
+      return report.refusal;
+    }
     const input = { ...report.value, botId: bot.botId, fence };
     const decision = await this.#step('result', bot, frame, result, (traceparent) =>
       this.#ports.ledger.apply(taskId, input, traceparent, bot, bot.find(taskId)?.task),
@@ -192,6 +207,14 @@ export class Reports {
     bot.drop(taskId, fence);
     this.#ports.onWilling();
     return undefined;
+  }
+
+  /** The kind that the task of a result was asked in; that of the result, where the two cannot differ or nobody knows the task. */
+  async #askedIn(bot: LiveBot, { taskId, fence, schema }: Result): Promise<string> {
+    const kind = schema?.kind ?? '';
+    if (!this.#ports.interpreter.hasMajors(kind)) return kind;
+    const held = bot.find(taskId) ?? (await this.#ports.leases.verify(bot, taskId, fence));
+    return 'reason' in held ? kind : held.task.schema.kind;
   }
 
   /**

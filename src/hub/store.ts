@@ -14,6 +14,7 @@ import {
 import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
 import type { KindSupport } from '../gen/fleet/v1/fleet.ts';
+import { parts } from './protocol/majors/parts.ts';
 import { botStatuses, revisionStates, rolloutOutcomes } from './protocol/revision-states.ts';
 import { arms, attemptOutcomes, type RolloutProgress } from './protocol/rollout-record.ts';
 import { heldStates, taskStates } from './task-states.ts';
@@ -88,11 +89,15 @@ export const tasks = hubSchema.table(
     /** Who lost the attempt before this one, and may have it back under `lost_fence`. */
     lostBotId: text('lost_bot_id'),
     lostFence: int53('lost_fence'),
+    /** Null: the task's own kind. */
+    lostKind: text('lost_kind'),
     lostRevision: integer('lost_revision'),
     lostDigest: text('lost_digest'),
     /** The revision that the task is done in, from its offer on; null while nobody has it. `digest` is the one that its payload is written in. */
     pinnedRevision: integer('pinned_revision'),
     pinnedDigest: text('pinned_digest'),
+    /** The major that it is done in; null: the task's own. */
+    pinnedKind: text('pinned_kind'),
     notBefore: instant('not_before'),
     finishedAt: instant('finished_at'),
     reason: text('reason'),
@@ -232,4 +237,41 @@ export const botRevisions = hubSchema.table(
     changedAt: instant('changed_at').notNull(),
   },
   (t) => [primaryKey({ columns: [t.botId, t.digest] }), index('bot_revisions_of').on(t.digest, t.status)],
+);
+
+/** What kinds say to each other across majors; the newest version counts, the others are history. */
+export const translations = hubSchema.table(
+  'translations',
+  {
+    newer: text('newer').notNull(),
+    /** From 1. */
+    version: integer('version').notNull(),
+    older: text('older').notNull(),
+    /** As it was published: `readTranslation` reads it. */
+    document: text('document').notNull(),
+    publishedAt: instant('published_at').notNull(),
+    publishedBy: text('published_by').notNull(),
+    reason: text('reason').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.newer, t.version] })],
+);
+
+/** What could not be brought into another major: tasks wait for bots of their own then, reports were refused and are kept here. */
+export const untranslated = hubSchema.table(
+  'untranslated',
+  {
+    taskId: text('task_id').notNull(),
+    part: text('part', { enum: parts }).notNull(),
+    /** Which translation it was: another one may succeed. */
+    attempted: text('attempted').notNull(),
+    fromKind: text('from_kind').notNull(),
+    intoKind: text('into_kind').notNull(),
+    /** What the payload is written in. */
+    digest: text('digest').notNull(),
+    /** Of a report; a task's is with the task. */
+    payload: bytea('payload'),
+    reason: text('reason').notNull(),
+    at: instant('at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.taskId, t.part, t.attempted] })],
 );

@@ -35,18 +35,19 @@ const inserted = statement<
 >(sql`
   insert into ${tasks} (task_id, order_id, kind, revision, digest, payload, priority, rank, deadline, only_bot_id, max_attempts,
     x, y, traceparent, correlation_id, causation_id, created_at, since, state, attempt, fence, bot_id, held_until, not_before,
-    finished_at, reason, pinned_revision, pinned_digest)
+    finished_at, reason, pinned_kind, pinned_revision, pinned_digest)
   select c."taskId", c."orderId", c.kind, c.revision, c.digest, decode(c.payload, 'base64'), c.priority, c.rank, c.deadline, c."onlyBotId",
     c."maxAttempts", c.x, c.y, c.traceparent, c."correlationId", c."causationId", c."createdAt", c.since,
     case when b.epoch is null then c.state else 'OFFERED' end, c.attempt, c.fence + (b.epoch is not null)::int, coalesce(b.bot_id, c."botId"),
     case when b.epoch is not null then now() + ${sql.placeholder('offerMs')}::float8 * interval '1 ms' end,
     case when b.epoch is null then c."notBefore" end, c."finishedAt", c.reason,
-    case when b.epoch is not null then c."pinnedRevision" end, case when b.epoch is not null then c."pinnedDigest" end
+    case when b.epoch is not null then c."pinnedKind" end, case when b.epoch is not null then c."pinnedRevision" end,
+    case when b.epoch is not null then c."pinnedDigest" end
   from jsonb_to_recordset(${sql.placeholder('rows')}::text::jsonb) as c(
     "taskId" text, "orderId" text, kind text, revision int, digest text, payload text, priority int, rank bigint, deadline timestamptz,
     "onlyBotId" text, "maxAttempts" int, x float8, y float8, traceparent text, "correlationId" text, "causationId" text,
     "createdAt" timestamptz, since timestamptz, state text, attempt int, fence bigint, "botId" text, "notBefore" timestamptz,
-    "finishedAt" timestamptz, reason text, "pinnedRevision" int, "pinnedDigest" text, "offeredTo" text, epoch bigint)
+    "finishedAt" timestamptz, reason text, "pinnedKind" text, "pinnedRevision" int, "pinnedDigest" text, "offeredTo" text, epoch bigint)
   left join ${bots} b on b.bot_id = c."offeredTo" and b.epoch = c.epoch
   on conflict (task_id) do nothing
   returning task_id as "taskId", state, held_until as "heldUntil", xmin::text as version`);
@@ -69,8 +70,8 @@ export async function insertTasks(
   const written = added.map((task) => {
     const offer = offers.get(task.taskId);
     const payload = Buffer.from(task.payload).toString('base64');
-    const { pinnedRevision, pinnedDigest } = toRow(offer?.task ?? task);
-    const offered = offer && { pinnedRevision, pinnedDigest, offeredTo: offer.botId, epoch: offer.epoch };
+    const { pinnedKind, pinnedRevision, pinnedDigest } = toRow(offer?.task ?? task);
+    const offered = offer && { pinnedKind, pinnedRevision, pinnedDigest, offeredTo: offer.botId, epoch: offer.epoch };
     return { ...toRow(task), payload, ...offered };
   });
   const news = await inserted(orm, { rows: JSON.stringify(written), offerMs });
@@ -142,8 +143,10 @@ export function toRow({ schema, pinned, position, phase, lost, ...task }: Task):
     running: 'running' in phase ? phase.running : null,
     lostBotId: lost?.botId ?? null,
     lostFence: lost?.fence ?? null,
+    lostKind: otherKind(lost?.pinned, schema),
     lostRevision: lost?.pinned?.revision ?? null,
     lostDigest: lost?.pinned?.digest ?? null,
+    pinnedKind: otherKind(pinned, schema),
     pinnedRevision: pinned?.revision ?? null,
     pinnedDigest: pinned?.digest ?? null,
     notBefore: 'notBefore' in phase ? phase.notBefore : null,
@@ -174,11 +177,17 @@ export function toTask(row: Row): Task {
     lost:
       row.lostBotId === null
         ? undefined
-        : { botId: row.lostBotId, fence: row.lostFence!, pinned: schemaOf(kind, row.lostRevision, row.lostDigest) },
-    pinned: schemaOf(kind, row.pinnedRevision, row.pinnedDigest),
+        : {
+            ...{ botId: row.lostBotId, fence: row.lostFence! },
+            pinned: schemaOf(row.lostKind ?? kind, row.lostRevision, row.lostDigest),
+          },
+    pinned: schemaOf(row.pinnedKind ?? kind, row.pinnedRevision, row.pinnedDigest),
     phase: toPhase(row),
   };
 }
+
+const otherKind = (language: SchemaRef | undefined, { kind }: SchemaRef): string | null =>
+  language && language.kind !== kind ? language.kind : null;
 
 const schemaOf = (kind: string, revision: number | null, digest: string | null): SchemaRef | undefined =>
   revision === null || digest === null ? undefined : { kind, revision, digest };

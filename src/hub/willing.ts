@@ -7,8 +7,8 @@ export class WillingBots implements Willing {
   readonly #bots = new Map<string, Candidate>();
   /** By kind: those that do its tasks in a revision that is being tried, and the others. */
   readonly #floors: Readonly<Record<Arm, Map<string, Floor>>> = { canary: new Map(), control: new Map() };
-  /** How many can read the same: few sets, which most bots share. */
-  readonly #languages = new Map<ReadonlySet<string>, number>();
+  /** How many can read the same: few maps, which most bots share. */
+  readonly #languages = new Map<Candidate['digests'], number>();
   readonly #shunning = new Map<string, Candidate>();
   readonly #takesOffers: (botId: string) => boolean;
   #room = 0;
@@ -27,9 +27,9 @@ export class WillingBots implements Willing {
     return this.#room;
   }
 
-  /** Of the revisions that one of them can read. */
-  get digests(): ReadonlySet<string> {
-    return new Set([...this.#languages.keys()].flatMap((digests) => [...digests]));
+  /** What one of them can read. */
+  get languages(): Iterable<Candidate['digests']> {
+    return this.#languages.keys();
   }
 
   /** Ids of those that shall not be asked for some tasks just now. */
@@ -97,20 +97,22 @@ export class WillingBots implements Willing {
   }
 
   #count(bot: Candidate, sign: 1 | -1): void {
-    const { botId, digests, shunned } = bot;
+    const { botId, digests, own, shunned } = bot;
     this.#room += sign * roomOf(bot);
-    const readers = (this.#languages.get(digests) ?? 0) + sign;
-    if (readers > 0) this.#languages.set(digests, readers);
-    else this.#languages.delete(digests);
+    for (const language of new Set([digests, own])) {
+      const readers = (this.#languages.get(language) ?? 0) + sign;
+      if (readers > 0) this.#languages.set(language, readers);
+      else this.#languages.delete(language);
+    }
     if (sign > 0 && shunned.size > 0) this.#shunning.set(botId, bot);
     else this.#shunning.delete(botId);
   }
 }
 
 /** Of which it has room for a task. */
-const kindsOf = ({ free }: Candidate): string[] => {
+const kindsOf = ({ free, spoken }: Candidate): string[] => {
   const kinds: string[] = [];
-  for (const [kind, slots] of free) if (slots > 0) kinds.push(kind);
+  for (const [kind, language] of spoken) if ((free.get(language.kind) ?? 0) > 0) kinds.push(kind);
   return kinds;
 };
 

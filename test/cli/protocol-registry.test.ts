@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Fleet, startFleet } from '../hub/fleet.ts';
 import { shopRevision } from '../hub/protocol/shop-revision.ts';
 import { Program } from '../support/program.ts';
+import { shopTranslation, shopV2 } from '../support/shop-v2.ts';
 
 let fleet: Fleet;
 let directory: string;
@@ -124,5 +125,36 @@ describe('mallbots protocol', { timeout }, () => {
     await watching.line(/^shop: 1 connected bots/);
     watching.child.kill('SIGINT');
     await watching.ended;
+  });
+
+  it('publishes the next major with its translation, and shows both', async () => {
+    const major = join(directory, 'v2');
+    mkdirSync(major);
+    writeFileSync(join(major, 'shop.proto'), shopV2);
+    const translation = join(major, 'translation.json');
+    const write = (given: object) => writeFileSync(translation, JSON.stringify(given));
+    const given = ['publish', major, '--kind', 'shop.v2', '--by', 'ann', '--translation', translation];
+    // Of revision 2 of shop.
+    const fields = [...shopTranslation.fields, { in: 'ShopProgress', older: 'note_1' }];
+    write({ ...shopTranslation, fields: fields.slice(1) });
+    const refused = await mallbots(...given);
+    expect(refused).toMatchObject({ code: 4, stdout: expect.stringContaining('ShopTask.reference') });
+    expect(refused.stdout).toContain('{"in": "ShopTask", "newer": "reference", "older": "…"}');
+    write(shopTranslation);
+    const checked = new Program(['protocol', 'check', major, '--kind', 'shop.v2', '--translation', translation]);
+    expect(await checked.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('beside shop') });
+    write({ ...shopTranslation, fields });
+    expect(await mallbots(...given)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('shop.v2 revision 1 is published'),
+    });
+    const shown = await mallbots('show', 'shop.v2', '--revision', '1');
+    expect(shown.stdout).toContain('// translation between shop and shop.v2, version 1 by ann');
+    expect((await mallbots('status', 'shop')).stdout).toContain('its tasks are done in shop.v2 as well');
+    write({ ...shopTranslation, fields: [{ in: 'Stop', older: 1 }] });
+    expect(await mallbots(...given)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('translation.fields[0].older is "1"'),
+    });
   });
 });

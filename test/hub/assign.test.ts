@@ -11,7 +11,9 @@ const bot = (botId: string, x: number, more: Partial<Candidate> = {}): Candidate
   position: { x, y: 0 },
   load: 0,
   free: new Map([['shop', 1]]),
-  digests: new Set([schema.digest]),
+  digests: new Map([[schema.digest, schema]]),
+  own: new Map(),
+  spoken: new Map([['shop', schema]]),
   tries: new Set(),
   shunned: new Set(),
   ...more,
@@ -46,7 +48,7 @@ describe('tasks are assigned', () => {
 
   it('only to bots that serve the kind, hold its digest and have not just declined', () => {
     expect(pairs([task('a')], [bot('other', 0, { free: new Map([['dance', 1]]) })])).toEqual([]);
-    expect(pairs([task('a')], [bot('old', 0, { digests: new Set(['sha256:zero']) })])).toEqual([]);
+    expect(pairs([task('a')], [bot('old', 0, { digests: new Map([['sha256:zero', schema]]) })])).toEqual([]);
     expect(pairs([task('a'), task('b')], [bot('picky', 0, { shunned: new Set(['a']) })])).toEqual(['b→picky']);
   });
 

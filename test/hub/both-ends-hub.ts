@@ -12,6 +12,7 @@ import { drainDeadlineMs, hubLimits } from '../../src/hub/limits.ts';
 import type { LiveBot } from '../../src/hub/live-bot.ts';
 import { Patience } from '../../src/hub/patience.ts';
 import { Delivery } from '../../src/hub/protocol/delivery.ts';
+import { Interpreter } from '../../src/hub/protocol/majors/interpreter.ts';
 import { Trials } from '../../src/hub/protocol/trials.ts';
 import { ProtocolView } from '../../src/hub/protocol/view.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
@@ -62,7 +63,10 @@ export class Hub {
         alive(() => table.apply(taskId, input, traceparent, stream)),
     } as unknown as Ledger;
     const armOf = () => undefined;
-    this.#dispatch = new Dispatch({ roster, ledger, assign, armOf, policyOf, times, metrics, tracer, logger });
+    const interpreter = new Interpreter({ database: undefined!, catalogue, book: { note: () => {} } });
+    const languages = () => interpreter;
+    const ports = { roster, ledger, assign, armOf, languages, policyOf, times, metrics, tracer, logger };
+    this.#dispatch = new Dispatch(ports);
     const herds = { patience: new Patience(times.leaseMs, 0), takeArrivals: () => 0, onHerd: () => {} };
     const memory = new Leases({ database: undefined!, roster, ledger, times, policyOf, metrics, logger, ...herds });
     const leases = {
@@ -79,7 +83,19 @@ export class Hub {
       admissions: {
         admit: (applicant: Parameters<Table['admit']>[0]) => alive(() => table.admit(applicant, address)),
       } as unknown as ConnectionPorts['admissions'],
-      reports: new Reports({ ledger, leases, publish, catalogue, delivery, trials, times, tracer, logger, onWilling }),
+      reports: new Reports({
+        ledger,
+        leases,
+        publish,
+        catalogue,
+        delivery,
+        trials,
+        interpreter,
+        times,
+        tracer,
+        logger,
+        onWilling,
+      }),
       intake: new Intake(limits, counts),
       ...{ roster, catalogue, delivery, times, limits, counts, metrics, logger, onWilling },
       hangUp: () => {},

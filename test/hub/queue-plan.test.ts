@@ -64,9 +64,9 @@ function expectIndexed(scans: readonly Node[]): void {
 }
 
 it.each<[string, Takers]>([
-  ['tasks for others before theirs', { botIds: [''], digests: ['ours'] }],
-  ['nothing at all for them', { botIds: [''], digests: ['unheard of'] }],
-  ['tasks that wait for one of them', { botIds: ['', 'away-3'], digests: ['ours'] }],
+  ['tasks for others before theirs', { botIds: [''], digests: ['ours'], across: [] }],
+  ['nothing at all for them', { botIds: [''], digests: ['unheard of'], across: [] }],
+  ['tasks that wait for one of them', { botIds: ['', 'away-3'], digests: ['ours'], across: [] }],
 ])('bots find their tasks in a backlog of 100,000 without reading it: %s', async (_, { botIds, digests }) => {
   expectIndexed(await planOf(queuedHeads(JSON.stringify(botIds), JSON.stringify(digests), 64)));
 });
@@ -79,7 +79,7 @@ it('knows for whom tasks are queued without reading them', async () => {
 
 it('finds the same tasks as a look at all of them would', async () => {
   const { tasks } = await db.database.query((orm) =>
-    lockQueued(orm, { botIds: ['', 'away-3'], digests: ['ours'] }, 10),
+    lockQueued(orm, { botIds: ['', 'away-3'], digests: ['ours'], across: [] }, 10),
   );
   const ranks = tasks.map(({ taskId }) => Number(taskId.slice(1)));
   expect(tasks.filter(({ onlyBotId }) => onlyBotId === 'away-3')).toHaveLength(10);

@@ -7,7 +7,8 @@ import { Roster, type Seat } from '../../src/hub/roster.ts';
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
 const view = {
   spokenBy: () => new Map([['shop', schema]]),
-  readableOf: () => new Set([schema.digest]),
+  readableBy: () => new Map([[schema.digest, schema]]),
+  majors: { isEmpty: true },
   triedOf: () => new Set(),
 } as unknown as ProtocolView;
 
@@ -42,7 +43,7 @@ it('looks at those bots alone that have changed since it was asked last', () => 
   looked.length = 0;
   expect(roster.willing(0).size).toBe(5_000);
   expect(looked).toEqual([]);
-  seats[7]!.bot.reserve({ taskId: 'a', schema });
+  seats[7]!.bot.reserve('a', schema);
   seats[8]!.bot.locate({ x: 1, y: 1 });
   // Where it was: nothing has changed.
   seats[8]!.bot.locate({ x: 1, y: 1 }, 0.5);
@@ -54,7 +55,7 @@ it('knows who is willing as they come, go, are full, have room again or do not r
   const { roster, seats } = fleetOf(3);
   const [first, second, third] = seats as unknown as [Seat, Seat, Seat];
   expect(ids(roster)).toEqual(['bot0', 'bot1', 'bot2']);
-  first.bot.reserve({ taskId: 'a', schema });
+  first.bot.reserve('a', schema);
   roster.remove(second, true);
   expect(ids(roster)).toEqual(['bot2']);
   first.bot.release('a');

@@ -24,9 +24,12 @@ export interface KindTranslator {
 
 const translators: Readonly<Record<keyof typeof kinds, KindTranslator>> = { return: bringBack, shop };
 
+/** Whether the mall has events for what the bots of a kind say. */
+export const hasWords = (kind: string): boolean => Object.hasOwn(translators, kind);
+
 /**
  * The translator of a kind, whichever its revision: revisions of one kind are compatible, and fields that a translator does not know reach
  * consumers in the original.
  */
 export const translatorOf = (kind: string): KindTranslator =>
-  Object.hasOwn(translators, kind) ? translators[kind as keyof typeof translators] : passOn;
+  hasWords(kind) ? translators[kind as keyof typeof translators] : passOn;

@@ -1,4 +1,5 @@
 import type { kinds } from '../../gen/kinds.ts';
+import { majorOf } from '../protocol/majors/document.ts';
 
 /**
  * What becomes of a kind's task, and of its bot, when they lose sight of each other.
@@ -42,7 +43,8 @@ export const kindPolicies = {
 /** Of kinds that say nothing: a cut connection is more often mended than a robot is lost, and to begin again costs more than to wait. */
 const defaultPolicy: KindPolicy = { whileCutOff: 'continue', onLeaseLoss: { holdLeases: 1 }, wins: 'newest' };
 
-export const policiesOf =
-  (table: KindPolicies): PolicyOf =>
-  (kind) =>
-    (Object.hasOwn(table, kind) && table[kind]) || defaultPolicy;
+/** A major that the table does not name is the same work as its kind: whoever has a thing has it, whatever language it was told in. */
+export const policiesOf = (table: KindPolicies): PolicyOf => {
+  const of = (kind: string) => (Object.hasOwn(table, kind) ? table[kind] : undefined);
+  return (kind) => of(kind) ?? of(majorOf(kind).family) ?? defaultPolicy;
+};

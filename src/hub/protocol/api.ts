@@ -3,6 +3,7 @@ import { requireText } from '../../contract/text.ts';
 import type { Database } from '../../database/port.ts';
 import type { CanaryRequest, ChangeRequest, Kind, RegistryService } from '../../gen/protocol/v1/protocol.ts';
 import type { Api } from '../../rpc/api.ts';
+import { translationsInForce } from './majors/translation-store.ts';
 import { judge, type PublishPorts, publish } from './publish.ts';
 import { rampOf } from './ramp.ts';
 import { type ChangeCommand, changeRevision, unknownDigest } from './registry.ts';
@@ -10,7 +11,7 @@ import { findNumbered, findRevision, historyOf, listRevisions, versionOf, versio
 import { newestRollouts } from './rollout-store.ts';
 import { readStatus, unknownKind } from './status.ts';
 import type { StatusFeed } from './status-feed.ts';
-import { changeView, kindViews, revisionView, violationView } from './views.ts';
+import { changeView, kindViews, revisionView, translationViews, violationView } from './views.ts';
 
 /** Characters. */
 const maxByChars = 100;
@@ -29,7 +30,12 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
 
   async function kindOf(kind: string): Promise<Kind> {
     const kinds = await database.query(async (orm) =>
-      kindViews(await versionsOf(orm), await listRevisions(orm, kind), await newestRollouts(orm)),
+      kindViews(
+        await versionsOf(orm),
+        await listRevisions(orm, kind),
+        await newestRollouts(orm),
+        await translationsInForce(orm),
+      ),
     );
     const found = kinds.find((each) => each.kind === kind);
     if (!found) throw unknownKind(kind);
@@ -47,14 +53,13 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
   }
 
   return {
-    async publish({ kind, fileDescriptorSet, sources, by, reason, draft, basedOn }) {
+    async publish({ kind, fileDescriptorSet, sources, by, reason, draft, basedOn, translation }) {
       requireText('by', by, maxByChars);
       if (sources.length > maxSources) {
         throw invalid('sources', `${sources.length} files`, 'TOO_MANY', `give at most ${maxSources}`);
       }
       const published = await publish(ports, {
-        ...{ kind, fileDescriptorSet, by, isDraft: draft, reason: readReason(reason) },
-        basedOn,
+        ...{ kind, fileDescriptorSet, by, isDraft: draft, reason: readReason(reason), basedOn, translation },
         sources: sources.map(({ path, text }) => ({ path, text: text.replaceAll('\0', '') })),
       });
       if (published.violations) {
@@ -66,15 +71,20 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
       return { revision, violations: [], omitted: 0, known: isKnown };
     },
 
-    async check({ kind, fileDescriptorSet }) {
-      const { digest, violations, omitted, against } = await judge(ports, kind, fileDescriptorSet);
+    async check({ kind, fileDescriptorSet, translation }) {
+      const { digest, violations, omitted, against } = await judge(ports, kind, fileDescriptorSet, translation);
       return { digest, violations: violations.map(violationView), omitted, against: [...against] };
     },
 
     async list({ kind }) {
       if (kind !== '') return { kinds: [await kindOf(kind)] };
       const kinds = await database.query(async (orm) =>
-        kindViews(await versionsOf(orm), await listRevisions(orm), await newestRollouts(orm)),
+        kindViews(
+          await versionsOf(orm),
+          await listRevisions(orm),
+          await newestRollouts(orm),
+          await translationsInForce(orm),
+        ),
       );
       return { kinds };
     },
@@ -93,6 +103,7 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
           sources: sources.map(({ path, text }) => ({ path, text })),
           kindVersion: await versionOf(orm, row.kind),
           history: history.map(changeView),
+          translations: translationViews(await translationsInForce(orm), row.kind),
         };
       });
     },

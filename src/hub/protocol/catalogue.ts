@@ -3,6 +3,9 @@ import type { Database } from '../../database/port.ts';
 import type { Revision } from '../../gen/fleet/v1/fleet.ts';
 import { Loop } from '../../kit/loop.ts';
 import { retryBackoff } from '../limits.ts';
+import { readTranslation } from './majors/document.ts';
+import type { LiveTranslation } from './majors/majors.ts';
+import { translationsInForce } from './majors/translation-store.ts';
 import { descriptorSetsOf, listRevisions, versionsOf } from './registry-store.ts';
 import { openRollouts } from './rollout-store.ts';
 import { ProtocolView } from './view.ts';
@@ -23,6 +26,7 @@ export class Catalogue {
   readonly #loop: Loop;
   /** By digest: what it names never changes. */
   #offers: ReadonlyMap<string, Revision> = new Map();
+  #translations: readonly LiveTranslation[] = [];
   #view = new ProtocolView(new Map(), [], []);
 
   constructor(ports: CataloguePorts) {
@@ -69,7 +73,12 @@ export class Catalogue {
     const read = await this.#ports.database.query(async (orm) => {
       const rows = await listRevisions(orm);
       const unknown = rows.map(({ digest }) => digest).filter((digest) => !this.#offers.has(digest));
-      return { rows, sets: await descriptorSetsOf(orm, unknown), rollouts: await openRollouts(orm) };
+      return {
+        rows,
+        sets: await descriptorSetsOf(orm, unknown),
+        rollouts: await openRollouts(orm),
+        translations: await translationsInForce(orm),
+      };
     });
     const offers = new Map(this.#offers);
     const revisions = read.rows.map((row) => {
@@ -83,7 +92,12 @@ export class Catalogue {
       return { schema, state, offer };
     });
     this.#offers = offers;
-    this.#view = new ProtocolView(versions, revisions, read.rollouts);
+    const translations = read.translations.map(({ newer, version, document }): LiveTranslation => {
+      const known = this.#translations.find(({ rules }) => rules.newer === newer);
+      return known?.version === version ? known : { rules: readTranslation(document), version };
+    });
+    this.#translations = translations;
+    this.#view = new ProtocolView(versions, revisions, read.rollouts, translations);
     this.#ports.logger.info({ protocol: Object.fromEntries(versions) }, 'the protocol has changed');
     this.#ports.onChanged(this.#view);
   }

@@ -4,10 +4,11 @@ import { pause } from '../../kit/backoff.ts';
 import { storedReason } from '../read-report.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Roster, Seat } from '../roster.ts';
+import type { BotAnswer } from './answer-store.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { BotStatus } from './revision-states.ts';
-import type { StatusBook } from './status-book.ts';
 import type { ProtocolView } from './view.ts';
+import type { WriteBehind } from './write-behind.ts';
 
 /**
  * Bots that are told in a second. Each costs the hub some 0.3 ms, most of it for the three frames that it answers with, and they come when the bots
@@ -28,7 +29,7 @@ const statuses: Readonly<Record<number, BotStatus>> = {
 export interface DeliveryPorts {
   readonly roster: Roster;
   readonly catalogue: Pick<Catalogue, 'view'>;
-  readonly book: Pick<StatusBook, 'note'>;
+  readonly book: Pick<WriteBehind<BotAnswer>, 'note'>;
   /** A bot can be given other tasks than before. */
   readonly onWilling: () => void;
 }

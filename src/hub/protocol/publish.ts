@@ -2,23 +2,29 @@ import { canonicalDescriptorSet, schemaDigest } from '../../contract/descriptor-
 import { invalid, MallError, refused } from '../../contract/errors.ts';
 import type { Database, Orm, Transaction } from '../../database/port.ts';
 import type { SourceFile } from '../store.ts';
-import { isBuiltIn } from './built-in.ts';
 import type { checkRevision } from './check/check.ts';
 import { isKind, rootsOf } from './check/revision.ts';
 import type { Violation } from './check/violation.ts';
+import {
+  type Given,
+  givenTranslation,
+  judgeTranslations,
+  lockAmong,
+  type Neighbours,
+  neighboursOf,
+  storeTranslation,
+} from './majors/publish-translation.ts';
 import {
   type Author,
   addKind,
   addRevision,
   changeRevisions,
   changesSince,
-  descriptorSetsOf,
   findRevision,
-  listRevisions,
-  lockKind,
   versionOf,
 } from './registry-store.ts';
 import { moved } from './revision.ts';
+import { unretiredOf } from './unretired.ts';
 
 /** How often a revision is checked again because its kind has moved meanwhile; a check takes about a second. */
 const maxChecks = 3;
@@ -37,6 +43,8 @@ export interface Publication extends Author {
   readonly isDraft: boolean;
   /** Version of the kind that the files were made for; undefined: whatever there is. */
   readonly basedOn?: number;
+  /** JSON, as `readTranslation` takes it. */
+  readonly translation?: string | undefined;
 }
 
 export type Published =
@@ -64,9 +72,15 @@ interface Candidate {
  * Whether the descriptors could be the next revision of the kind.
  * @throws MallError INVALID_ARGUMENT when they cannot be read, FAILED_PRECONDITION when there is no buf
  */
-export async function judge(ports: PublishPorts, kind: string, fileDescriptorSet: Uint8Array): Promise<Verdict> {
+export async function judge(
+  ports: PublishPorts,
+  kind: string,
+  fileDescriptorSet: Uint8Array,
+  translation?: string,
+): Promise<Verdict> {
   const { digest } = readCandidate(kind, fileDescriptorSet);
-  const { violations, omitted, against } = await held(ports, kind, digest, fileDescriptorSet);
+  const given = givenTranslation(kind, translation);
+  const { violations, omitted, against } = await held(ports, kind, digest, fileDescriptorSet, given);
   return { digest, violations, omitted, against };
 }
 
@@ -78,15 +92,20 @@ export async function judge(ports: PublishPorts, kind: string, fileDescriptorSet
 export async function publish(ports: PublishPorts, publication: Publication): Promise<Published> {
   const { kind, fileDescriptorSet, isDraft } = publication;
   const candidate = readCandidate(kind, fileDescriptorSet);
+  const given = givenTranslation(kind, publication.translation);
+  if (given && isDraft) {
+    const remedy = 'publish the revision without draft, to have both checked';
+    throw invalid('translation', 'of a draft', 'NOT_CHECKED', remedy);
+  }
   await ports.database.query((orm) => requireUnmoved(orm, publication, candidate.digest));
   for (let checks = 0; checks < maxChecks; checks++) {
-    const basedOn = isDraft ? undefined : await held(ports, kind, candidate.digest, fileDescriptorSet);
+    const basedOn = isDraft ? undefined : await held(ports, kind, candidate.digest, fileDescriptorSet, given);
     if (basedOn && basedOn.violations.length > 0) {
       return { violations: basedOn.violations, omitted: basedOn.omitted };
     }
     const outcome = await ports.database.transaction(async (tx) => {
       tx.afterCommit(ports.onChanged);
-      return store(tx, publication, candidate, basedOn?.version);
+      return store(tx, publication, candidate, basedOn, given);
     });
     if (outcome !== 'moved') return { digest: candidate.digest, isKnown: outcome === 'known' };
   }
@@ -116,27 +135,29 @@ function readCandidate(kind: string, fileDescriptorSet: Uint8Array): Candidate {
   }
 }
 
-/** The candidate against every revision that somebody may still write in. */
-async function held({ database, check }: PublishPorts, kind: string, digest: string, fileDescriptorSet: Uint8Array) {
-  const { version, unretired } = await database.query((orm) => unretiredOf(orm, kind, digest));
-  const { violations, omitted, against } = await check({ label: 'candidate', fileDescriptorSet }, unretired, kind);
-  return { version, violations, omitted, against };
+interface Held extends Refused {
+  readonly version: number;
+  readonly neighbours: Neighbours;
+  readonly against: readonly string[];
 }
 
-/** The program's own revision counts also when no bot is offered it any more: services go on to write and read in it. */
-async function unretiredOf(orm: Orm, kind: string, digest: string) {
-  const version = await versionOf(orm, kind);
-  const rows = (await listRevisions(orm, kind)).filter(
-    (row) => row.digest !== digest && (isBuiltIn(row.digest) || (row.state !== 'RETIRED' && row.state !== 'DRAFT')),
-  );
-  const sets = await descriptorSetsOf(
-    orm,
-    rows.map((row) => row.digest),
-  );
-  return {
-    version,
-    unretired: rows.map((row) => ({ label: `revision ${row.revision}`, fileDescriptorSet: sets.get(row.digest)! })),
-  };
+/** The candidate against every revision that somebody may still write in, and against what it is translated to and from. */
+async function held(
+  { database, check }: PublishPorts,
+  kind: string,
+  digest: string,
+  fileDescriptorSet: Uint8Array,
+  given: Given | undefined,
+): Promise<Held> {
+  const { version, unretired, neighbours } = await database.query(async (orm) => ({
+    version: await versionOf(orm, kind),
+    unretired: await unretiredOf(orm, kind, digest),
+    neighbours: await neighboursOf(orm, kind, given),
+  }));
+  const candidate = { label: 'candidate', fileDescriptorSet };
+  const { violations, omitted, against } = await check(candidate, unretired, kind);
+  const all = violations.length > 0 ? violations : judgeTranslations(kind, candidate, unretired, neighbours);
+  return { version, neighbours, violations: all, omitted, against: [...against, ...neighbours.versions.keys()] };
 }
 
 /** @throws MallError ABORTED when somebody else has changed the kind since the version that the publisher had seen */
@@ -158,13 +179,14 @@ async function store(
   publication: Publication,
   { canonical, digest }: Candidate,
   /** What the check was based on; undefined for a draft. */
-  version: number | undefined,
+  basedOn: Held | undefined,
+  given: Given | undefined,
 ): Promise<'added' | 'known' | 'moved'> {
   const { kind, sources, by, reason } = publication;
   await addKind(orm, kind);
-  const known = (await lockKind(orm, kind))!;
+  const known = await lockAmong(orm, kind, basedOn?.neighbours.versions ?? new Map());
   await requireUnmoved(orm, publication, digest);
-  if (version !== undefined && version !== known.version) return 'moved';
+  if (!known || (basedOn && basedOn.version !== known.version)) return 'moved';
   const existing = known.revisions.find((revision) => revision.digest === digest);
   if (existing?.state === 'RETIRED') {
     const message = `these descriptors are revision ${existing.revision} of ${kind}, which is RETIRED`;
@@ -184,7 +206,8 @@ async function store(
     await addRevision(orm, row, next);
   }
   const state = existing?.state ?? 'DRAFT';
-  const isChecked = version !== undefined && (state === 'DRAFT' || state === 'ROLLED_BACK');
+  const isChecked = basedOn !== undefined && (state === 'DRAFT' || state === 'ROLLED_BACK');
   if (isChecked) await changeRevisions(orm, kind, next, [{ digest, from: state, to: 'CHECKED' }], { ...author, at });
-  return existing && !isChecked ? 'known' : 'added';
+  const isNew = given !== undefined && (await storeTranslation(orm, given, author));
+  return existing && !isChecked && !isNew ? 'known' : 'added';
 }

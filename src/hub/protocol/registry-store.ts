@@ -63,6 +63,14 @@ export async function changeRevisions(
   await orm.update(kinds).set({ version }).where(eq(kinds.kind, kind));
 }
 
+/** Something else of a locked kind has changed. */
+export async function bumpKind(orm: Orm, kind: string): Promise<void> {
+  await orm
+    .update(kinds)
+    .set({ version: sql`${kinds.version} + 1` })
+    .where(eq(kinds.kind, kind));
+}
+
 /** 0 when there is no such kind. */
 export async function versionOf(orm: Orm, kind: string): Promise<number> {
   const [row] = await orm.select().from(kinds).where(eq(kinds.kind, kind));

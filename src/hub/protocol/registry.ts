@@ -2,6 +2,8 @@ import { notFound } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Database, Transaction } from '../../database/port.ts';
 import { isBuiltIn } from './built-in.ts';
+import { Majors } from './majors/majors.ts';
+import { readTranslations, translationsInForce } from './majors/translation-store.ts';
 import { type Author, changeRevisions, changesSince, findRevision, lockKind } from './registry-store.ts';
 import { decideRevision, type KnownKind, type RevisionCommand, type RevisionDecision } from './revision.ts';
 import type { Ramp } from './rollout-record.ts';
@@ -36,7 +38,11 @@ export async function changeRevision(
   return database.transaction(async (tx) => {
     const row = await findRevision(tx.orm, change.digest);
     if (!row) throw unknownDigest(change.digest);
-    const known = (await lockKind(tx.orm, row.kind))!;
+    const majors = new Majors(readTranslations(await translationsInForce(tx.orm)));
+    // All of them, so that two majors are not deprecated at once; in the order of their names.
+    const family = new Map<string, KnownKind>();
+    for (const kind of majors.familyOf(row.kind).toSorted()) family.set(kind, (await lockKind(tx.orm, kind))!);
+    const known = family.get(row.kind)!;
     const usage = await readUsage(tx.orm);
     const standing = standingIn(usage, change.digest);
     const connected = usage.connected.get(row.kind) ?? 0;
@@ -45,6 +51,7 @@ export async function changeRevision(
       ...standing,
       connected,
       builtIn: isBuiltIn(change.digest),
+      elsewhere: activeBeside([...family.values()], row.kind),
     });
     if (decision.changes.length > 0 || decision.rollout) {
       await write(tx, known, change, command, decision);
@@ -53,6 +60,11 @@ export async function changeRevision(
     return row.kind;
   });
 }
+
+const activeBeside = (family: readonly Pick<KnownKind, 'kind' | 'revisions'>[], kind: string): string[] =>
+  family
+    .filter((other) => other.kind !== kind && other.revisions.some(({ state }) => state === 'ACTIVE'))
+    .map((other) => other.kind);
 
 async function write(
   { orm }: Transaction,

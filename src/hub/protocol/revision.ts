@@ -37,6 +37,8 @@ export interface Usage {
   readonly waiting: number;
   /** The program was built with it, and goes on writing in it. */
   readonly builtIn: boolean;
+  /** Majors with an ACTIVE revision whose bots do tasks of this kind. */
+  readonly elsewhere: readonly string[];
 }
 
 export type RevisionCommand =
@@ -77,7 +79,8 @@ const unchanged: RevisionDecision = { changes: [] };
  * | ROLLED_BACK | CHECKED | refused        | refused  | refused    | -       | RETIRED           | same        |
  *
  * One revision of a kind is in CANARY at a time; several may be ACTIVE. ACTIVE needs a connected bot that could do the work. There is always an
- * ACTIVE one once there was one: the last is not deprecated, and a rollback of it makes the newest DEPRECATED one ACTIVE again. Nothing is
+ * ACTIVE one once there was one: the last is not deprecated, and a rollback of it makes the newest DEPRECATED one ACTIVE again. One of another major that
+ * the tasks are translated to will do, so that a major can go as a whole. Nothing is
  * retired that a task is pinned to, that a connected bot needs, or that a task waits in, unless the program itself goes on writing in it.
  *
  * `basedOn` is the version of the kind that whoever asks has seen. What is so already is no conflict: a repeated command changes nothing.
@@ -102,7 +105,7 @@ export function decideRevision(
     case 'activate':
       return activate(kind, target, usage);
     case 'deprecate':
-      return deprecate(kind, target);
+      return deprecate(kind, target, usage);
     case 'drained':
       return target.state === 'DEPRECATED' && needs(kind.kind, usage).length === 0
         ? { changes: [{ digest, from: 'DEPRECATED', to: 'DRAINED' }] }
@@ -110,7 +113,7 @@ export function decideRevision(
     case 'retire':
       return retire(kind, target, usage);
     case 'rollback':
-      return rollback(kind, target);
+      return rollback(kind, target, usage);
     default:
       return command satisfies never;
   }
@@ -174,10 +177,10 @@ function activate({ kind }: KnownKind, target: KnownRevision, usage: Usage): Rev
   return { ...decision, ...(target.state === 'CANARY' && { rollout: 'promoted' as const }) };
 }
 
-function deprecate(kind: KnownKind, target: KnownRevision): RevisionDecision {
+function deprecate(kind: KnownKind, target: KnownRevision, { elsewhere }: Usage): RevisionDecision {
   const remedy = target.state === 'CANARY' ? 'roll it back' : 'only an ACTIVE one can be';
   const decision = move(target, 'DEPRECATED', ['ACTIVE'], 'deprecated', remedy);
-  if (others(kind, target, 'ACTIVE').length > 0) return decision;
+  if (others(kind, target, 'ACTIVE').length > 0 || elsewhere.length > 0) return decision;
   const message = `revision ${target.revision} is the only ACTIVE one of ${kind.kind}`;
   throw refused('digest', target.digest, 'LAST_ACTIVE', message, 'activate another one first');
 }
@@ -198,7 +201,7 @@ function retire(kind: KnownKind, target: KnownRevision, usage: Usage): RevisionD
   };
 }
 
-function rollback(kind: KnownKind, target: KnownRevision): RevisionDecision {
+function rollback(kind: KnownKind, target: KnownRevision, { elsewhere }: Usage): RevisionDecision {
   const decision = move(
     target,
     'ROLLED_BACK',
@@ -209,6 +212,7 @@ function rollback(kind: KnownKind, target: KnownRevision): RevisionDecision {
   if (target.state === 'CANARY') return { ...decision, rollout: 'rolledBack' };
   if (others(kind, target, 'ACTIVE').length > 0) return decision;
   const [predecessor] = [...others(kind, target, 'DEPRECATED'), ...others(kind, target, 'DRAINED')];
+  if (!predecessor && elsewhere.length > 0) return decision;
   if (!predecessor) {
     const message = `${kind.kind} has no revision to go back to from ${target.revision}`;
     throw refused('digest', target.digest, 'LAST_ACTIVE', message, 'activate another one first');
@@ -244,7 +248,7 @@ function needs(kind: string, { pinned, onlyThis, waiting, builtIn }: Usage): str
   return [
     ...(pinned > 0 ? [`${count(pinned, 'task')} pinned to it; let them end`] : []),
     ...(onlyThis > 0
-      ? [`${count(onlyThis, 'connected bot')} can speak no other revision of ${kind} that is in use`]
+      ? [`${count(onlyThis, 'connected bot')} can speak no other revision of ${kind} that is in use, nor another major`]
       : []),
     ...(waiting > 0 && !builtIn ? [`${count(waiting, 'waiting task')} written in it; let them be done`] : []),
   ];

@@ -3,6 +3,8 @@ import type { Orm } from '../../database/port.ts';
 import { RevisionStatus } from '../../gen/fleet/v1/fleet.ts';
 import type { KindStatus, Status } from '../../gen/protocol/v1/protocol.ts';
 import { isBuiltIn } from './built-in.ts';
+import { Majors } from './majors/majors.ts';
+import { readTranslations, readUntranslated, translationsInForce } from './majors/translation-store.ts';
 import { listRevisions, type RevisionSummary, versionsOf } from './registry-store.ts';
 import { blocksRetirement } from './revision.ts';
 import { newestRollouts } from './rollout-store.ts';
@@ -19,6 +21,8 @@ export async function readStatus(orm: Orm, kind: string, at: Date): Promise<Stat
   const revisions = await listRevisions(orm);
   const usage = await readUsage(orm);
   const rollouts = await newestRollouts(orm);
+  const majors = new Majors(readTranslations(await translationsInForce(orm)));
+  const untranslated = await readUntranslated(orm);
   const byDigest = new Map(revisions.map((row) => [row.digest, row]));
   const kinds = [...versions]
     .filter(([name]) => kind === '' || name === kind)
@@ -31,6 +35,10 @@ export async function readStatus(orm: Orm, kind: string, at: Date): Promise<Stat
         connectedBots: usage.connected.get(name) ?? 0,
         revisions: revisions.filter((row) => row.kind === name).map((row) => standingView(row, usage)),
         rollout: rollout && rolloutView(rollout, byDigest),
+        doneIn: majors.familyOf(name).filter((major) => major !== name),
+        untranslated: untranslated.filter(
+          ({ part, fromKind, intoKind }) => (part === 'task' ? fromKind : intoKind) === name,
+        ),
       };
     });
   return { at, kinds };
@@ -45,7 +53,12 @@ function standingView(row: RevisionSummary, usage: FleetUsage): KindStatus['revi
     pinnedTasks: standing.pinned,
     waitingTasks: standing.waiting,
     rejections: standing.rejections.map(({ reason, bots }) => ({ reason, bots })),
-    blocksRetirement: blocksRetirement(row.kind, row, { ...standing, connected, builtIn: isBuiltIn(row.digest) }),
+    blocksRetirement: blocksRetirement(row.kind, row, {
+      ...standing,
+      connected,
+      builtIn: isBuiltIn(row.digest),
+      elsewhere: [],
+    }),
   };
 }
 

@@ -54,7 +54,7 @@ export class Trials {
 
   /** The attempt that a change of a task ends, when that counts for a rollout. */
   ended(before: Task, input: TaskInput['type'], after: Task, now: Date): AttemptRow | undefined {
-    const share = this.#ports.catalogue.view.shareOf(before.schema.kind);
+    const share = this.#ports.catalogue.view.shareOf(languageOf(before).kind);
     if (!share || !isHeld(before.phase) || isHeld(after.phase)) return undefined;
     const { state } = after.phase;
     if (before.phase.state === 'CANCELLING' || state === 'CANCELLED') return undefined;

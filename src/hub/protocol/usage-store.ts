@@ -1,11 +1,13 @@
 import { sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import { botRevisions, bots, isHeld, kinds, revisions, tasks } from '../store.ts';
+import { Majors } from './majors/majors.ts';
+import { readTranslations, translationsInForce } from './majors/translation-store.ts';
 import type { Usage } from './revision.ts';
 import type { BotStatus } from './revision-states.ts';
 
 /** What the fleet has to do with a revision, and what bots said of it. */
-export interface Standing extends Omit<Usage, 'builtIn' | 'connected'> {
+export interface Standing extends Omit<Usage, 'builtIn' | 'connected' | 'elsewhere'> {
   /** Connected bots by what they said last. */
   readonly statuses: ReadonlyMap<BotStatus, number>;
   /** Why bots reject it: how many of the connected ones by reason, the most frequent first. */
@@ -36,17 +38,21 @@ const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_bui
 
 /** As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. */
 export async function readUsage(orm: Orm): Promise<FleetUsage> {
+  // A bot that speaks another major of a kind has a choice.
+  const majors = new Majors(readTranslations(await translationsInForce(orm)));
   const serving = await orm.execute<{ kind: string; bots: number }>(sql`
     with ${liveBots} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
   const statuses = await orm.execute<{ digest: string; status: BotStatus; bots: number; only_this: number }>(sql`
     with ${liveBots}, ${saidByBots}, known as (
-      select said.*, r.kind, r.state in ('ACTIVE', 'DEPRECATED') as in_use from said join ${revisions} r using (digest)
+      select said.*, coalesce(f.root, r.kind) as root, r.state in ('ACTIVE', 'DEPRECATED') as in_use
+      from said join ${revisions} r using (digest)
+      left join jsonb_to_recordset(${JSON.stringify(majors.roots())}::text::jsonb) as f (kind text, root text) on f.kind = r.kind
     ), able as (
-      select bot_id, kind, count(*) as choices from known where status = 'APPLIED' and in_use group by bot_id, kind
+      select bot_id, root, count(*) as choices from known where status = 'APPLIED' and in_use group by bot_id, root
     )
     select digest, status, count(*)::int as bots,
       (count(*) filter (where status = 'APPLIED' and coalesce(choices, 0) = in_use::int))::int as only_this
-    from known left join able using (bot_id, kind) group by digest, status`);
+    from known left join able using (bot_id, root) group by digest, status`);
   const rejected = await orm.execute<{ digest: string; reason: string; bots: number }>(sql`
     with ${liveBots}, ${saidByBots} select digest, reason, count(*)::int as bots from said where status = 'REJECTED'
     group by digest, reason order by count(*) desc, reason`);

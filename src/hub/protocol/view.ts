@@ -1,5 +1,8 @@
 import type { ProtocolOffer, Revision, SchemaRef } from '../../gen/fleet/v1/fleet.ts';
 import { isBuiltIn } from './built-in.ts';
+import { majorOf } from './majors/document.ts';
+import { type LiveTranslation, Majors } from './majors/majors.ts';
+import type { Part } from './majors/parts.ts';
 import { armOfTask, isMember } from './membership.ts';
 import type { RevisionState } from './revision-states.ts';
 
@@ -51,11 +54,18 @@ export class ProtocolView {
   readonly versions: ReadonlyMap<string, number>;
   readonly #byDigest: ReadonlyMap<string, LiveRevision>;
   readonly #kinds: ReadonlyMap<string, KnownKind>;
-  /** By the kinds in it: bots of the same kinds share a set. */
-  readonly #readable = new Map<string, ReadonlySet<string>>();
+  readonly majors: Majors;
+  /** By what is spoken: bots that speak the same share a map. */
+  readonly #readable = new Map<string, ReadonlyMap<string, SchemaRef>>();
 
-  constructor(versions: ReadonlyMap<string, number>, revisions: readonly LiveRevision[], shares: readonly Share[]) {
+  constructor(
+    versions: ReadonlyMap<string, number>,
+    revisions: readonly LiveRevision[],
+    shares: readonly Share[],
+    translations: readonly LiveTranslation[] = [],
+  ) {
     this.versions = versions;
+    this.majors = new Majors(translations);
     this.#byDigest = new Map(revisions.map((revision) => [revision.schema.digest, revision]));
     const byKind = Map.groupBy(revisions, ({ schema }) => schema.kind);
     this.#kinds = new Map(
@@ -84,13 +94,14 @@ export class ProtocolView {
 
   /** By whom a task is rather done while a revision of its kind is tried; undefined while none is. */
   armOf(task: { readonly schema: Pick<SchemaRef, 'kind'>; readonly taskId: string; readonly attempt: number }) {
-    const share = this.shareOf(task.schema.kind);
+    const shares = this.majors.familyOf(task.schema.kind).flatMap((kind) => this.shareOf(kind) ?? []);
+    const share = shares.find(({ kind }) => kind === task.schema.kind) ?? shares.at(-1);
     return share && armOfTask(share, task);
   }
 
   /** Of what a bot speaks, the kinds whose revision is being tried. */
   triedOf(spoken: ReadonlyMap<string, SchemaRef>): ReadonlySet<string> {
-    const tried = [...spoken].filter(([kind, { digest }]) => this.shareOf(kind)?.digest === digest);
+    const tried = [...spoken].filter(([, { kind, digest }]) => this.shareOf(kind)?.digest === digest);
     return tried.length > 0 ? new Set(tried.map(([kind]) => kind)) : nothingTried;
   }
 
@@ -105,37 +116,89 @@ export class ProtocolView {
   }
 
   /**
-   * The revision that a bot is offered tasks of a kind in, and reports in: the one that it tries, when it is in the share of a canary and has applied
-   * it; else the newest ACTIVE one that it has applied, else the newest DEPRECATED one. Undefined: no tasks of that kind.
+   * The revision of a kind that a bot is offered tasks in, and reports in: the one that it tries, when it is in the share of a canary and has applied
+   * it; else the newest ACTIVE one that it has applied, else the newest DEPRECATED one. Undefined: none of that kind.
    */
-  spoken(kind: string, { botId, applied }: Pick<Speaker, 'botId' | 'applied'>): SchemaRef | undefined {
+  spoken(kind: string, speaker: Pick<Speaker, 'botId' | 'applied'>): SchemaRef | undefined {
+    return this.#spokenIn(kind, speaker)?.schema;
+  }
+
+  #spokenIn(kind: string, { botId, applied }: Pick<Speaker, 'botId' | 'applied'>): LiveRevision | undefined {
     const { revisions, share } = this.#kinds.get(kind) ?? nothing;
     const has = (state: RevisionState) =>
       revisions.find((revision) => revision.state === state && applied.has(revision.schema.digest));
     const tried = share && isMember(share.rolloutId, botId, share.percent) ? has('CANARY') : undefined;
-    return (tried ?? has('ACTIVE') ?? has('DEPRECATED'))?.schema;
+    return tried ?? has('ACTIVE') ?? has('DEPRECATED');
   }
 
-  /** The kinds that a bot is offered tasks of, each with the revision that they come in. */
+  /** The kinds that a bot is offered tasks of as they are written, each with the revision that they come in. */
+  ownOf(speaker: Speaker): ReadonlyMap<string, SchemaRef> {
+    const spoken = this.#spokenOf(speaker);
+    return new Map([...spoken].map(([kind, { schema }]) => [kind, schema]));
+  }
+
+  /**
+   * The kinds that a bot is offered tasks of, each with the revision that they come in: of all majors that the tasks can be translated to, what is tried
+   * comes first, then what is ACTIVE, then what is DEPRECATED, and of those the newest major, as of revisions the newest.
+   */
   spokenBy(speaker: Speaker): ReadonlyMap<string, SchemaRef> {
-    const spoken = new Map<string, SchemaRef>();
+    if (this.majors.isEmpty) return this.ownOf(speaker);
+    const spoken = this.#spokenOf(speaker);
+    const best = new Map<string, SchemaRef>();
+    for (const family of new Set([...spoken.keys()].map((kind) => this.majors.familyOf(kind)))) {
+      const known = family.flatMap((kind) => spoken.get(kind) ?? []);
+      const [first] = known.toSorted((a, b) => usedAfter[a.state]! - usedAfter[b.state]! || newerMajor(a, b));
+      for (const kind of family) if (first) best.set(kind, first.schema);
+    }
+    return best;
+  }
+
+  #spokenOf(speaker: Speaker): ReadonlyMap<string, LiveRevision> {
+    const spoken = new Map<string, LiveRevision>();
     for (const kind of this.#kindsOf(speaker)) {
-      const schema = this.spoken(kind, speaker);
-      if (schema) spoken.set(kind, schema);
+      const revision = this.#spokenIn(kind, speaker);
+      if (revision) spoken.set(kind, revision);
     }
     return spoken;
   }
 
-  /** What payloads of these kinds may be written in. */
-  readableOf(kinds: Iterable<string>): ReadonlySet<string> {
-    const names = [...kinds].sort();
+  /** What payloads may be written in for who speaks this, by digest with what they are offered in. */
+  readableBy(spoken: ReadonlyMap<string, SchemaRef>): ReadonlyMap<string, SchemaRef> {
+    const names = [...spoken].map(([kind, { digest }]) => `${kind} ${digest}`).sort();
     const key = names.join(' ');
     let readable = this.#readable.get(key);
     if (!readable) {
-      readable = new Set(names.flatMap((kind) => [...(this.#kinds.get(kind) ?? nothing).readable]));
+      const of = (kind: string) => [...(this.#kinds.get(kind) ?? nothing).readable];
+      readable = new Map([...spoken].flatMap(([kind, schema]) => of(kind).map((digest) => [digest, schema] as const)));
       this.#readable.set(key, readable);
     }
     return readable;
+  }
+
+  /** A payload of one major as one of another. @throws Untranslatable, or Error when it is none of `from` */
+  translate(
+    from: Pick<SchemaRef, 'digest'>,
+    into: Pick<SchemaRef, 'digest'>,
+    part: Part,
+    payload: Uint8Array,
+  ): Uint8Array {
+    const [source, target] = [this.#byDigest.get(from.digest), this.#byDigest.get(into.digest)];
+    if (!source || !target) throw new Error(`revision ${source ? into.digest : from.digest} is not known here`);
+    return this.majors.translate(source, target, part, payload, (kind) => this.#usual(kind)!);
+  }
+
+  /** What is written for whoever reads the kind, where there is a choice: the newest ACTIVE revision, else the newest that can be read, else the newest. */
+  usual(kind: string): SchemaRef | undefined {
+    return this.#usual(kind)?.schema;
+  }
+
+  #usual(kind: string): LiveRevision | undefined {
+    const { revisions, readable } = this.#kinds.get(kind) ?? nothing;
+    return (
+      revisions.find(({ state }) => state === 'ACTIVE') ??
+      revisions.find(({ schema }) => readable.has(schema.digest)) ??
+      revisions[0]
+    );
   }
 
   /**
@@ -184,13 +247,21 @@ export class ProtocolView {
 
   #outdated(kind: string, held: readonly LiveRevision[]): string {
     const has = held.map(({ schema, state }) => `revision ${schema.revision}, which is ${state}`).join(', ');
-    const inUse = this.#kinds
-      .get(kind)!
-      .revisions.filter(({ state }) => state === 'ACTIVE')
-      .map(({ schema }) => schema.revision);
-    return `of ${kind} the bot has applied ${has}; in use is ${inUse.map((number) => `revision ${number}`).join(', ') || 'none'}`;
+    const inUse = this.majors
+      .familyOf(kind)
+      .flatMap((major) =>
+        (this.#kinds.get(major) ?? nothing).revisions
+          .filter(({ state }) => state === 'ACTIVE')
+          .map(({ schema }) => `${major === kind ? '' : `${major} `}revision ${schema.revision}`),
+      );
+    return `of ${kind} the bot has applied ${has}; in use is ${inUse.join(', ') || 'none'}`;
   }
 }
+
+/** Of the states that bots are offered tasks in. */
+const usedAfter: Readonly<Partial<Record<RevisionState, number>>> = { CANARY: 0, ACTIVE: 1, DEPRECATED: 2 };
+const newerMajor = (a: LiveRevision, b: LiveRevision): number =>
+  majorOf(b.schema.kind).major - majorOf(a.schema.kind).major;
 
 /** Whoever wrote a payload knew the kind well enough: all that were checked are compatible. */
 const isReadable = ({ schema, state }: LiveRevision): boolean =>

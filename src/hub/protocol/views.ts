@@ -7,10 +7,12 @@ import {
   RevisionState,
   type Rollout,
   RolloutOutcome,
+  type Translation,
   type Violation as ViolationView,
 } from '../../gen/protocol/v1/protocol.ts';
 import { isBuiltIn } from './built-in.ts';
 import type { Violation } from './check/violation.ts';
+import type { TranslationRow } from './majors/translation-store.ts';
 import type { ChangeRow, RevisionSummary } from './registry-store.ts';
 import { gateRules, observed } from './rollout.ts';
 import { type ArmFigures, type GateName, gateNames, type RolloutProgress } from './rollout-record.ts';
@@ -99,11 +101,16 @@ function gateView(name: GateName, { gates, figures }: RolloutProgress): Gate {
   };
 }
 
+/** Those that begin or end at the kind. */
+export const translationViews = (rows: readonly TranslationRow[], kind: string): Translation[] =>
+  rows.filter(({ newer, older }) => newer === kind || older === kind);
+
 /** The kinds with their revisions, in the order of their names. */
 export function kindViews(
   versions: ReadonlyMap<string, number>,
   revisions: readonly RevisionSummary[],
   rollouts: readonly RolloutRow[],
+  translations: readonly TranslationRow[],
 ): Kind[] {
   const byDigest = new Map(revisions.map((row) => [row.digest, row]));
   return [...versions]
@@ -115,6 +122,7 @@ export function kindViews(
         version,
         revisions: revisions.filter((row) => row.kind === kind).map(revisionView),
         rollout: rollout && rolloutView(rollout, byDigest),
+        translations: translationViews(translations, kind),
       };
     });
 }

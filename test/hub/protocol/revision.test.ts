@@ -10,7 +10,8 @@ import {
 } from '../../../src/hub/protocol/revision.ts';
 import { type RevisionState, revisionStates } from '../../../src/hub/protocol/revision-states.ts';
 
-const idle: Usage = { connected: 3, applied: 3, rejected: 0, onlyThis: 0, pinned: 0, waiting: 0, builtIn: false };
+const nobody = { rejected: 0, onlyThis: 0, pinned: 0, waiting: 0 };
+const idle: Usage = { ...nobody, connected: 3, applied: 3, builtIn: false, elsewhere: [] };
 const commands = ['check', 'canary', 'activate', 'deprecate', 'drained', 'retire', 'rollback'] as const;
 type Name = (typeof commands)[number];
 const command = (type: Name): RevisionCommand => (type === 'canary' ? { type, percent: 10 } : { type });

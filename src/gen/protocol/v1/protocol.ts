@@ -238,7 +238,11 @@ export interface PublishRequest {
    * Kind.version that the descriptors were made for. ABORTED when it has moved, with what has come since. Unset: whatever there is, and what another
    * publisher has added meanwhile is a violation.
    */
-  basedOn?: number | undefined;
+  basedOn?:
+    | number
+    | undefined;
+  /** How tasks and reports of an earlier major become those of this kind and back: JSON, see Translation.document. Empty leaves that as it is. */
+  translation?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -259,6 +263,8 @@ export interface PublishResponse {
 export interface CheckRequest {
   kind: string;
   fileDescriptorSet: Buffer;
+  /** As in PublishRequest. */
+  translation?: string | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -315,7 +321,27 @@ export interface Kind {
   /** Oldest first. */
   revisions: Revision[];
   /** Of the revision that is in CANARY. */
-  rollout: Rollout | undefined;
+  rollout:
+    | Rollout
+    | undefined;
+  /** From and to the majors beside it, as they are in force. */
+  translations: Translation[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Between two majors of a kind: bots of one do tasks of the other. */
+export interface Translation {
+  /** Such as `shop`. */
+  older: string;
+  /** Such as `shop.v2`. */
+  newer: string;
+  /** Counts what was published of it; the newest is in force. */
+  version: number;
+  /** {"older", "newer", "fields": [{"in", "older", "newer", "default", "scale", "lossy", "partial"}], "values": [{"in", "older", "newer", "lossy"}]} */
+  document: string;
+  publishedAt: Date | undefined;
+  publishedBy: string;
+  reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -359,6 +385,8 @@ export interface RevisionDetail {
   kindVersion: number;
   /** Oldest first. */
   history: Change[];
+  /** In force between its kind and the majors beside it. */
+  translations: Translation[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -432,7 +460,25 @@ export interface KindStatus {
   /** Oldest first. */
   revisions: RevisionStanding[];
   /** Under way, or the last one. */
-  rollout: Rollout | undefined;
+  rollout:
+    | Rollout
+    | undefined;
+  /** Other majors whose bots do its tasks, the oldest first. */
+  doneIn: string[];
+  /** What could not be translated, the most frequent first. */
+  untranslated: UntranslatedCount[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface UntranslatedCount {
+  fromKind: string;
+  intoKind: string;
+  /** task, progress or result. Tasks are counted while they wait for a bot of their own major. */
+  part: string;
+  /** Of the newest. */
+  reason: string;
+  taskId: string;
+  count: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -618,6 +664,7 @@ function createBasePublishRequest(): PublishRequest {
     reason: "",
     draft: false,
     basedOn: undefined,
+    translation: undefined,
     _unknownFields: {},
   };
 }
@@ -644,6 +691,9 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     }
     if (message.basedOn !== undefined) {
       writer.uint32(56).uint64(message.basedOn);
+    }
+    if (message.translation !== undefined) {
+      writer.uint32(66).string(message.translation);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -725,6 +775,14 @@ export const PublishRequest: MessageFns<PublishRequest> = {
             message.basedOn = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.translation = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -762,6 +820,7 @@ export const PublishRequest: MessageFns<PublishRequest> = {
         : isSet(object.based_on)
         ? globalThis.Number(object.based_on)
         : undefined,
+      translation: isSet(object.translation) ? globalThis.String(object.translation) : undefined,
     };
   },
 
@@ -788,6 +847,9 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     if (message.basedOn !== undefined) {
       obj.basedOn = Math.round(message.basedOn);
     }
+    if (message.translation !== undefined) {
+      obj.translation = message.translation;
+    }
     return obj;
   },
 
@@ -803,6 +865,7 @@ export const PublishRequest: MessageFns<PublishRequest> = {
     message.reason = object.reason ?? "";
     message.draft = object.draft ?? false;
     message.basedOn = object.basedOn ?? undefined;
+    message.translation = object.translation ?? undefined;
     return message;
   },
 };
@@ -945,7 +1008,7 @@ export const PublishResponse: MessageFns<PublishResponse> = {
 };
 
 function createBaseCheckRequest(): CheckRequest {
-  return { kind: "", fileDescriptorSet: Buffer.alloc(0), _unknownFields: {} };
+  return { kind: "", fileDescriptorSet: Buffer.alloc(0), translation: undefined, _unknownFields: {} };
 }
 
 export const CheckRequest: MessageFns<CheckRequest> = {
@@ -955,6 +1018,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     }
     if (message.fileDescriptorSet.length !== 0) {
       writer.uint32(18).bytes(message.fileDescriptorSet);
+    }
+    if (message.translation !== undefined) {
+      writer.uint32(26).string(message.translation);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -996,6 +1062,14 @@ export const CheckRequest: MessageFns<CheckRequest> = {
             message.fileDescriptorSet = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.translation = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1024,6 +1098,7 @@ export const CheckRequest: MessageFns<CheckRequest> = {
         : isSet(object.file_descriptor_set)
         ? Buffer.from(bytesFromBase64(object.file_descriptor_set))
         : Buffer.alloc(0),
+      translation: isSet(object.translation) ? globalThis.String(object.translation) : undefined,
     };
   },
 
@@ -1035,6 +1110,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     if (message.fileDescriptorSet.length !== 0) {
       obj.fileDescriptorSet = base64FromBytes(message.fileDescriptorSet);
     }
+    if (message.translation !== undefined) {
+      obj.translation = message.translation;
+    }
     return obj;
   },
 
@@ -1045,6 +1123,7 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     const message = createBaseCheckRequest();
     message.kind = object.kind ?? "";
     message.fileDescriptorSet = object.fileDescriptorSet ?? Buffer.alloc(0);
+    message.translation = object.translation ?? undefined;
     return message;
   },
 };
@@ -1626,7 +1705,7 @@ export const ListResponse: MessageFns<ListResponse> = {
 };
 
 function createBaseKind(): Kind {
-  return { kind: "", version: 0, revisions: [], rollout: undefined, _unknownFields: {} };
+  return { kind: "", version: 0, revisions: [], rollout: undefined, translations: [], _unknownFields: {} };
 }
 
 export const Kind: MessageFns<Kind> = {
@@ -1642,6 +1721,9 @@ export const Kind: MessageFns<Kind> = {
     }
     if (message.rollout !== undefined) {
       Rollout.encode(message.rollout, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.translations) {
+      Translation.encode(v!, writer.uint32(42).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1699,6 +1781,14 @@ export const Kind: MessageFns<Kind> = {
             message.rollout = Rollout.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.translations.push(Translation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1727,6 +1817,9 @@ export const Kind: MessageFns<Kind> = {
         ? object.revisions.map((e: any) => Revision.fromJSON(e))
         : [],
       rollout: isSet(object.rollout) ? Rollout.fromJSON(object.rollout) : undefined,
+      translations: globalThis.Array.isArray(object?.translations)
+        ? object.translations.map((e: any) => Translation.fromJSON(e))
+        : [],
     };
   },
 
@@ -1744,6 +1837,9 @@ export const Kind: MessageFns<Kind> = {
     if (message.rollout !== undefined) {
       obj.rollout = Rollout.toJSON(message.rollout);
     }
+    if (message.translations?.length) {
+      obj.translations = message.translations.map((e) => Translation.toJSON(e));
+    }
     return obj;
   },
 
@@ -1758,6 +1854,205 @@ export const Kind: MessageFns<Kind> = {
     message.rollout = (object.rollout !== undefined && object.rollout !== null)
       ? Rollout.fromPartial(object.rollout)
       : undefined;
+    message.translations = object.translations?.map((e) => Translation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTranslation(): Translation {
+  return {
+    older: "",
+    newer: "",
+    version: 0,
+    document: "",
+    publishedAt: undefined,
+    publishedBy: "",
+    reason: "",
+    _unknownFields: {},
+  };
+}
+
+export const Translation: MessageFns<Translation> = {
+  encode(message: Translation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.older !== "") {
+      writer.uint32(10).string(message.older);
+    }
+    if (message.newer !== "") {
+      writer.uint32(18).string(message.newer);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint32(message.version);
+    }
+    if (message.document !== "") {
+      writer.uint32(34).string(message.document);
+    }
+    if (message.publishedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.publishedAt), writer.uint32(42).fork()).join();
+    }
+    if (message.publishedBy !== "") {
+      writer.uint32(50).string(message.publishedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Translation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTranslation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.older = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.newer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.document = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.publishedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.publishedBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Translation {
+    return {
+      older: isSet(object.older) ? globalThis.String(object.older) : "",
+      newer: isSet(object.newer) ? globalThis.String(object.newer) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      document: isSet(object.document) ? globalThis.String(object.document) : "",
+      publishedAt: isSet(object.publishedAt)
+        ? fromJsonTimestamp(object.publishedAt)
+        : isSet(object.published_at)
+        ? fromJsonTimestamp(object.published_at)
+        : undefined,
+      publishedBy: isSet(object.publishedBy)
+        ? globalThis.String(object.publishedBy)
+        : isSet(object.published_by)
+        ? globalThis.String(object.published_by)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Translation): unknown {
+    const obj: any = {};
+    if (message.older !== "") {
+      obj.older = message.older;
+    }
+    if (message.newer !== "") {
+      obj.newer = message.newer;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.document !== "") {
+      obj.document = message.document;
+    }
+    if (message.publishedAt !== undefined) {
+      obj.publishedAt = message.publishedAt.toISOString();
+    }
+    if (message.publishedBy !== "") {
+      obj.publishedBy = message.publishedBy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Translation>): Translation {
+    return Translation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Translation>): Translation {
+    const message = createBaseTranslation();
+    message.older = object.older ?? "";
+    message.newer = object.newer ?? "";
+    message.version = object.version ?? 0;
+    message.document = object.document ?? "";
+    message.publishedAt = object.publishedAt ?? undefined;
+    message.publishedBy = object.publishedBy ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -2231,6 +2526,7 @@ function createBaseRevisionDetail(): RevisionDetail {
     sources: [],
     kindVersion: 0,
     history: [],
+    translations: [],
     _unknownFields: {},
   };
 }
@@ -2251,6 +2547,9 @@ export const RevisionDetail: MessageFns<RevisionDetail> = {
     }
     for (const v of message.history) {
       Change.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.translations) {
+      Translation.encode(v!, writer.uint32(50).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2316,6 +2615,14 @@ export const RevisionDetail: MessageFns<RevisionDetail> = {
             message.history.push(Change.decode(reader, reader.uint32()));
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.translations.push(Translation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2351,6 +2658,9 @@ export const RevisionDetail: MessageFns<RevisionDetail> = {
         ? globalThis.Number(object.kind_version)
         : 0,
       history: globalThis.Array.isArray(object?.history) ? object.history.map((e: any) => Change.fromJSON(e)) : [],
+      translations: globalThis.Array.isArray(object?.translations)
+        ? object.translations.map((e: any) => Translation.fromJSON(e))
+        : [],
     };
   },
 
@@ -2371,6 +2681,9 @@ export const RevisionDetail: MessageFns<RevisionDetail> = {
     if (message.history?.length) {
       obj.history = message.history.map((e) => Change.toJSON(e));
     }
+    if (message.translations?.length) {
+      obj.translations = message.translations.map((e) => Translation.toJSON(e));
+    }
     return obj;
   },
 
@@ -2386,6 +2699,7 @@ export const RevisionDetail: MessageFns<RevisionDetail> = {
     message.sources = object.sources?.map((e) => Source.fromPartial(e)) || [];
     message.kindVersion = object.kindVersion ?? 0;
     message.history = object.history?.map((e) => Change.fromPartial(e)) || [];
+    message.translations = object.translations?.map((e) => Translation.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3213,7 +3527,16 @@ export const Status: MessageFns<Status> = {
 };
 
 function createBaseKindStatus(): KindStatus {
-  return { kind: "", version: 0, connectedBots: 0, revisions: [], rollout: undefined, _unknownFields: {} };
+  return {
+    kind: "",
+    version: 0,
+    connectedBots: 0,
+    revisions: [],
+    rollout: undefined,
+    doneIn: [],
+    untranslated: [],
+    _unknownFields: {},
+  };
 }
 
 export const KindStatus: MessageFns<KindStatus> = {
@@ -3232,6 +3555,12 @@ export const KindStatus: MessageFns<KindStatus> = {
     }
     if (message.rollout !== undefined) {
       Rollout.encode(message.rollout, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.doneIn) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.untranslated) {
+      UntranslatedCount.encode(v!, writer.uint32(58).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -3297,6 +3626,22 @@ export const KindStatus: MessageFns<KindStatus> = {
             message.rollout = Rollout.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.doneIn.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.untranslated.push(UntranslatedCount.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3330,6 +3675,14 @@ export const KindStatus: MessageFns<KindStatus> = {
         ? object.revisions.map((e: any) => RevisionStanding.fromJSON(e))
         : [],
       rollout: isSet(object.rollout) ? Rollout.fromJSON(object.rollout) : undefined,
+      doneIn: globalThis.Array.isArray(object?.doneIn)
+        ? object.doneIn.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.done_in)
+        ? object.done_in.map((e: any) => globalThis.String(e))
+        : [],
+      untranslated: globalThis.Array.isArray(object?.untranslated)
+        ? object.untranslated.map((e: any) => UntranslatedCount.fromJSON(e))
+        : [],
     };
   },
 
@@ -3350,6 +3703,12 @@ export const KindStatus: MessageFns<KindStatus> = {
     if (message.rollout !== undefined) {
       obj.rollout = Rollout.toJSON(message.rollout);
     }
+    if (message.doneIn?.length) {
+      obj.doneIn = message.doneIn;
+    }
+    if (message.untranslated?.length) {
+      obj.untranslated = message.untranslated.map((e) => UntranslatedCount.toJSON(e));
+    }
     return obj;
   },
 
@@ -3365,6 +3724,185 @@ export const KindStatus: MessageFns<KindStatus> = {
     message.rollout = (object.rollout !== undefined && object.rollout !== null)
       ? Rollout.fromPartial(object.rollout)
       : undefined;
+    message.doneIn = object.doneIn?.map((e) => e) || [];
+    message.untranslated = object.untranslated?.map((e) => UntranslatedCount.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUntranslatedCount(): UntranslatedCount {
+  return { fromKind: "", intoKind: "", part: "", reason: "", taskId: "", count: 0, _unknownFields: {} };
+}
+
+export const UntranslatedCount: MessageFns<UntranslatedCount> = {
+  encode(message: UntranslatedCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromKind !== "") {
+      writer.uint32(10).string(message.fromKind);
+    }
+    if (message.intoKind !== "") {
+      writer.uint32(18).string(message.intoKind);
+    }
+    if (message.part !== "") {
+      writer.uint32(26).string(message.part);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.taskId !== "") {
+      writer.uint32(42).string(message.taskId);
+    }
+    if (message.count !== 0) {
+      writer.uint32(48).uint32(message.count);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UntranslatedCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUntranslatedCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fromKind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.intoKind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UntranslatedCount {
+    return {
+      fromKind: isSet(object.fromKind)
+        ? globalThis.String(object.fromKind)
+        : isSet(object.from_kind)
+        ? globalThis.String(object.from_kind)
+        : "",
+      intoKind: isSet(object.intoKind)
+        ? globalThis.String(object.intoKind)
+        : isSet(object.into_kind)
+        ? globalThis.String(object.into_kind)
+        : "",
+      part: isSet(object.part) ? globalThis.String(object.part) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+    };
+  },
+
+  toJSON(message: UntranslatedCount): unknown {
+    const obj: any = {};
+    if (message.fromKind !== "") {
+      obj.fromKind = message.fromKind;
+    }
+    if (message.intoKind !== "") {
+      obj.intoKind = message.intoKind;
+    }
+    if (message.part !== "") {
+      obj.part = message.part;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UntranslatedCount>): UntranslatedCount {
+    return UntranslatedCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UntranslatedCount>): UntranslatedCount {
+    const message = createBaseUntranslatedCount();
+    message.fromKind = object.fromKind ?? "";
+    message.intoKind = object.intoKind ?? "";
+    message.part = object.part ?? "";
+    message.reason = object.reason ?? "";
+    message.taskId = object.taskId ?? "";
+    message.count = object.count ?? 0;
     return message;
   },
 };

@@ -25,8 +25,8 @@ export function checkPayloads(older: Language, candidate: Language, kind: string
     if (!before || !now) continue;
     const trips = [
       ...recorded.filter((entry) => entry.part === part).map(({ payload }) => [payload, before, now] as const),
-      ...samples(before).map((payload) => [payload, before, now] as const),
-      ...samples(now).map((payload) => [payload, now, before] as const),
+      ...samplesOf(before.message).map((payload) => [payload, before, now] as const),
+      ...samplesOf(now.message).map((payload) => [payload, now, before] as const),
     ];
     for (const [payload, writer, through] of trips) {
       const loss = lossOf(payload, writer, through);
@@ -49,7 +49,7 @@ const readerOf = ({ registry }: Language, typeName: string): Reader | undefined 
 const drawn = new WeakMap<DescMessage, readonly Uint8Array[]>();
 
 /** The same at every check: what was accepted once is accepted again. A candidate's serve for every revision that it is held against. */
-function samples({ message }: Reader): readonly Uint8Array[] {
+export function samplesOf(message: DescMessage): readonly Uint8Array[] {
   const known = drawn.get(message);
   if (known) return known;
   const random = mulberry32(1);

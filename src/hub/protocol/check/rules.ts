@@ -177,6 +177,41 @@ export const rules = {
     why: 'a real payload does not come back whole from the other side',
     instead: 'find the change of the message that it names, and undo it',
   },
+  TRANSLATION_INCOMPLETE: {
+    breaks: 'both',
+    why: 'bots of the other major would never be told of it, and nobody would have decided that',
+    instead: 'add a rule to the fields of the translation',
+  },
+  TRANSLATION_UNKNOWN: {
+    breaks: 'everybody',
+    why: 'a rule about what there is not says nothing',
+    instead: 'name a message, field or value as the .proto files have it',
+  },
+  TRANSLATION_TYPES: {
+    breaks: 'both',
+    why: 'numbers, integers and text, enums and text, one and a list of the same can be converted, all else cannot',
+    instead: 'give each side a rule of its own, with a default',
+  },
+  TRANSLATION_PARTIAL: {
+    breaks: 'both',
+    why: 'a task with such a value can only be done by bots of its own major, and a report with one is refused',
+    instead: 'say in "partial" of the rule why that is not to be expected, or choose another type',
+  },
+  TRANSLATION_DEFAULT: {
+    breaks: 'everybody',
+    why: 'the other side would be told what its field cannot say',
+    instead: 'give a value of the field, as protobuf writes it in JSON',
+  },
+  TRANSLATION_LOSES: {
+    breaks: 'both',
+    why: 'what goes to bots of the other major and back is something else then',
+    instead: 'change the rule, or say in its "lossy" why that does no harm',
+  },
+  TRANSLATION_FAILS: {
+    breaks: 'both',
+    why: 'the task could not be given to bots of the other major, and the report would be refused',
+    instead: 'choose a type that has room for what is really said',
+  },
 } as const satisfies Readonly<Record<string, Rule>>;
 
 export type RuleId = keyof typeof rules;

@@ -30,6 +30,14 @@ export interface TaskRef {
 export interface Original {
   schema: SchemaRef | undefined;
   payload: Buffer;
+  /** Where the bot speaks another major of the kind: the same in the one that the mall has words for, or that the task was asked in. */
+  translated?: Translated | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface Translated {
+  schema: SchemaRef | undefined;
+  payload: Buffer;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -339,7 +347,7 @@ export const TaskRef: MessageFns<TaskRef> = {
 };
 
 function createBaseOriginal(): Original {
-  return { schema: undefined, payload: Buffer.alloc(0), _unknownFields: {} };
+  return { schema: undefined, payload: Buffer.alloc(0), translated: undefined, _unknownFields: {} };
 }
 
 export const Original: MessageFns<Original> = {
@@ -349,6 +357,9 @@ export const Original: MessageFns<Original> = {
     }
     if (message.payload.length !== 0) {
       writer.uint32(18).bytes(message.payload);
+    }
+    if (message.translated !== undefined) {
+      Translated.encode(message.translated, writer.uint32(26).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -390,6 +401,14 @@ export const Original: MessageFns<Original> = {
             message.payload = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.translated = Translated.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -414,6 +433,7 @@ export const Original: MessageFns<Original> = {
     return {
       schema: isSet(object.schema) ? SchemaRef.fromJSON(object.schema) : undefined,
       payload: isSet(object.payload) ? Buffer.from(bytesFromBase64(object.payload)) : Buffer.alloc(0),
+      translated: isSet(object.translated) ? Translated.fromJSON(object.translated) : undefined,
     };
   },
 
@@ -425,6 +445,9 @@ export const Original: MessageFns<Original> = {
     if (message.payload.length !== 0) {
       obj.payload = base64FromBytes(message.payload);
     }
+    if (message.translated !== undefined) {
+      obj.translated = Translated.toJSON(message.translated);
+    }
     return obj;
   },
 
@@ -433,6 +456,112 @@ export const Original: MessageFns<Original> = {
   },
   fromPartial(object: DeepPartial<Original>): Original {
     const message = createBaseOriginal();
+    message.schema = (object.schema !== undefined && object.schema !== null)
+      ? SchemaRef.fromPartial(object.schema)
+      : undefined;
+    message.payload = object.payload ?? Buffer.alloc(0);
+    message.translated = (object.translated !== undefined && object.translated !== null)
+      ? Translated.fromPartial(object.translated)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTranslated(): Translated {
+  return { schema: undefined, payload: Buffer.alloc(0), _unknownFields: {} };
+}
+
+export const Translated: MessageFns<Translated> = {
+  encode(message: Translated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.schema !== undefined) {
+      SchemaRef.encode(message.schema, writer.uint32(10).fork()).join();
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(18).bytes(message.payload);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Translated {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTranslated();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.schema = SchemaRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Translated {
+    return {
+      schema: isSet(object.schema) ? SchemaRef.fromJSON(object.schema) : undefined,
+      payload: isSet(object.payload) ? Buffer.from(bytesFromBase64(object.payload)) : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: Translated): unknown {
+    const obj: any = {};
+    if (message.schema !== undefined) {
+      obj.schema = SchemaRef.toJSON(message.schema);
+    }
+    if (message.payload.length !== 0) {
+      obj.payload = base64FromBytes(message.payload);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Translated>): Translated {
+    return Translated.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Translated>): Translated {
+    const message = createBaseTranslated();
     message.schema = (object.schema !== undefined && object.schema !== null)
       ? SchemaRef.fromPartial(object.schema)
       : undefined;

@@ -1,0 +1,3 @@
+/** What bot and hub say to each other about a task. */
+export const parts = ['task', 'progress', 'result'] as const;
+export type Part = (typeof parts)[number];
