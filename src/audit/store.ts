@@ -131,7 +131,7 @@ const readReturns = (orm: Orm): Promise<ReturnFact[]> =>
     sql`
       select r.task_id as "taskId", r.order_id as "orderId", r.state,
         sum(l.quantity)::int as carried, sum(l.returned)::int as returned
-      from depot.returns r join depot.return_lines l using (task_id) group by r.task_id`,
+      from depot.returns r join depot.return_lines l using (task_id) group by r.task_id order by r.task_id`,
   );
 
 const readBays = (orm: Orm): Promise<BayFact[]> =>

@@ -8,16 +8,23 @@ import { pause } from '../kit/backoff.ts';
 import { type DemoReport, report } from './report.ts';
 
 const restPollMs = 200;
+/** A bot that brings goods back may have to boot or to charge up first: a return is waited for so many times as long while it does not move. */
+const returnPatience = 4;
 
 /**
- * The facts of a mall at rest, or what they are when it does not come to rest within `patienceMs` of the end of the last return, or
- * `signal` aborts. A bot that brings goods back may have to boot or to charge up first.
+ * The facts of a mall at rest, or what they are when it does not come to rest within `patienceMs` of the end of the last return, a return does
+ * not move for too long, or `signal` aborts.
  */
 export async function awaitRest(database: Database, patienceMs: number, signal: AbortSignal): Promise<Facts> {
   let giveUpAt = Date.now() + patienceMs;
+  let returns = JSON.stringify([]);
   for (;;) {
     const facts = await readFacts(database);
-    if (facts.returns.some(isUnderWay)) giveUpAt = Date.now() + patienceMs;
+    const underWay = facts.returns.filter(isUnderWay);
+    if (returns !== JSON.stringify(underWay)) {
+      returns = JSON.stringify(underWay);
+      giveUpAt = Date.now() + (underWay.length > 0 ? returnPatience : 1) * patienceMs;
+    }
     if (check(facts).length === 0 || Date.now() > giveUpAt || signal.aborted) return facts;
     await pause(restPollMs, signal);
   }
