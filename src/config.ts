@@ -76,6 +76,7 @@ const hubLimits = {
   maxFrameBytes: whole(16_384, 16_777_216, 'bytes'),
   maxUnacknowledged: whole(1, 65_536, 'frames'),
   maxQueuedFrames: whole(16, 65_536, 'frames'),
+  maxQueuedBytes: whole(16_384, 1_073_741_824, 'bytes'),
   framesPerSecond: whole(1, 1_000_000, 'frames a second'),
   refusalsPerSecond: whole(1, 1_000_000, 'frames a second'),
   maxWaitingFrames: whole(16, 16_777_216, 'frames'),

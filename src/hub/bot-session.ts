@@ -15,7 +15,7 @@ import type { HubMetrics } from './hub-metrics.ts';
 import { identify } from './identity.ts';
 import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
-import { type Call, Outbound } from './outbound.ts';
+import { type Call, Outbound, type Unsent } from './outbound.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import type { Delivery } from './protocol/delivery.ts';
 import { nackOf, type Refusal } from './refusal.ts';
@@ -107,6 +107,11 @@ export class BotSession implements Seat {
 
   get takesOffers(): boolean {
     return this.#state.at === 'READY' && this.#outbound.isFlowing;
+  }
+
+  /** What its bot does not read. */
+  get unsent(): Unsent {
+    return this.#outbound.unsent;
   }
 
   /** Every frame of the bot up to here is durable, or refused for good. */

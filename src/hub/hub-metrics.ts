@@ -1,6 +1,7 @@
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { Counts } from './counts.ts';
 import type { Intake } from './intake.ts';
+import type { OutboundStatus } from './outbound-status.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionState } from './session.ts';
 import type { TaskInput } from './task.ts';
@@ -35,6 +36,8 @@ export interface HubGauges {
   readonly sessions: () => Iterable<SessionState['at']>;
   /** What waits of all bots. */
   readonly intake: Pick<Intake, 'status'>;
+  /** What waits for all bots. */
+  readonly outbound: () => OutboundStatus;
   /** What was refused, shed and ended. */
   readonly counts: Counts;
   /** Of the whole fleet, those that have not ended. */

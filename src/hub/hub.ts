@@ -32,6 +32,7 @@ import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
+import { outboundStatus } from './outbound-status.ts';
 import { Patience } from './patience.ts';
 import { startProtocol } from './protocol/protocol.ts';
 import { publisher, source } from './publish.ts';
@@ -167,6 +168,7 @@ export async function startHub(
   metrics.watch({
     counts,
     intake,
+    outbound: () => outboundStatus(roster.seats),
     sessions: () => [
       ...Array.from(connections, ({ session }) => session.state),
       ...Array.from(roster.detached, ({ state }) => state),
@@ -193,6 +195,7 @@ export async function startHub(
     connections: server.connections,
     bots: roster.size,
     ...intake.status,
+    ...outboundStatus(roster.seats),
     counts: counts.all,
   });
   const server: RpcServer = await startServer(

@@ -109,6 +109,27 @@ export const hubInstruments = {
     description: 'Streams that are not read just now',
     attributes: [],
   },
+  unsentFrames: {
+    name: 'mallbots.hub.outbound.frames',
+    kind: 'count',
+    unit: '{frame}',
+    description: 'Frames that wait here for bots to read them',
+    attributes: [],
+  },
+  unsentBytes: {
+    name: 'mallbots.hub.outbound.bytes',
+    kind: 'count',
+    unit: 'By',
+    description: 'Of the tasks in offers among them',
+    attributes: [],
+  },
+  slowStreams: {
+    name: 'mallbots.hub.outbound.slow',
+    kind: 'count',
+    unit: '{stream}',
+    description: 'Streams whose bots read so little that they are offered nothing',
+    attributes: [],
+  },
   frames: {
     name: 'mallbots.hub.frames',
     kind: 'counter',

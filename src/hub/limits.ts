@@ -25,6 +25,8 @@ export const defaultLimits: HubLimits = {
   maxUnacknowledged: 256,
   /** Frames down that wait for one slow bot. Policy when full: lossy ones go first, then the stream (RESOURCE_EXHAUSTED). */
   maxQueuedFrames: 256,
+  /** Bytes of tasks in offers that one slow bot has not taken: two of the largest. Policy when full: it is offered nothing. */
+  maxQueuedBytes: 512 * 1024,
   /** What one bot may send: a walking robot says a few frames a second. */
   framesPerSecond: 1_000,
   /** Frames of one bot that are refused: each costs a Nack and a line of log. After a lost task, what was under way about it is refused at once. */

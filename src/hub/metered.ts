@@ -25,6 +25,9 @@ const {
   waitingFrames,
   waitingBytes,
   pausedStreams,
+  unsentFrames,
+  unsentBytes,
+  slowStreams,
 } = hubInstruments;
 /** The instruments of `Counts`: all of them. */
 const totals: ReadonlyArray<Instrument & { readonly kind: 'counter'; readonly name: CountName }> = [
@@ -88,13 +91,16 @@ export function meteredHub(meter: Meter): HubMetrics {
     dispatched: (schema, afterMs) => dispatch.record(seconds(afterMs), revisions.of(schema)),
     published: (afterMs) => publish.record(seconds(afterMs)),
     acknowledged: (afterMs) => reports.record(seconds(afterMs)),
-    watch({ counts, intake, sessions, tasks }) {
+    watch({ counts, intake, outbound, sessions, tasks }) {
       for (const [instrument, figure] of [
-        [waitingFrames, 'waitingFrames'],
-        [waitingBytes, 'waitingBytes'],
-        [pausedStreams, 'pausedStreams'],
+        [waitingFrames, () => intake.status.waitingFrames],
+        [waitingBytes, () => intake.status.waitingBytes],
+        [pausedStreams, () => intake.status.pausedStreams],
+        [unsentFrames, () => outbound().unsentFrames],
+        [unsentBytes, () => outbound().unsentBytes],
+        [slowStreams, () => outbound().slowStreams],
       ] as const)
-        observable(meter, instrument).addCallback((result) => result.observe(intake.status[figure]));
+        observable(meter, instrument).addCallback((result) => result.observe(figure()));
       for (const instrument of totals)
         observable(meter, instrument).addCallback((result) => {
           for (const { name, reason, value } of counts.all)

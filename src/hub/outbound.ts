@@ -46,18 +46,28 @@ function fateOf(body: HubBody): 'lossy' | 'once' | 'retained' {
   }
 }
 
+/** What waits for a bot to read it. */
+export interface Unsent {
+  readonly frames: number;
+  /** Of the tasks in offers: all else is small, or shared by all bots. */
+  readonly bytes: number;
+}
+
+const bytesOf = (body: HubBody): number => (body.$case === 'offer' ? body.value.payload.length : 0);
+
 /** A welcome comes before what is sent again, and must not be taken for the newest of it. */
 const isNumbered = (body: HubBody) => body.$case !== 'welcome' && fateOf(body) !== 'lossy';
 
 /**
  * The frames of a session to its bot, over all of its streams on this hub; the one writer of the stream that is attached just now. Holds back
  * while that says that it is full (grpc-js: from the 16th message on), at most `maxQueuedFrames`; policy when full: the oldest lossy
- * frame goes, and where there is none, the stream. Every frame carries the newest acknowledgement; what was acknowledged in one turn of
+ * frame goes, and where there is none, the stream. From a quarter of that, or `maxQueuedBytes` of tasks, on no offers come. Every frame carries the newest acknowledgement; what was acknowledged in one turn of
  * the event loop shares one frame. Keeps what is to be sent again, at most `maxRetainedFrames`; policy when full: the oldest goes, and a bot
  * that has not seen it cannot resume.
  */
 export class Outbound {
   readonly #maxQueuedFrames: number;
+  readonly #maxQueuedBytes: number;
   readonly #metrics: HubMetrics;
   readonly #onOverflow: () => void;
   readonly #onFlowing: () => void;
@@ -65,6 +75,8 @@ export class Outbound {
   #queue: Queued[] = [];
   #retained: Queued[] = [];
   #writable = true;
+  /** Queued, and written but not taken by the connection: grpc-js holds up to 16 messages of any size. */
+  #unsentBytes = 0;
   /** The last number given. */
   #lastSeq = 0;
   /** Every frame up to here is gone: acknowledged, or too old. */
@@ -75,12 +87,13 @@ export class Outbound {
 
   /** `onFlowing`: the bot reads again. */
   constructor(
-    { maxQueuedFrames }: Pick<HubLimits, 'maxQueuedFrames'>,
+    { maxQueuedFrames, maxQueuedBytes }: Pick<HubLimits, 'maxQueuedFrames' | 'maxQueuedBytes'>,
     metrics: HubMetrics,
     onOverflow: () => void,
     onFlowing: () => void,
   ) {
     this.#maxQueuedFrames = maxQueuedFrames;
+    this.#maxQueuedBytes = maxQueuedBytes;
     this.#metrics = metrics;
     this.#onOverflow = onOverflow;
     this.#onFlowing = onFlowing;
@@ -93,7 +106,11 @@ export class Outbound {
 
   /** The bot reads what it is sent: little waits. */
   get isFlowing(): boolean {
-    return this.#queue.length < this.#maxQueuedFrames / 4;
+    return this.#queue.length < this.#maxQueuedFrames / 4 && this.#unsentBytes < this.#maxQueuedBytes;
+  }
+
+  get unsent(): Unsent {
+    return { frames: this.#queue.length, bytes: this.#unsentBytes };
   }
 
   attach(call: Call): void {
@@ -109,6 +126,7 @@ export class Outbound {
     this.#call?.off('drain', this.#onDrain);
     this.#call = undefined;
     this.#queue = [];
+    this.#unsentBytes = 0;
   }
 
   /** Whether a bot that has seen everything up to `lastSeen` can be sent the rest. */
@@ -135,6 +153,7 @@ export class Outbound {
     const queued = { seq: isNumbered(body) ? ++this.#lastSeq : 0, body, traceparent };
     if (fate === 'retained') this.#retain(queued);
     if (!this.#call) return false;
+    this.#unsentBytes += bytesOf(body);
     this.#queue.push(queued);
     this.#pump();
     return true;
@@ -167,6 +186,13 @@ export class Outbound {
     if (!wasFlowing && this.isFlowing) this.#onFlowing();
   };
 
+  #onTaken(call: Call, bytes: number): void {
+    if (this.#call !== call) return;
+    const wasFlowing = this.isFlowing;
+    this.#unsentBytes -= bytes;
+    if (!wasFlowing && this.isFlowing) this.#onFlowing();
+  }
+
   #retain(frame: Queued): void {
     this.#retained.push(frame);
     if (this.#retained.length > maxRetainedFrames) this.#goneUpTo = this.#retained.shift()!.seq;
@@ -190,6 +216,8 @@ export class Outbound {
   #write(call: Call, frame: Queued): void {
     this.#ackSent = this.#durable;
     this.#metrics.frame('transmit', frame.body.$case);
-    this.#writable = call.write({ ...frame, ack: this.#durable });
+    const bytes = bytesOf(frame.body);
+    const onTaken = bytes > 0 ? () => this.#onTaken(call, bytes) : undefined;
+    this.#writable = call.write({ ...frame, ack: this.#durable }, onTaken);
   }
 }

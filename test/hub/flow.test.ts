@@ -13,11 +13,13 @@ import type { HubBody } from '../../src/hub/roster.ts';
 import { TokenBucket } from '../../src/kit/token-bucket.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
-const { maxQueuedFrames } = defaultLimits;
+const { maxQueuedFrames, maxQueuedBytes } = defaultLimits;
 
 /** A stream whose reader takes `room` frames and then stops, until `read` is called. */
 class SlowStream extends EventEmitter {
   readonly written: HubFrame[] = [];
+  /** Of those that somebody waits for: the connection takes the frame. */
+  readonly takes: Array<() => void> = [];
   #room: number;
 
   constructor(room: number) {
@@ -25,8 +27,9 @@ class SlowStream extends EventEmitter {
     this.#room = room;
   }
 
-  write(frame: HubFrame): boolean {
+  write(frame: HubFrame, onTaken?: () => void): boolean {
     this.written.push(frame);
+    if (onTaken) this.takes.push(onTaken);
     this.#room -= 1;
     return this.#room > 0;
   }
@@ -91,6 +94,29 @@ describe('the outbound queue', () => {
     stream.read(2);
     expect(outbound.isFlowing).toBe(true);
     expect(reads()).toBe(1);
+  });
+
+  it('says so by the bytes of tasks too, those included that the stream has and the connection does not', () => {
+    const { stream, outbound, next, reads } = open(100);
+    const offer = () => {
+      const payload = Buffer.alloc(maxQueuedBytes / 2);
+      return outbound.send({ $case: 'offer', value: Offer.fromPartial({ taskId: 't', payload }) }, '');
+    };
+    offer();
+    expect(outbound.isFlowing).toBe(true);
+    offer();
+    expect(outbound.isFlowing).toBe(false);
+    expect(outbound.unsent).toEqual({ frames: 0, bytes: maxQueuedBytes });
+    stream.takes.shift()!();
+    expect(outbound.isFlowing).toBe(true);
+    expect(reads()).toBe(1);
+
+    next();
+    expect(outbound.unsent).toEqual({ frames: 0, bytes: 0 });
+    offer();
+    // What becomes of the frames of a stream that is over is nobody's business.
+    stream.takes.shift()!();
+    expect(outbound.unsent).toEqual({ frames: 0, bytes: maxQueuedBytes / 2 });
   });
 
   it('drops lossy frames first when it is full, then gives up the stream', () => {

@@ -159,6 +159,20 @@ export class RawBot {
     return stop;
   }
 
+  /** The newest numbered frame of the hub. */
+  get seen(): number {
+    return Math.max(0, ...this.frames.map(({ seq }) => seq));
+  }
+
+  /** What the hub sends stays in its hands, but for what fits into the windows of HTTP/2. */
+  stopReading(): void {
+    this.#call.pause();
+  }
+
+  readOn(): void {
+    this.#call.resume();
+  }
+
   /** Ends the bot's half of the stream. */
   end(): void {
     this.#call.end();

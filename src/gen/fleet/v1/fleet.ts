@@ -848,6 +848,11 @@ export interface GetHubStatusResponse {
   window: number;
   /** Streams that are not read, because their bots have more waiting than they may or this hub has all it can hold. */
   pausedStreams: number;
+  /** Frames that wait here for bots to read them, and the bytes of the tasks in them. */
+  unsentFrames: number;
+  unsentBytes: number;
+  /** Streams whose bots read so little that they are offered nothing. */
+  slowStreams: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -7176,6 +7181,9 @@ function createBaseGetHubStatusResponse(): GetHubStatusResponse {
     waitingBytes: 0,
     window: 0,
     pausedStreams: 0,
+    unsentFrames: 0,
+    unsentBytes: 0,
+    slowStreams: 0,
     _unknownFields: {},
   };
 }
@@ -7205,6 +7213,15 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     }
     if (message.pausedStreams !== 0) {
       writer.uint32(64).uint32(message.pausedStreams);
+    }
+    if (message.unsentFrames !== 0) {
+      writer.uint32(72).uint32(message.unsentFrames);
+    }
+    if (message.unsentBytes !== 0) {
+      writer.uint32(80).uint64(message.unsentBytes);
+    }
+    if (message.slowStreams !== 0) {
+      writer.uint32(88).uint32(message.slowStreams);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -7294,6 +7311,30 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
             message.pausedStreams = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.unsentFrames = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.unsentBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.slowStreams = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7340,6 +7381,21 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
         : isSet(object.paused_streams)
         ? globalThis.Number(object.paused_streams)
         : 0,
+      unsentFrames: isSet(object.unsentFrames)
+        ? globalThis.Number(object.unsentFrames)
+        : isSet(object.unsent_frames)
+        ? globalThis.Number(object.unsent_frames)
+        : 0,
+      unsentBytes: isSet(object.unsentBytes)
+        ? globalThis.Number(object.unsentBytes)
+        : isSet(object.unsent_bytes)
+        ? globalThis.Number(object.unsent_bytes)
+        : 0,
+      slowStreams: isSet(object.slowStreams)
+        ? globalThis.Number(object.slowStreams)
+        : isSet(object.slow_streams)
+        ? globalThis.Number(object.slow_streams)
+        : 0,
     };
   },
 
@@ -7369,6 +7425,15 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     if (message.pausedStreams !== 0) {
       obj.pausedStreams = Math.round(message.pausedStreams);
     }
+    if (message.unsentFrames !== 0) {
+      obj.unsentFrames = Math.round(message.unsentFrames);
+    }
+    if (message.unsentBytes !== 0) {
+      obj.unsentBytes = Math.round(message.unsentBytes);
+    }
+    if (message.slowStreams !== 0) {
+      obj.slowStreams = Math.round(message.slowStreams);
+    }
     return obj;
   },
 
@@ -7385,6 +7450,9 @@ export const GetHubStatusResponse: MessageFns<GetHubStatusResponse> = {
     message.waitingBytes = object.waitingBytes ?? 0;
     message.window = object.window ?? 0;
     message.pausedStreams = object.pausedStreams ?? 0;
+    message.unsentFrames = object.unsentFrames ?? 0;
+    message.unsentBytes = object.unsentBytes ?? 0;
+    message.slowStreams = object.slowStreams ?? 0;
     return message;
   },
 };
