@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NackReason, Outcome, Progress } from '../../src/gen/fleet/v1/fleet.ts';
+import { nackReasonName } from '../../src/hub/refusal.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Assignment, picked, type RawBot, reached, shopSchema } from './raw-bot.ts';
 
@@ -134,6 +135,22 @@ describe('each of these is refused by name, and the stream lives:', () => {
     bot.heartbeat([task, stranger]);
     expect(await refusal(0)).toMatchObject({ reason: NackReason.STALE_FENCE, ...stranger });
   });
+});
+
+it('each of them is counted under its reason', async () => {
+  const reasons = bot.frames.flatMap(({ body }) => (body?.$case === 'nack' ? [nackReasonName(body.value.reason)] : []));
+  const times = new Map([...Map.groupBy(reasons, (reason) => reason)].map(([reason, those]) => [reason, those.length]));
+  expect([...times.keys()].sort()).toEqual([
+    'BODY_UNSET',
+    'FIELD_INVALID',
+    'MALFORMED',
+    'PAYLOAD_UNDECODABLE',
+    'STALE_FENCE',
+    'UNKNOWN_SCHEMA',
+    'UNKNOWN_TASK',
+    'WRONG_STATE',
+  ]);
+  for (const [reason, count] of times) expect(await fleet.counted('mallbots.hub.frames.refused', reason)).toBe(count);
 });
 
 it('none of it was published, and the task goes on', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { maxRetainedFrames } from '../../src/hub/limits.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { picked, type RawHello } from './raw-bot.ts';
 
@@ -61,6 +62,35 @@ it('brings the lease again, under its number, to a bot that has not seen it', as
   const again = await bot.next('lease');
   expect(again).toMatchObject({ frame: { seq: lease.seq }, value: task });
   bot.end();
+});
+
+it('starts with the full state when more was said than is kept: nothing of the task is lost', async () => {
+  const { welcome, task, lease, back, orderId } = await cutOff();
+  const bot = fleet.bot(back);
+  const second = await bot.welcomed();
+  bot.seq = second.lastBotSeq;
+  // Each refusal of a numbered frame is kept until it is acknowledged, which this bot never does.
+  for (let n = 0; n <= maxRetainedFrames; n++) bot.send(undefined);
+  await bot.acknowledged(bot.seq);
+  bot.cut();
+  await fleet.disconnected(back.botId!);
+  const third = fleet.bot({ ...back, resumeToken: second.resumeToken, lastHubSeq: lease.seq });
+  expect(await third.welcomed()).toMatchObject({
+    sessionId: welcome.sessionId,
+    epoch: 3,
+    resumed: false,
+    lastBotSeq: 0,
+    verdicts: [{ ...task, verdict: Verdict.CONTINUE }],
+  });
+  // From the start, as a bot that was told so does: what was heard already changes nothing.
+  third.progress(task, picked(2), { seq: 2, started: true });
+  await third.acknowledged(third.result(task, { outcome: Outcome.SUCCEEDED }));
+  await fleet.until(orderId, (said) => said.find(({ name }) => name === 'bots.task_succeeded'));
+  expect(fleet.said(orderId).map(({ name }) => name)).toEqual([
+    'bots.task_started',
+    'bots.item_picked',
+    'bots.task_succeeded',
+  ]);
 });
 
 it('starts with the full state on another hub, in the same session', async () => {

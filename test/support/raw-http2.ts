@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /** Frame types of RFC 9113. */
@@ -39,7 +38,7 @@ export class RawHttp2 {
     const [host, port] = address.split(':');
     const socket = connect(Number(port), host);
     const raw = new RawHttp2(socket);
-    await Promise.race([once(socket, 'connect'), raw.closed]);
+    await Promise.race([new Promise((resolve) => socket.once('connect', resolve)), raw.closed]);
     return raw;
   }
 
