@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { notFound } from '../contract/errors.ts';
-import type { BotView, TaskView } from '../gen/fleet/v1/fleet.ts';
+import type { BotCredit, BotView, TaskView } from '../gen/fleet/v1/fleet.ts';
 import { ageMs, whole } from './arguments.ts';
 import { atDesk, type StaffApi } from './at-desk.ts';
 import { idByEnd } from './id-by-end.ts';
@@ -10,6 +10,9 @@ import { shortId } from './staff-order-id.ts';
 /** What one command lists without being asked for more, and what a hub answers at once. */
 const defaultLimit = 100;
 const maxLimit = 1_000;
+
+/** What a hub lets one robot hold. */
+const mostTasks = 64;
 
 /** A task that a robot has had for so long, or that waits for one, is worth a look: several tours of a large mall. ms */
 const defaultStuckMs = 10 * 60_000;
@@ -33,6 +36,31 @@ export const fleetCommand = (): Command =>
         else writeFleet(bots, nextPageToken !== '', new Date());
       }),
     );
+
+export const limitCommand = (): Command =>
+  new Command('limit')
+    .description('how many tasks a robot is given at once, whatever it says itself; 0 takes it out of service')
+    .argument('<bot>', 'robot id')
+    .argument(
+      '[most]',
+      `tasks at once, of each kind (0 to ${mostTasks}); leave it out to lift the limit`,
+      whole(0, mostTasks),
+    )
+    .option('--kind <name>', 'only of this kind')
+    .action((botId: string, most: number | undefined, { kind = '' }: { kind?: string }, command: Command) =>
+      atDesk(command, async (api, json) => {
+        const { bot } = await api.limitBot({ botId, kind, most });
+        if (json) writeJson({ bot: bot ? botView(bot) : null });
+        else writeLine(limited(botId, most, kind));
+      }),
+    );
+
+function limited(botId: string, most: number | undefined, kind: string): string {
+  const what = kind ? `tasks of kind ${kind}` : 'tasks';
+  if (most === undefined) return `${botId} is given as many ${what} as it takes`;
+  if (most === 0) return `${botId} is given no more ${what}; those that it has it finishes`;
+  return `${botId} is given at most ${most} ${what} at once${kind ? '' : ', of each kind'}`;
+}
 
 interface TaskOptions {
   readonly all?: boolean;
@@ -109,18 +137,28 @@ function writeFleet(bots: readonly BotView[], more: boolean, now: Date): void {
     return;
   }
   writeTable(
-    ['bot', 'session', 'charge', 'at', 'tasks', 'speaks', 'seen'],
-    bots.map(({ botId, sessionState, connected, battery, position, taskIds, kinds, lastSeenAt }) => [
+    ['bot', 'session', 'charge', 'at', 'tasks', 'takes', 'speaks', 'seen'],
+    bots.map(({ botId, sessionState, connected, battery, position, taskIds, kinds, credits, lastSeenAt }) => [
       botId,
       coloured(connected ? 'green' : 'yellow', sessionState.toLowerCase()),
       battery === undefined ? '' : `${Math.round(battery * 100)} %`,
       position ? `${position.x.toFixed(0)},${position.y.toFixed(0)}` : '',
       taskIds.map(shortId).join(' '),
+      credits
+        .filter(({ kind }) => kind !== '')
+        .map(creditOf)
+        .join(', '),
       kinds.map(({ kind, digests }) => (digests.length > 1 ? `${kind} x${digests.length}` : kind)).join(' '),
       lastSeenAt ? `${formatAge(lastSeenAt, now)} ago` : '',
     ]),
   );
   if (more) writeLine(`there are more than these ${bots.length}: give --limit`);
+}
+
+/** "shop 2", or "shop 0 of 2" where staff have limited it. */
+function creditOf({ kind, amount, most }: BotCredit): string {
+  const isLimited = most !== undefined && most < amount;
+  return isLimited ? coloured('yellow', `${kind} ${most} of ${amount}`) : `${kind} ${amount}`;
 }
 
 function writeTasks(tasks: readonly TaskView[], more: boolean, now: Date): void {
@@ -162,6 +200,8 @@ const botView = (bot: BotView) => ({
   battery: bot.battery ?? null,
   taskIds: bot.taskIds,
   kinds: bot.kinds.map(({ kind, digests }) => ({ kind, digests })),
+  credits: bot.credits.map(({ kind, amount, most }) => ({ kind, amount, most: most ?? null })),
+  maxUnacknowledged: bot.maxUnacknowledged,
 });
 
 const taskView = (task: TaskView) => ({

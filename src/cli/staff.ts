@@ -8,7 +8,7 @@ import { hostPort, whole } from './arguments.ts';
 import { atDesk } from './at-desk.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
-import { fleetCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
+import { fleetCommand, limitCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
 import { handOverCommand } from './staff-hand-over.ts';
 import { journalCommand } from './staff-journal.ts';
 import { orderIdOf } from './staff-order-id.ts';
@@ -129,8 +129,18 @@ export function staffCommand(): Command {
     );
 
   const [handOver, refund] = [handOverCommand(orderArgument, sheetView), refundCommand(orderArgument, show)];
-  const [fleet, tasks, recall] = [fleetCommand(), tasksCommand(), recallCommand()];
-  for (const command of [handOver, refund, fleet, tasks, recall, parkedCommand(), journalCommand(), watchCommand()]) {
+  const [fleet, limit, tasks, recall] = [fleetCommand(), limitCommand(), tasksCommand(), recallCommand()];
+  for (const command of [
+    handOver,
+    refund,
+    fleet,
+    limit,
+    tasks,
+    recall,
+    parkedCommand(),
+    journalCommand(),
+    watchCommand(),
+  ]) {
     staff.addCommand(inheriting(command, staff));
   }
   return staff;

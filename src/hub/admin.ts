@@ -3,12 +3,15 @@ import { invalid, MallError, notFound } from '../contract/errors.ts';
 import { requireId } from '../contract/ids.ts';
 import { pageOf, readPage } from '../contract/page.ts';
 import type { Database } from '../database/port.ts';
-import type { BotView, FleetAdminService, ListTasksRequest, TaskView } from '../gen/fleet/v1/fleet.ts';
+import type { BotCredit, BotView, FleetAdminService, ListTasksRequest, TaskView } from '../gen/fleet/v1/fleet.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { Api } from '../rpc/api.ts';
+import { type BotLimits, everyOtherKind } from './bot-limits.ts';
 import { type BotListing, listBots } from './bot-store.ts';
 import type { CancelTask } from './cancel.ts';
-import { botIdPattern, kindPattern } from './hello.ts';
+import type { Control } from './control.ts';
+import { botIdPattern, kindPattern, maxHeldTasks } from './hello.ts';
+import { dropLimit, putLimit } from './limit-store.ts';
 import { listNewest, listStuck, type TaskFilter } from './list-store.ts';
 import { maxReasonChars, storedReason } from './read-report.ts';
 import type { Task } from './task-phase.ts';
@@ -27,9 +30,13 @@ const taskKey = (order: 'newest' | 'stuck') =>
 export const fleetAdmin = ({
   database,
   cancelTask,
+  botLimits,
+  control,
 }: {
   database: Database;
   cancelTask: CancelTask;
+  botLimits: Pick<BotLimits, 'refresh'>;
+  control: Pick<Control, 'tellLimits'>;
 }): Omit<Api<FleetAdminService>, 'getHubStatus'> => ({
   async listBots({ connectedOnly, kind, hubId, ...request }) {
     const { size, after } = readPage(request, botKey);
@@ -45,11 +52,21 @@ export const fleetAdmin = ({
     return { bots: page.map(botView), nextPageToken };
   },
 
-  async getBot({ botId: id }) {
+  getBot: async ({ botId }) => botView(await findBot(database, requireBotId(botId))),
+
+  async limitBot({ botId: id, kind: given, most }) {
     const botId = requireBotId(id);
-    const [bot] = await database.query((orm) => listBots(orm, { botId, limit: 1 }));
-    if (bot) return botView(bot);
-    throw notFound('bot', 'bot_id', botId, 'list_bots has those that ever said hello');
+    const kind = given === '' ? everyOtherKind : requireKind(given);
+    if (most !== undefined && most > maxHeldTasks) {
+      throw invalid('most', most, 'OUT_OF_RANGE', `give 0 to ${maxHeldTasks}, or leave it out to lift the limit`);
+    }
+    const limit = { botId, kind };
+    await database.query((orm) => (most === undefined ? dropLimit(orm, limit) : putLimit(orm, { ...limit, most })));
+    const bot = await findBot(database, botId);
+    // Whoever was told OK is offered nothing more by this hub; the others hear of it, or find it.
+    await botLimits.refresh();
+    control.tellLimits();
+    return botView(bot);
   },
 
   async listTasks(request) {
@@ -87,6 +104,13 @@ export const fleetAdmin = ({
     });
   },
 });
+
+/** @throws MallError NOT_FOUND */
+async function findBot(database: Database, botId: string): Promise<BotListing> {
+  const [bot] = await database.query((orm) => listBots(orm, { botId, limit: 1 }));
+  if (bot) return bot;
+  throw notFound('bot', 'bot_id', botId, 'list_bots has those that ever said hello');
+}
 
 function readTaskFilter({ orderId, botId, kind, states, openOnly }: ListTasksRequest): Omit<TaskFilter, 'limit'> {
   return {
@@ -138,7 +162,17 @@ function botView({ isLive, isCurrent, x, y, ...bot }: BotListing): BotView {
     instanceId,
     bootCount: bot.bootCount,
     kinds: bot.kinds,
+    credits: creditsOf(bot),
+    maxUnacknowledged: bot.maxUnacknowledged,
   };
+}
+
+/** By kind: what the bot takes, and what it is let have. */
+function creditsOf({ credits, limits }: Pick<BotListing, 'credits' | 'limits'>): BotCredit[] {
+  const mostOf = (kind: string) => limits.find((limit) => limit.kind === kind)?.most;
+  const said = credits.map(({ kind, amount }) => ({ kind, amount, most: mostOf(kind) ?? mostOf(everyOtherKind) }));
+  const unsaid = limits.filter(({ kind }) => !credits.some((credit) => credit.kind === kind));
+  return [...said, ...unsaid.map(({ kind, most }) => ({ kind, amount: 0, most }))];
 }
 
 function tasksOf(found: readonly Task[], size: number, order: 'newest' | 'stuck', at: (task: Task) => Date) {

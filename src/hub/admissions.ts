@@ -6,7 +6,7 @@ import { type BotRow, type Claim, claimBots, lockBots } from './bot-store.ts';
 import type { Changed } from './change.ts';
 import type { Introduction } from './hello.ts';
 import type { Ledger } from './ledger.ts';
-import { type HubTimes, maxAdmissionsPerTransaction } from './limits.ts';
+import { type HubLimits, type HubTimes, maxAdmissionsPerTransaction } from './limits.ts';
 import { isTokenOf } from './resume-token.ts';
 import type { Task } from './task-phase.ts';
 import { lockTasksOf } from './task-store.ts';
@@ -41,6 +41,7 @@ export interface AdmissionPorts {
   readonly database: Database;
   readonly ledger: Ledger;
   readonly times: HubTimes;
+  readonly limits: Pick<HubLimits, 'maxUnacknowledged'>;
   readonly hubId: string;
   /** Tasks are waiting for bots. */
   readonly onQueued: () => void;
@@ -150,13 +151,15 @@ export class Admissions {
 
   #judge(applicant: Applicant, known: (BotRow & { now: Date }) | undefined): (Claim & Admission) | MallError {
     const { introduction, resumeDigest, sessionId } = applicant;
-    const { botId, instanceId, bootCount, position, resumeToken, supports, anyKind } = introduction;
-    const { hubId } = this.#ports;
+    const { botId, instanceId, bootCount, position, resumeToken, supports, anyKind, credits } = introduction;
+    const { hubId, limits } = this.#ports;
     try {
       const hasNewestToken = isTokenOf(known?.resumeDigest ?? null, resumeToken);
       const admission = admitBot(known, introduction, hasNewestToken);
       return {
         ...{ botId, instanceId, bootCount, resumeDigest, hubId, position, kinds: supports, anyKind, ...admission },
+        credits: Array.from(credits, ([kind, amount]) => ({ kind, amount })),
+        maxUnacknowledged: limits.maxUnacknowledged,
         sessionId: admission.continues ? known!.sessionId : sessionId,
         knownEpoch: known?.epoch ?? 0,
       };

@@ -6,6 +6,7 @@ import type { BotFrame, Hello } from '../gen/fleet/v1/fleet.ts';
 import { TokenBucket } from '../kit/token-bucket.ts';
 import { contextOf } from '../telemetry/propagation.ts';
 import type { Admissions, Admitted } from './admissions.ts';
+import type { BotLimits } from './bot-limits.ts';
 import { recallOf, sendRecall } from './cancel.ts';
 import type { Counts } from './counts.ts';
 import type { Detach } from './detach.ts';
@@ -32,6 +33,7 @@ export interface SessionPorts {
   readonly roster: Roster<BotSession>;
   readonly catalogue: Pick<Catalogue, 'view'>;
   readonly delivery: Pick<Delivery, 'tell'>;
+  readonly botLimits: Pick<BotLimits, 'of'>;
   readonly times: HubTimes;
   readonly limits: HubLimits;
   readonly counts: Counts;
@@ -237,7 +239,8 @@ export class BotSession implements Seat {
     const { stream, introduction, admitted, askedAtMs } = arrival;
     const { sessionId, epoch, kept } = admitted;
     this.#arrival = arrival;
-    this.#bot = new LiveBot(introduction, { sessionId, epoch }, this.#ports.catalogue.view, performance.now());
+    const { catalogue, botLimits } = this.#ports;
+    this.#bot = new LiveBot(introduction, { sessionId, epoch }, catalogue.view, botLimits, performance.now());
     for (const task of kept) {
       // What is being cancelled was not renewed: the table is asked how long it has.
       const leaseMs = task.phase.state === 'CANCELLING' ? 0 : this.#ports.times.leaseMs;

@@ -3,7 +3,8 @@ import type { Orm } from '../database/port.ts';
 import { rowsOf, statement } from '../database/statement.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
 import type { Introduction } from './hello.ts';
-import { bots, isHeld, tasks } from './store.ts';
+import type { BotLimit } from './limit-store.ts';
+import { botLimits, bots, isHeld, tasks } from './store.ts';
 
 export type BotRow = typeof bots.$inferSelect;
 
@@ -23,6 +24,9 @@ export async function lockBots(orm: Orm, botIds: readonly string[]): Promise<Map
   return new Map(found.map((row) => [row.botId, { ...rows.read(row), now: new Date(row.now) }]));
 }
 
+/** Tasks of a kind that a bot says it may hold at once. */
+export type SaidCredit = BotRow['credits'][number];
+
 export interface Claim {
   readonly botId: string;
   readonly instanceId: string;
@@ -33,6 +37,8 @@ export interface Claim {
   readonly position: Position | undefined;
   readonly kinds: Introduction['supports'];
   readonly anyKind: boolean;
+  readonly credits: readonly SaidCredit[];
+  readonly maxUnacknowledged: number;
   /** The epoch that `lockBots` saw; 0 when it saw nothing. */
   readonly knownEpoch: number;
 }
@@ -51,17 +57,18 @@ export async function claimBots(orm: Orm, claims: readonly Claim[], leaseMs: num
     }));
   const claimed = await orm.execute<{ bot_id: string; epoch: string }>(sql`
     insert into ${bots} as b (bot_id, instance_id, boot_count, epoch, session_id, resume_digest, hub_id, connected,
-      session_expires_at, last_seen_at, x, y, kinds, any_kind)
+      session_expires_at, last_seen_at, x, y, kinds, any_kind, credits, max_unacknowledged)
     select c."botId", c."instanceId", c."bootCount", c."knownEpoch" + 1, c."sessionId", decode(c."resumeDigest", 'hex'),
-      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y, c.kinds, c."anyKind"
+      c."hubId", true, now() + make_interval(secs => ${leaseMs / 1000}), now(), c.x, c.y, c.kinds, c."anyKind", c.credits, c."maxUnacknowledged"
     from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as c("botId" text, "instanceId" text, "bootCount" bigint,
-      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8, kinds jsonb, "anyKind" boolean)
+      "knownEpoch" bigint, "sessionId" text, "resumeDigest" text, "hubId" text, x float8, y float8, kinds jsonb, "anyKind" boolean, credits jsonb,
+      "maxUnacknowledged" int)
     on conflict (bot_id) do update set
       instance_id = excluded.instance_id, boot_count = excluded.boot_count, epoch = excluded.epoch,
       session_id = excluded.session_id, resume_digest = excluded.resume_digest, hub_id = excluded.hub_id,
       connected = true, session_expires_at = excluded.session_expires_at, last_seen_at = excluded.last_seen_at,
       x = coalesce(excluded.x, b.x), y = coalesce(excluded.y, b.y), kinds = excluded.kinds,
-      any_kind = excluded.any_kind
+      any_kind = excluded.any_kind, credits = excluded.credits, max_unacknowledged = excluded.max_unacknowledged
     where b.epoch = excluded.epoch - 1
     returning bot_id, epoch`);
   return new Map(claimed.map(({ bot_id, epoch }) => [bot_id, Number(epoch)]));
@@ -104,21 +111,26 @@ export interface Beat extends StreamKey {
   readonly position: Position | undefined;
   /** 0 to 1. */
   readonly battery: number | undefined;
+  /** Undefined where they are as the tables have them, as nearly always. */
+  readonly credits?: readonly SaidCredit[];
+  readonly maxUnacknowledged?: number;
 }
 
 /** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is still their newest. */
 export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<Set<string>> {
-  const rows = beats.map(({ botId, epoch, position, battery }) => ({ botId, epoch, ...position, battery }));
+  const rows = beats.map(({ position, ...beat }) => ({ ...beat, ...position }));
   const renewed = await orm.execute<{ bot_id: string }>(sql`
     with beats as (
       select s.* from ${bots} b
       join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-        as s("botId" text, epoch bigint, x float8, y float8, battery float8) on b.bot_id = s."botId" and b.epoch = s.epoch
+        as s("botId" text, epoch bigint, x float8, y float8, battery float8, credits jsonb, "maxUnacknowledged" int)
+        on b.bot_id = s."botId" and b.epoch = s.epoch
       order by b.bot_id for update of b
     )
     update ${bots} b set
       session_expires_at = now() + make_interval(secs => ${leaseMs / 1000}), last_seen_at = now(),
-      x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery)
+      x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery),
+      credits = coalesce(s.credits, b.credits), max_unacknowledged = coalesce(s."maxUnacknowledged", b.max_unacknowledged)
     from beats s where b.bot_id = s."botId" returning b.bot_id`);
   return new Set(renewed.map(({ bot_id }) => bot_id));
 }
@@ -129,6 +141,8 @@ export interface BotListing extends BotRow {
   /** The session has not expired. */
   readonly isCurrent: boolean;
   readonly taskIds: string[];
+  /** What operators let it hold, by kind. */
+  readonly limits: Array<Pick<BotLimit, 'kind' | 'most'>>;
 }
 
 export interface BotFilter {
@@ -155,6 +169,9 @@ export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[
       taskIds: sql<string[]>`to_json(array(
         select t.task_id from ${tasks} t
         where t.bot_id = ${bots.botId} and ${isHeld} order by t.task_id))`,
+      limits: sql<BotListing['limits']>`to_json(array(
+        select json_build_object('kind', l.kind, 'most', l.most) from ${botLimits} l
+        where l.bot_id = ${bots.botId} order by l.kind))`,
     })
     .from(bots)
     .where(

@@ -195,6 +195,7 @@ export class Connection implements Stream {
     const { window } = this.#ports.intake;
     if (window === this.#toldWindow) return;
     this.#toldWindow = window;
+    this.#session.bot.toldWindow(window);
     this.#session.send({ $case: 'credit', value: { kind: '', amount: window } }, '');
   }
 

@@ -13,6 +13,7 @@ const note = z.discriminatedUnion('type', [
   z.object({ from: z.string(), type: z.literal('queued') }),
   z.object({ from: z.string(), type: z.literal('protocol') }),
   z.object({ from: z.string(), type: z.literal('herd') }),
+  z.object({ from: z.string(), type: z.literal('limits') }),
   z.object({ from: z.string(), type: z.literal('superseded'), botId: z.string(), epoch: z.number() }),
   z.object({
     from: z.string(),
@@ -35,6 +36,8 @@ export interface ControlPorts {
   readonly onProtocol: () => void;
   /** Bots come to another hub as a herd. */
   readonly onHerd: () => void;
+  /** Another hub was told to limit a bot. */
+  readonly onLimits: () => void;
   /** The bot has a session of this epoch on another hub. */
   readonly onSuperseded: (botId: string, epoch: number) => void;
   /** A bot that is not on the hub which says so is to stop. */
@@ -47,6 +50,7 @@ export interface Control {
   tellProtocol(): void;
   /** Told at every tick while it lasts, so that one may be lost. */
   tellHerd(): void;
+  tellLimits(): void;
   tellSuperseded(botId: string, epoch: number): void;
   tellRecalled(recall: Recall): void;
   close(): Promise<void>;
@@ -54,7 +58,7 @@ export interface Control {
 
 /**
  * What hubs tell each other. Over PostgreSQL and not over the broker, because all of it is about rows that were committed there a moment
- * before, and because a note may be lost: dispatch and the protocol's catalogue poll, and the next renewal of a superseded session or of a cancelled task's lease finds out.
+ * before, and because a note may be lost: dispatch, the limits of bots and the protocol's catalogue poll, and the next renewal of a superseded session or of a cancelled task's lease finds out.
  */
 export async function startControl({
   database,
@@ -63,6 +67,7 @@ export async function startControl({
   onQueued,
   onProtocol,
   onHerd,
+  onLimits,
   onSuperseded,
   onRecalled,
 }: ControlPorts): Promise<Control> {
@@ -84,6 +89,7 @@ export async function startControl({
     if (heard.data.type === 'queued') onQueued();
     else if (heard.data.type === 'protocol') onProtocol();
     else if (heard.data.type === 'herd') onHerd();
+    else if (heard.data.type === 'limits') onLimits();
     else if (heard.data.type === 'superseded') onSuperseded(heard.data.botId, heard.data.epoch);
     else onRecalled(heard.data);
   };
@@ -97,6 +103,7 @@ export async function startControl({
     },
     tellProtocol: () => tell({ from: hubId, type: 'protocol' }),
     tellHerd: () => tell({ from: hubId, type: 'herd' }),
+    tellLimits: () => tell({ from: hubId, type: 'limits' }),
     tellSuperseded: (botId, epoch) => tell({ from: hubId, type: 'superseded', botId, epoch }),
     tellRecalled: (recall) => tell({ from: hubId, type: 'recalled', ...recall }),
     async close() {

@@ -14,6 +14,7 @@ import { ATTR_HUB_ID } from '../telemetry/attributes.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
 import { type Assign, nearestWilling } from './assign.ts';
+import { BotLimits } from './bot-limits.ts';
 import type { BotSession } from './bot-session.ts';
 import { canceller, sendRecall } from './cancel.ts';
 import { Connection, type ConnectionPorts } from './connection.ts';
@@ -102,7 +103,7 @@ export async function startHub(
     onQueued,
     onSuperseded,
   });
-  const admissions = new Admissions({ database, ledger, times, hubId, onQueued });
+  const admissions = new Admissions({ database, ledger, times, limits, hubId, onQueued });
   const armOf: DispatchPorts['armOf'] = (task) => protocol.catalogue.view.armOf(task);
   const languages = () => protocol.interpreter;
   const dispatch = new Dispatch({
@@ -110,6 +111,7 @@ export async function startHub(
   });
   const onWilling = () => dispatch.botIsWilling();
   const onChanged = () => control.tellProtocol();
+  const botLimits = await new BotLimits({ database, roster, logger, onWilling }).start();
   const protocol = await startProtocol({ database, roster, telemetry, logger, hubId, onWilling, onChanged });
   const { catalogue, delivery, trials, interpreter } = protocol;
   const patience = new Patience(times.leaseMs, performance.now());
@@ -138,6 +140,7 @@ export async function startHub(
     onQueued: () => dispatch.tasksQueued(),
     onProtocol: () => catalogue.wake(),
     onHerd: () => patience.waitForHerd(performance.now()),
+    onLimits: () => botLimits.wake(),
     onSuperseded,
     onRecalled: (recall) => {
       const seat = roster.find(recall.botId);
@@ -151,6 +154,7 @@ export async function startHub(
     roster,
     catalogue,
     delivery,
+    botLimits,
     reports,
     times,
     limits,
@@ -206,7 +210,7 @@ export async function startHub(
         definition: FleetAdminService,
         implementation: implement(
           FleetAdminService,
-          { ...fleetAdmin({ database, cancelTask }), getHubStatus },
+          { ...fleetAdmin({ database, cancelTask, botLimits, control }), getHubStatus },
           telemetry,
         ),
       },
@@ -248,7 +252,7 @@ export async function startHub(
       // Nobody takes tasks any more; what the bots still report is.
       await Promise.all([ingest.drain(), dispatch.stop(), sendAway()]);
       await Promise.all([leases.stop(), server.drain(), control.close()]);
-      await protocol.stop();
+      await Promise.all([protocol.stop(), botLimits.stop()]);
       await relay.stop();
     },
   };

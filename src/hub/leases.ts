@@ -181,7 +181,7 @@ export class Leases {
         }
       }
     } catch (error) {
-      for (const { seat, renewals } of taken) seat.bot.returnBeat(renewals);
+      for (const { seat, beat, renewals } of taken) seat.bot.returnBeat(beat, renewals);
       throw error;
     }
   }

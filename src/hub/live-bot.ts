@@ -1,5 +1,6 @@
 import type { HeldTask as Claimed, Position, ProtocolOffer, SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import { type Candidate, roomOf } from './assign.ts';
+import type { BotLimits } from './bot-limits.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 import type { Renewal } from './lease-store.ts';
@@ -35,6 +36,9 @@ export class LiveBot {
   /** By digest of what a task is written in, what it is offered in, and what as it is written; undefined until that is asked for. */
   #readable: Pick<Candidate, 'spoken' | 'digests' | 'own' | 'tries'> | undefined;
   readonly #credits: Map<string, number>;
+  readonly #limits: Pick<BotLimits, 'of'>;
+  /** What the tables do not have of the credits yet. */
+  #unwritten: Pick<Beat, 'credits' | 'maxUnacknowledged'> = {};
   readonly #held = new Map<string, Held>();
   readonly #shunned = new Map<string, number>();
   /** Kinds that tasks are being given to the bot in, by task: they take credit until it is known what became of them. */
@@ -54,6 +58,7 @@ export class LiveBot {
     introduction: Introduction,
     session: { readonly sessionId: string; readonly epoch: number },
     view: ProtocolView,
+    limits: Pick<BotLimits, 'of'>,
     nowMs: number,
   ) {
     this.botId = introduction.botId;
@@ -64,6 +69,7 @@ export class LiveBot {
     this.#applied = new Set(introduction.digests);
     this.#view = view;
     this.#credits = new Map(introduction.credits);
+    this.#limits = limits;
     this.#position = introduction.position;
     this.heardAtMs = nowMs;
   }
@@ -111,6 +117,18 @@ export class LiveBot {
   setCredit(kind: string, amount: number): void {
     this.#changed();
     this.#credits.set(kind, amount);
+    const credits = Array.from(this.#credits, ([kind, amount]) => ({ kind, amount }));
+    this.#unwritten = { ...this.#unwritten, credits };
+  }
+
+  /** It may have so many reliable frames unacknowledged from now on. */
+  toldWindow(maxUnacknowledged: number): void {
+    this.#unwritten = { ...this.#unwritten, maxUnacknowledged };
+  }
+
+  /** Operators limit it otherwise than before. */
+  limited(): void {
+    this.#changed();
   }
 
   /** The task is about to be offered: `offered` or `release` follows. */
@@ -170,16 +188,20 @@ export class LiveBot {
     const { botId, epoch } = this;
     const named = this.held.filter((held) => held.named && held.isLeased);
     for (const held of named) held.named = false;
+    const unwritten = this.#unwritten;
+    this.#unwritten = {};
     return {
-      beat: { botId, epoch, position: this.#position, battery: this.#battery },
+      beat: { botId, epoch, position: this.#position, battery: this.#battery, ...unwritten },
       sentAt: this.#sentAt,
       renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, epoch, running })),
     };
   }
 
   /** The beat could not be written: it is taken again. */
-  returnBeat(renewals: readonly Renewal[]): void {
+  returnBeat({ credits, maxUnacknowledged }: Beat, renewals: readonly Renewal[]): void {
     this.#hasBeaten = true;
+    const taken = { ...(credits && { credits }), ...(maxUnacknowledged !== undefined && { maxUnacknowledged }) };
+    this.#unwritten = { ...taken, ...this.#unwritten };
     for (const { taskId, fence } of renewals) {
       const held = this.#held.get(taskId);
       if (held?.task.fence === fence) held.named = true;
@@ -218,7 +240,10 @@ export class LiveBot {
   #asCandidate(): Candidate | null {
     const kinds = [...this.held.map(({ task }) => languageOf(task).kind), ...this.#reserved.values()];
     const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
-    const free = new Map([...this.#credits].map(([kind, amount]) => [kind, Math.max(0, amount - has(kind))]));
+    const may = (kind: string, amount: number) => Math.min(amount, this.#limits.of(this.botId, kind));
+    const free = new Map(
+      [...this.#credits].map(([kind, amount]) => [kind, Math.max(0, may(kind, amount) - has(kind))]),
+    );
     if (roomOf({ free }) === 0) return null;
     this.#readable ??= this.#whatItReads();
     return {

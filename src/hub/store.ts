@@ -13,7 +13,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
-import type { KindSupport } from '../gen/fleet/v1/fleet.ts';
+import type { Credit, KindSupport } from '../gen/fleet/v1/fleet.ts';
 import { parts } from './protocol/majors/parts.ts';
 import { botStatuses, revisionStates, rolloutOutcomes } from './protocol/revision-states.ts';
 import { arms, attemptOutcomes, type RolloutProgress } from './protocol/rollout-record.ts';
@@ -48,7 +48,22 @@ export const bots = hubSchema.table('bots', {
   kinds: jsonb('kinds').$type<Pick<KindSupport, 'kind' | 'digests'>[]>().notNull().default([]),
   /** It serves whatever kind it applies a revision of. */
   anyKind: boolean('any_kind').notNull().default(false),
+  /** Tasks that it may hold at once, as it said last. */
+  credits: jsonb('credits').$type<Pick<Credit, 'kind' | 'amount'>[]>().notNull().default([]),
+  /** Reliable frames that it may have unacknowledged, as it was told last. */
+  maxUnacknowledged: integer('max_unacknowledged').notNull().default(0),
 });
+
+/** Tasks of a kind that operators let a bot hold at once; an empty kind is every other one. As few rows as bots are limited. */
+export const botLimits = hubSchema.table(
+  'bot_limits',
+  {
+    botId: text('bot_id').notNull(),
+    kind: text('kind').notNull(),
+    most: integer('most').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.botId, table.kind] })],
+);
 
 /** Literal, so that a query which says the same uses the indexes: with parameters PostgreSQL could not. */
 export const isHeld = sql.raw(`state in (${heldStates.map((state) => `'${state}'`).join(', ')})`);

@@ -7,7 +7,7 @@ import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { Timeline } from '../../src/gen/analytics/v1/analytics.ts';
 import { ReturnState, ShoppingList } from '../../src/gen/depot/v1/depot.ts';
-import { BotView, type CancelTaskRequest, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
+import { BotView, type CancelTaskRequest, type LimitBotRequest, TaskView } from '../../src/gen/fleet/v1/fleet.ts';
 import { CancelledGoods, type CancelOrderRequest, type Order, OrderState } from '../../src/gen/orders/v1/orders.ts';
 import { ParkedMessage } from '../../src/gen/parked/v1/parked.ts';
 import { InvoiceState, type PayRequest, type RefundRequest } from '../../src/gen/payments/v1/payments.ts';
@@ -32,6 +32,7 @@ const all = [...atDesk, dans, eves];
 const anyOf = (orderId: string): Order => all.find((order) => order.orderId === orderId)!;
 const handedOver: string[] = [];
 const recalled: CancelTaskRequest[] = [];
+const limits: LimitBotRequest[] = [];
 /** Ids of what is parked at Orders. */
 const parked = new Set([17, 18]);
 const parkedMessage = (id: number) =>
@@ -55,6 +56,11 @@ const robot = BotView.fromPartial({
   position: { x: 3.2, y: -4 },
   taskIds: ['0199c1f0-7c1e-7d0a-8a52-0d6f55555555'],
   kinds: [{ kind: 'shop', digests: ['sha256:1', 'sha256:2'] }],
+  credits: [
+    { kind: 'shop', amount: 2, most: 0 },
+    { kind: 'return', amount: 1 },
+  ],
+  maxUnacknowledged: 256,
   lastSeenAt: new Date(),
 });
 const task = TaskView.fromPartial({
@@ -180,6 +186,10 @@ beforeAll(async () => {
             : [robot, { ...robot, botId: 'bot-8', connected: false, sessionState: 'EXPIRED' }],
           nextPageToken: '',
         }),
+        async limitBot(request) {
+          limits.push(request);
+          return robot;
+        },
         async listTasks({ states, stuckFor }) {
           const isStuck = !stuckFor || stuckFor.seconds <= 3_600;
           return {
@@ -518,10 +528,38 @@ describe('the robots', () => {
   test('are a table with session, charge, place, tasks and language', async () => {
     const { stdout, status } = await staff('fleet');
     expect(status).toBe(0);
-    expect(stdout).toMatch(/bot-7 .*ready .*76 % .*3,-4 .*55555555 .*shop x2 .*ago/);
+    expect(stdout).toMatch(/bot-7 .*ready .*76 % .*3,-4 .*55555555 .*shop 0 of 2, return 1 .*shop x2 .*ago/);
     expect(stdout).not.toContain('bot-8');
     const { stdout: json } = await staff('fleet', '--all', '--json');
     expect(JSON.parse(json).bots).toMatchObject([{ botId: 'bot-7', session: { state: 'READY' } }, { botId: 'bot-8' }]);
+    expect(JSON.parse(json).bots[0]).toMatchObject({
+      credits: [
+        { kind: 'shop', amount: 2, most: 0 },
+        { kind: 'return', amount: 1, most: null },
+      ],
+      maxUnacknowledged: 256,
+    });
+  });
+
+  test('are taken out of service, limited, and back again', async () => {
+    expect(await staff('limit', 'bot-7', '0')).toMatchObject({
+      status: 0,
+      stdout: 'bot-7 is given no more tasks; those that it has it finishes\n',
+    });
+    expect((await staff('limit', 'bot-7', '2', '--kind', 'shop')).stdout).toBe(
+      'bot-7 is given at most 2 tasks of kind shop at once\n',
+    );
+    const { stdout: json } = await staff('limit', 'bot-7', '--json');
+    expect(JSON.parse(json).bot).toMatchObject({ botId: 'bot-7', credits: [{ kind: 'shop' }, { kind: 'return' }] });
+    expect(limits).toMatchObject([
+      { botId: 'bot-7', kind: '', most: 0 },
+      { botId: 'bot-7', kind: 'shop', most: 2 },
+      { botId: 'bot-7', kind: '', most: undefined },
+    ]);
+    expect(await staff('limit', 'bot-7', '65')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('from 0 to 64'),
+    });
   });
 
   test('have tasks, of which those that do not get on can be asked for', async () => {

@@ -97,6 +97,7 @@ export class Hub {
         onWilling,
       }),
       intake: new Intake(limits, counts),
+      botLimits: { of: () => Number.POSITIVE_INFINITY },
       ...{ roster, catalogue, delivery, times, limits, counts, metrics, logger, onWilling },
       hangUp: () => {},
       // The note to the other hub is lost: the table has to do.

@@ -23,7 +23,8 @@ function fleetOf(count: number) {
       digests: [],
       credits: [['shop', 1]],
     };
-    const bot = new LiveBot(introduction as never, { sessionId: 's', epoch: 1 }, view, 0);
+    const limits = { of: () => Number.POSITIVE_INFINITY };
+    const bot = new LiveBot(introduction as never, { sessionId: 's', epoch: 1 }, view, limits, 0);
     const candidate = bot.candidate.bind(bot);
     bot.candidate = (nowMs): Candidate | undefined => {
       looked.push(bot.botId);

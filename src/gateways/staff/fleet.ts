@@ -3,12 +3,16 @@ import type { FleetAdminService } from '../../gen/fleet/v1/fleet.ts';
 import type { StaffService } from '../../gen/staff/v1/staff.ts';
 import type { Api } from '../../rpc/api.ts';
 
-type FleetApi = Pick<Api<StaffService>, 'listBots' | 'listTasks' | 'recallTask'>;
+type FleetApi = Pick<Api<StaffService>, 'listBots' | 'limitBot' | 'listTasks' | 'recallTask'>;
 
 /** The fleet as any hub sees it in the tables that all of them share. */
 export const fleetApi = (hub: Api<FleetAdminService>): FleetApi => ({
   listBots: ({ connectedOnly, pageSize, pageToken }, options) =>
     hub.listBots({ connectedOnly, pageSize, pageToken, kind: '', hubId: '' }, { signal: options?.signal }),
+
+  async limitBot(request) {
+    return { bot: await hub.limitBot(request) };
+  },
 
   listTasks: (request, options) => hub.listTasks({ ...request, kind: '' }, { signal: options?.signal }),
 

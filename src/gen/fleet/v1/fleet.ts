@@ -723,6 +723,25 @@ export interface GetBotRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface LimitBotRequest {
+  botId: string;
+  /** Empty: every kind that has no limit of its own. */
+  kind: string;
+  /** Tasks at once, of each kind; unset lifts the limit. */
+  most?: number | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** How many tasks of a kind a bot may hold at once: the smaller one counts. */
+export interface BotCredit {
+  kind: string;
+  /** As the bot said last, in its hello or a credit. */
+  amount: number;
+  /** As operators want it; unset: no limit. */
+  most?: number | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface BotView {
   botId: string;
   /** Of the newest session. */
@@ -752,6 +771,13 @@ export interface BotView {
   bootCount: number;
   /** What it serves, and the digests of the revisions that it has applied, as of its newest hello. */
   kinds: KindSupport[];
+  /**
+   * Tasks that the bot may hold at once, by kind, as of its newest heartbeat. Where operators limit a kind that it gives no credit for, that too; an
+   * empty kind is their limit of every other kind.
+   */
+  credits: BotCredit[];
+  /** The credit of the other direction: reliable frames that the bot may have unacknowledged, as it was told before its newest heartbeat. */
+  maxUnacknowledged: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -5832,6 +5858,244 @@ export const GetBotRequest: MessageFns<GetBotRequest> = {
   },
 };
 
+function createBaseLimitBotRequest(): LimitBotRequest {
+  return { botId: "", kind: "", most: undefined, _unknownFields: {} };
+}
+
+export const LimitBotRequest: MessageFns<LimitBotRequest> = {
+  encode(message: LimitBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.most !== undefined) {
+      writer.uint32(24).uint32(message.most);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.most = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitBotRequest {
+    return {
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      most: isSet(object.most) ? globalThis.Number(object.most) : undefined,
+    };
+  },
+
+  toJSON(message: LimitBotRequest): unknown {
+    const obj: any = {};
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.most !== undefined) {
+      obj.most = Math.round(message.most);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LimitBotRequest>): LimitBotRequest {
+    return LimitBotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitBotRequest>): LimitBotRequest {
+    const message = createBaseLimitBotRequest();
+    message.botId = object.botId ?? "";
+    message.kind = object.kind ?? "";
+    message.most = object.most ?? undefined;
+    return message;
+  },
+};
+
+function createBaseBotCredit(): BotCredit {
+  return { kind: "", amount: 0, most: undefined, _unknownFields: {} };
+}
+
+export const BotCredit: MessageFns<BotCredit> = {
+  encode(message: BotCredit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.amount !== 0) {
+      writer.uint32(16).uint32(message.amount);
+    }
+    if (message.most !== undefined) {
+      writer.uint32(24).uint32(message.most);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BotCredit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBotCredit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.amount = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.most = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BotCredit {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      amount: isSet(object.amount) ? globalThis.Number(object.amount) : 0,
+      most: isSet(object.most) ? globalThis.Number(object.most) : undefined,
+    };
+  },
+
+  toJSON(message: BotCredit): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.amount !== 0) {
+      obj.amount = Math.round(message.amount);
+    }
+    if (message.most !== undefined) {
+      obj.most = Math.round(message.most);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BotCredit>): BotCredit {
+    return BotCredit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BotCredit>): BotCredit {
+    const message = createBaseBotCredit();
+    message.kind = object.kind ?? "";
+    message.amount = object.amount ?? 0;
+    message.most = object.most ?? undefined;
+    return message;
+  },
+};
+
 function createBaseBotView(): BotView {
   return {
     botId: "",
@@ -5848,6 +6112,8 @@ function createBaseBotView(): BotView {
     instanceId: "",
     bootCount: 0,
     kinds: [],
+    credits: [],
+    maxUnacknowledged: 0,
     _unknownFields: {},
   };
 }
@@ -5895,6 +6161,12 @@ export const BotView: MessageFns<BotView> = {
     }
     for (const v of message.kinds) {
       KindSupport.encode(v!, writer.uint32(114).fork()).join();
+    }
+    for (const v of message.credits) {
+      BotCredit.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.maxUnacknowledged !== 0) {
+      writer.uint32(128).uint32(message.maxUnacknowledged);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6032,6 +6304,22 @@ export const BotView: MessageFns<BotView> = {
             message.kinds.push(KindSupport.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.credits.push(BotCredit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.maxUnacknowledged = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6106,6 +6394,14 @@ export const BotView: MessageFns<BotView> = {
       kinds: globalThis.Array.isArray(object?.kinds)
         ? object.kinds.map((e: any) => KindSupport.fromJSON(e))
         : [],
+      credits: globalThis.Array.isArray(object?.credits)
+        ? object.credits.map((e: any) => BotCredit.fromJSON(e))
+        : [],
+      maxUnacknowledged: isSet(object.maxUnacknowledged)
+        ? globalThis.Number(object.maxUnacknowledged)
+        : isSet(object.max_unacknowledged)
+        ? globalThis.Number(object.max_unacknowledged)
+        : 0,
     };
   },
 
@@ -6153,6 +6449,12 @@ export const BotView: MessageFns<BotView> = {
     if (message.kinds?.length) {
       obj.kinds = message.kinds.map((e) => KindSupport.toJSON(e));
     }
+    if (message.credits?.length) {
+      obj.credits = message.credits.map((e) => BotCredit.toJSON(e));
+    }
+    if (message.maxUnacknowledged !== 0) {
+      obj.maxUnacknowledged = Math.round(message.maxUnacknowledged);
+    }
     return obj;
   },
 
@@ -6177,6 +6479,8 @@ export const BotView: MessageFns<BotView> = {
     message.instanceId = object.instanceId ?? "";
     message.bootCount = object.bootCount ?? 0;
     message.kinds = object.kinds?.map((e) => KindSupport.fromPartial(e)) || [];
+    message.credits = object.credits?.map((e) => BotCredit.fromPartial(e)) || [];
+    message.maxUnacknowledged = object.maxUnacknowledged ?? 0;
     return message;
   },
 };
@@ -7652,6 +7956,19 @@ export const FleetAdminService = {
     responseSerialize: (value: BotView): Buffer => Buffer.from(BotView.encode(value).finish()),
     responseDeserialize: (value: Buffer): BotView => BotView.decode(value),
   },
+  /**
+   * Limits how many tasks of a kind a bot is given at once, whatever it says itself, from its next offer on and until it is changed, also when it comes
+   * back. 0 takes it out of service: what it has it finishes. NOT_FOUND for a bot that never said hello.
+   */
+  limitBot: {
+    path: "/fleet.v1.FleetAdmin/LimitBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LimitBotRequest): Buffer => Buffer.from(LimitBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LimitBotRequest => LimitBotRequest.decode(value),
+    responseSerialize: (value: BotView): Buffer => Buffer.from(BotView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BotView => BotView.decode(value),
+  },
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: {
     path: "/fleet.v1.FleetAdmin/ListTasks" as const,
@@ -7705,6 +8022,11 @@ export interface FleetAdminServer extends UntypedServiceImplementation {
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
   /** NOT_FOUND for a bot that never said hello. */
   getBot: handleUnaryCall<GetBotRequest, BotView>;
+  /**
+   * Limits how many tasks of a kind a bot is given at once, whatever it says itself, from its next offer on and until it is changed, also when it comes
+   * back. 0 takes it out of service: what it has it finishes. NOT_FOUND for a bot that never said hello.
+   */
+  limitBot: handleUnaryCall<LimitBotRequest, BotView>;
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
   /** NOT_FOUND for a task that nobody has asked for. */
@@ -7746,6 +8068,25 @@ export interface FleetAdminClient extends Client {
   ): ClientUnaryCall;
   getBot(
     request: GetBotRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BotView) => void,
+  ): ClientUnaryCall;
+  /**
+   * Limits how many tasks of a kind a bot is given at once, whatever it says itself, from its next offer on and until it is changed, also when it comes
+   * back. 0 takes it out of service: what it has it finishes. NOT_FOUND for a bot that never said hello.
+   */
+  limitBot(
+    request: LimitBotRequest,
+    callback: (error: ServiceError | null, response: BotView) => void,
+  ): ClientUnaryCall;
+  limitBot(
+    request: LimitBotRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BotView) => void,
+  ): ClientUnaryCall;
+  limitBot(
+    request: LimitBotRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: BotView) => void,

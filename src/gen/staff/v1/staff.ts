@@ -149,6 +149,20 @@ export interface ListBotsResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface LimitBotRequest {
+  botId: string;
+  /** Empty: every kind that has no limit of its own. */
+  kind: string;
+  /** Unset lifts the limit. */
+  most?: number | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface LimitBotResponse {
+  bot: BotView | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface ListTasksRequest {
   orderId: string;
   openOnly: boolean;
@@ -1970,6 +1984,210 @@ export const ListBotsResponse: MessageFns<ListBotsResponse> = {
     const message = createBaseListBotsResponse();
     message.bots = object.bots?.map((e) => BotView.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseLimitBotRequest(): LimitBotRequest {
+  return { botId: "", kind: "", most: undefined, _unknownFields: {} };
+}
+
+export const LimitBotRequest: MessageFns<LimitBotRequest> = {
+  encode(message: LimitBotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.botId !== "") {
+      writer.uint32(10).string(message.botId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.most !== undefined) {
+      writer.uint32(24).uint32(message.most);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitBotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitBotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.botId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.most = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitBotRequest {
+    return {
+      botId: isSet(object.botId)
+        ? globalThis.String(object.botId)
+        : isSet(object.bot_id)
+        ? globalThis.String(object.bot_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      most: isSet(object.most) ? globalThis.Number(object.most) : undefined,
+    };
+  },
+
+  toJSON(message: LimitBotRequest): unknown {
+    const obj: any = {};
+    if (message.botId !== "") {
+      obj.botId = message.botId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.most !== undefined) {
+      obj.most = Math.round(message.most);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LimitBotRequest>): LimitBotRequest {
+    return LimitBotRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitBotRequest>): LimitBotRequest {
+    const message = createBaseLimitBotRequest();
+    message.botId = object.botId ?? "";
+    message.kind = object.kind ?? "";
+    message.most = object.most ?? undefined;
+    return message;
+  },
+};
+
+function createBaseLimitBotResponse(): LimitBotResponse {
+  return { bot: undefined, _unknownFields: {} };
+}
+
+export const LimitBotResponse: MessageFns<LimitBotResponse> = {
+  encode(message: LimitBotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bot !== undefined) {
+      BotView.encode(message.bot, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitBotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitBotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bot = BotView.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitBotResponse {
+    return { bot: isSet(object.bot) ? BotView.fromJSON(object.bot) : undefined };
+  },
+
+  toJSON(message: LimitBotResponse): unknown {
+    const obj: any = {};
+    if (message.bot !== undefined) {
+      obj.bot = BotView.toJSON(message.bot);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LimitBotResponse>): LimitBotResponse {
+    return LimitBotResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitBotResponse>): LimitBotResponse {
+    const message = createBaseLimitBotResponse();
+    message.bot = (object.bot !== undefined && object.bot !== null) ? BotView.fromPartial(object.bot) : undefined;
     return message;
   },
 };
@@ -4883,6 +5101,16 @@ export const StaffService = {
     responseSerialize: (value: ListBotsResponse): Buffer => Buffer.from(ListBotsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListBotsResponse => ListBotsResponse.decode(value),
   },
+  /** Limits how many tasks a robot is given at once as fleet.v1.FleetAdmin/LimitBot does. */
+  limitBot: {
+    path: "/staff.v1.Staff/LimitBot" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LimitBotRequest): Buffer => Buffer.from(LimitBotRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LimitBotRequest => LimitBotRequest.decode(value),
+    responseSerialize: (value: LimitBotResponse): Buffer => Buffer.from(LimitBotResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LimitBotResponse => LimitBotResponse.decode(value),
+  },
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: {
     path: "/staff.v1.Staff/ListTasks" as const,
@@ -4977,6 +5205,8 @@ export interface StaffServer extends UntypedServiceImplementation {
   listOrders: handleUnaryCall<ListOrdersRequest, ListOrdersResponse>;
   /** By their ids. */
   listBots: handleUnaryCall<ListBotsRequest, ListBotsResponse>;
+  /** Limits how many tasks a robot is given at once as fleet.v1.FleetAdmin/LimitBot does. */
+  limitBot: handleUnaryCall<LimitBotRequest, LimitBotResponse>;
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
   /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
@@ -5140,6 +5370,22 @@ export interface StaffClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListBotsResponse) => void,
+  ): ClientUnaryCall;
+  /** Limits how many tasks a robot is given at once as fleet.v1.FleetAdmin/LimitBot does. */
+  limitBot(
+    request: LimitBotRequest,
+    callback: (error: ServiceError | null, response: LimitBotResponse) => void,
+  ): ClientUnaryCall;
+  limitBot(
+    request: LimitBotRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LimitBotResponse) => void,
+  ): ClientUnaryCall;
+  limitBot(
+    request: LimitBotRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LimitBotResponse) => void,
   ): ClientUnaryCall;
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks(
