@@ -60,6 +60,7 @@ beforeAll(async () => {
           bays: orders
             .filter(({ bay }) => bay !== '')
             .map(({ bay, orderId }) => ({ bay, orderId, since: new Date(Date.now() - 192_000) })),
+          nextPageToken: '',
         }),
       },
       hub: {

@@ -113,7 +113,7 @@ async function look({ orders, depot, hub }: Asked, before: Board | undefined, no
   const anyTask = { orderId: '', states: [], botId: '', stuckFor: undefined };
   const [open, taken, fleet, work] = await Promise.all([
     ask('orders', orders.listOrders({ states: openStates, limit: maxShown }, options)),
-    ask('depot', depot.listBays({}, options)),
+    ask('depot', depot.listBays({ pageSize: maxShown, pageToken: '' }, options)),
     ask('hub', hub.listBots({ ...page, connectedOnly: true, hubId: '' }, options)),
     ask('hub', hub.listTasks({ ...page, ...anyTask, openOnly: true }, options)),
   ]);

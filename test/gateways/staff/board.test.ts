@@ -29,6 +29,7 @@ beforeAll(async () => {
         // Another one at each look.
         listBays: async () => ({
           bays: (orders ?? []).map(({ orderId }) => ({ bay: `B${++looks}`, orderId, since: new Date(0) })),
+          nextPageToken: '',
         }),
       },
       hub: {
