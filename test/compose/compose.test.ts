@@ -18,7 +18,10 @@ const writable: Readonly<Record<string, string>> = {
   rabbitmq: 'Compose copies the inline list of plugins into the container',
 };
 /** What a person or a robot outside opens. */
-const published = ['16686:16686', '8889:8889', '15672:15672', '7001:7001', '7006:7006', '7007:7007', '7080:7080'];
+const published = [
+  ...['16686:16686', '8889:8889', '9090:9090', '3000:3000', '15672:15672'],
+  ...['7001:7001', '7006:7006', '7007:7007', '7080:7080'],
+];
 
 const environmentOf = (name: string): Record<string, string> =>
   Object.fromEntries(
@@ -26,10 +29,11 @@ const environmentOf = (name: string): Record<string, string> =>
   );
 
 describe('docker-compose.yml', () => {
-  it('has every role, the backends, the tracing and a fleet', () => {
+  it('has every role, the backends, the telemetry and a fleet', () => {
     const names = services.map(([name]) => name);
+    const telemetry = ['collector', 'jaeger', 'prometheus', 'grafana'];
     expect(names).toEqual(
-      expect.arrayContaining([...listeningRoles, 'postgres', 'rabbitmq', 'collector', 'jaeger', 'migrate', 'bots']),
+      expect.arrayContaining([...listeningRoles, ...telemetry, 'postgres', 'rabbitmq', 'migrate', 'bots']),
     );
   });
 
@@ -103,7 +107,7 @@ describe('docker-compose.yml', () => {
     for (const [name, { environment = {} }] of services) {
       for (const [key, value] of Object.entries(environment)) {
         if (/PASS|_URL$/.test(key))
-          expect(value, `${name} ${key}`).toMatch(/\$\{MALLBOTS_(DATABASE|BROKER)_PASSWORD:-\w+\}/);
+          expect(value, `${name} ${key}`).toMatch(/\$\{MALLBOTS_(DATABASE|BROKER|GRAFANA)_PASSWORD:-\w+\}/);
       }
     }
   });
