@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/kit/free-port.ts';
 import { type TestDatabase, withDatabase } from '../support/database.ts';
 import { startJaeger } from '../support/jaeger.ts';
 import { Program } from '../support/program.ts';
@@ -89,7 +90,7 @@ describe('mallbots doctor', () => {
 
   it('says of a Jaeger that is not there, or is something else, what to do', async () => {
     const remedy = expect.stringMatching(/start Jaeger .* or correct JAEGER_URL/);
-    const away = await examine({ DATABASE_URL: db.url, JAEGER_URL: 'http://127.0.0.1:1' });
+    const away = await examine({ DATABASE_URL: db.url, JAEGER_URL: `http://127.0.0.1:${await freePort()}` });
     expect(away.of('Jaeger')).toMatchObject({
       state: 'failed',
       found: expect.stringContaining('ECONNREFUSED'),

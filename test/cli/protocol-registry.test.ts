@@ -134,8 +134,9 @@ describe('mallbots protocol', { timeout }, () => {
     const translation = join(major, 'translation.json');
     const write = (given: object) => writeFileSync(translation, JSON.stringify(given));
     const given = ['publish', major, '--kind', 'shop.v2', '--by', 'ann', '--translation', translation];
-    // Of revision 2 of shop.
-    const fields = [...shopTranslation.fields, { in: 'ShopProgress', older: 'note_1' }];
+    // What the revisions of shop above have more, and the next major has no place for.
+    const more = ['note_1', 'note_2', 'fragile'].map((older) => ({ in: 'ShopProgress', older }));
+    const fields = [...shopTranslation.fields, ...more];
     write({ ...shopTranslation, fields: fields.slice(1) });
     const refused = await mallbots(...given);
     expect(refused).toMatchObject({ code: 4, stdout: expect.stringContaining('ShopTask.reference') });
