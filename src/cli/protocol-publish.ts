@@ -22,8 +22,8 @@ interface Options {
 }
 
 const help = `
-A change that a kind's rules forbid is a kind of its own, the next major: shop.v2
-beside shop. With a translation, bots of either do the tasks of both.
+A change that a kind's rules forbid is a kind of its own, the next major:
+shop.v2 beside shop. With a translation, bots of either do the tasks of both.
 
 What speaks against it is listed as by "mallbots protocol check --hub", and then
 nothing is published. The same files again change nothing; with another
