@@ -5,7 +5,15 @@ import {
   NETWORK_IO_DIRECTION_VALUE_TRANSMIT,
 } from '@opentelemetry/semantic-conventions/incubating';
 import { ATTR_OUTCOME, ATTR_REASON } from '../telemetry/attributes.ts';
-import { Count, histogram, type Instrument, observable, Tally, watchCounts } from '../telemetry/instrument.ts';
+import {
+  Count,
+  histogram,
+  type Instrument,
+  observable,
+  Tally,
+  watchCounts,
+  watchFigures,
+} from '../telemetry/instrument.ts';
 import type { CountName } from './counts.ts';
 import type { Direction, HubMetrics } from './hub-metrics.ts';
 import { ATTR_FRAME, ATTR_STATE, hubInstruments } from './instruments.ts';
@@ -92,15 +100,8 @@ export function meteredHub(meter: Meter): HubMetrics {
     published: (afterMs) => publish.record(seconds(afterMs)),
     acknowledged: (afterMs) => reports.record(seconds(afterMs)),
     watch({ counts, intake, outbound, sessions, tasks }) {
-      for (const [instrument, figure] of [
-        [waitingFrames, () => intake.status.waitingFrames],
-        [waitingBytes, () => intake.status.waitingBytes],
-        [pausedStreams, () => intake.status.pausedStreams],
-        [unsentFrames, () => outbound().unsentFrames],
-        [unsentBytes, () => outbound().unsentBytes],
-        [slowStreams, () => outbound().slowStreams],
-      ] as const)
-        observable(meter, instrument).addCallback((result) => result.observe(figure()));
+      watchFigures(meter, { waitingFrames, waitingBytes, pausedStreams }, () => intake.status);
+      watchFigures(meter, { unsentFrames, unsentBytes, slowStreams }, outbound);
       for (const instrument of totals)
         observable(meter, instrument).addCallback((result) => {
           for (const { name, reason, value } of counts.all)

@@ -49,6 +49,25 @@ export class Count {
   }
 }
 
+/** Tells what `read` answers with, each figure as its instrument: read once at each collection. */
+export function watchFigures<K extends string>(
+  meter: Meter,
+  instruments: Readonly<Record<K, Observed>>,
+  read: () => Readonly<Record<NoInfer<K>, number>>,
+): void {
+  const told = (Object.keys(instruments) as K[]).map((figure) => ({
+    figure,
+    instrument: observable(meter, instruments[figure]),
+  }));
+  meter.addBatchObservableCallback(
+    (result) => {
+      const figures = read();
+      for (const { figure, instrument } of told) result.observe(instrument, figures[figure]);
+    },
+    told.map(({ instrument }) => instrument),
+  );
+}
+
 /**
  * Tells how many there are of each value of `attribute`, asked for at each collection. Of what is gone, 0: the SDK goes on telling the last
  * figure of a value that is not told any more.
