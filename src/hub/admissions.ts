@@ -127,10 +127,7 @@ export class Admissions {
       );
       const admitted = new Map([...applicants].filter(([botId]) => epochs.has(botId)));
       const returned = found.flatMap((task) => this.#returned(tx, task, admitted, now));
-      await ledger.commit(
-        tx,
-        returned.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
-      );
+      await ledger.commit(tx, returned);
       const kept = returned.filter(({ isKept }) => isKept);
       const byBot = Map.groupBy(kept, ({ botId }) => botId);
       for (const [botId, epoch] of epochs) {

@@ -11,8 +11,8 @@ export type Changed = Extract<Decision, { verdict: 'changed' }>;
 /** A decision that is to be written. */
 export interface Change {
   readonly decision: Changed;
-  /** Of the span that its events belong to. */
-  readonly traceparent: string;
+  /** Of the span that its events belong to; the task's where there is none. */
+  readonly traceparent?: string;
 }
 
 /** Of the rows of tasks, by id. */
@@ -20,7 +20,7 @@ export type Versions = ReadonlyMap<string, string>;
 
 export const lettersOf = (changes: readonly Change[]): Letter[] =>
   changes.flatMap(({ decision: { task, events }, traceparent }) => {
-    const sender = parseTraceparent(traceparent) ? traceparent : task.traceparent;
+    const sender = traceparent && parseTraceparent(traceparent) ? traceparent : task.traceparent;
     return events.map((draft) => ({ draft, causationId: task.causationId, traceparent: sender }));
   });
 

@@ -139,7 +139,7 @@ export class Ledger {
       const news = added.filter(({ task }) => ids.has(task.taskId));
       await this.#publish(
         tx,
-        news.map((decision) => ({ decision, traceparent: decision.task.traceparent })),
+        news.map((decision) => ({ decision })),
       );
       return inserted;
     });
@@ -199,10 +199,7 @@ export class Ledger {
     const transitions = await this.#ports.database.transaction(async (tx) => {
       const { now, tasks } = await lock(tx.orm, maxTasksPerTransaction);
       const ended = tasks.map((before) => ({ before, decision: this.decide(tx, before, input, now) as Changed }));
-      await this.commit(
-        tx,
-        ended.map(({ decision }) => ({ decision, traceparent: decision.task.traceparent })),
-      );
+      await this.commit(tx, ended);
       return ended;
     });
     if (transitions.some(({ decision }) => decision.task.phase.state === 'QUEUED')) this.#ports.onQueued();
