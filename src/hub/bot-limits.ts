@@ -29,6 +29,8 @@ export class BotLimits {
   /** Reads begun, and the newest whose answer counts: a slow one must not bring back what was. */
   #begun = 0;
   #newest = 0;
+  /** What was read last. */
+  #rows = '[]';
   #byBot: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map();
 
   constructor(ports: BotLimitPorts) {
@@ -76,12 +78,14 @@ export class BotLimits {
     const rows = await database.query(listLimits);
     if (read < this.#newest) return;
     this.#newest = read;
+    const said = JSON.stringify(rows);
+    if (said === this.#rows) return;
+    this.#rows = said;
     const before = this.#byBot;
     const limits = Map.groupBy(rows, ({ botId }) => botId);
     this.#byBot = new Map(
       Array.from(limits, ([botId, those]) => [botId, new Map(those.map(({ kind, most }) => [kind, most]))]),
     );
-    if (before.size === 0 && this.#byBot.size === 0) return;
     for (const botId of new Set([...before.keys(), ...this.#byBot.keys()])) roster.find(botId)?.bot.limited();
     onWilling();
   }

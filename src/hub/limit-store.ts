@@ -4,7 +4,9 @@ import { botLimits, bots } from './store.ts';
 
 export type BotLimit = typeof botLimits.$inferSelect;
 
-export const listLimits = (orm: Orm): Promise<BotLimit[]> => orm.select().from(botLimits);
+/** All of them, in the order of the table's key: the same limits are the same list. */
+export const listLimits = (orm: Orm): Promise<BotLimit[]> =>
+  orm.select().from(botLimits).orderBy(botLimits.botId, botLimits.kind);
 
 /** Nothing changes for a bot that never said Hello. */
 export async function putLimit(orm: Orm, { botId, kind, most }: BotLimit): Promise<void> {
