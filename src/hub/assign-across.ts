@@ -55,9 +55,12 @@ export function assignAcross<T extends Assignable>(
   const left = tasks.filter((task) => barred.has(task.taskId) && !given.has(task));
   if (left.length === 0) return told(first, false);
   // Who has just been given something is looked at again in the next turn.
-  const able = each(willing, (bot) => (busy.has(bot.botId) ? undefined : { ...bot, digests: bot.own }));
+  const able = each(willing, (bot) => (busy.has(bot.botId) ? undefined : asOwn(bot)));
   return [...told(first, false), ...told(assign(left, able), true)];
 }
+
+/** A bot as it takes tasks as they are written. */
+export const asOwn = (bot: Candidate): Candidate => ({ ...bot, digests: bot.own });
 
 /** `willing` as `change` has them; undefined for those that are left out. */
 const each = (willing: Willing, change: (bot: Candidate) => Candidate | undefined): Willing => ({

@@ -5,7 +5,7 @@ import { Loop } from '../kit/loop.ts';
 import { ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { contextOf, traceparentOf } from '../telemetry/propagation.ts';
 import { type Assign, canTake } from './assign.ts';
-import { assignAcross, type Languages, readBy, type Spoken } from './assign-across.ts';
+import { asOwn, assignAcross, type Languages, readBy, type Spoken } from './assign-across.ts';
 import type { StreamKey } from './bot-store.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
@@ -104,10 +104,9 @@ export class Dispatch {
         // Also has less room for each task that it was given here.
         const bot = roster.find(botId)?.bot;
         const candidate = bot?.candidate(nowMs);
-        const digests = isOwn ? candidate?.own : candidate?.digests;
-        const schema = digests?.get(task.schema.digest);
-        const takes = candidate && digests && canTake({ ...candidate, digests }, task);
-        if (!bot || !schema || !takes || !left.delete(task)) {
+        const able = isOwn && candidate ? asOwn(candidate) : candidate;
+        const schema = able?.digests.get(task.schema.digest);
+        if (!bot || !able || !schema || !canTake(able, task) || !left.delete(task)) {
           const about = taskAttributes(task, { botId, sessionId: bot?.sessionId ?? '' });
           context.with(contextOf(task.traceparent), () =>
             logger.error(about, 'a bot was chosen that cannot take the task'),
