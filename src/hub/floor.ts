@@ -103,7 +103,7 @@ export class Floor {
   #ring(column: number, row: number, ring: number): Cell[] {
     const found: Cell[] = [];
     const look = (across: number, down: number) => {
-      const cell = this.#cells.get((column + across) * mostRows + row + down);
+      const cell = this.#cells.get(numberOf(column + across, row + down));
       if (cell) found.push(cell);
     };
     if (ring === 0) look(0, 0);
@@ -143,9 +143,13 @@ class ByLoad implements Iterable<Candidate> {
 
 const columnAndRow = ({ x, y }: Position) => ({ column: Math.floor(x / cellMetres), row: Math.floor(y / cellMetres) });
 
+const numberOf = (column: number, row: number): number => column * mostRows + row;
+
 /** What the cell is called in which a bot stands. */
-export const cellOf = ({ x, y }: Position): number =>
-  Math.floor(x / cellMetres) * mostRows + Math.floor(y / cellMetres);
+export function cellOf(position: Position): number {
+  const { column, row } = columnAndRow(position);
+  return numberOf(column, row);
+}
 
 /** For comparing: the root costs more than all the rest. */
 const squaredMetres = (a: Position, b: Position): number => (a.x - b.x) ** 2 + (a.y - b.y) ** 2;
