@@ -28,7 +28,7 @@ export type Reading<T> =
   | { readonly refusal: Refusal; readonly cause?: unknown }
   | { readonly refusal?: undefined; readonly value: T };
 
-export const refuse = (reason: Refusal['reason'], message: string, cause?: unknown) => ({
+const refuse = (reason: Refusal['reason'], message: string, cause?: unknown) => ({
   ...{ refusal: { reason, message }, cause },
 });
 
