@@ -192,7 +192,7 @@ const otherKind = (language: SchemaRef | undefined, { kind }: SchemaRef): string
 const schemaOf = (kind: string, revision: number | null, digest: string | null): SchemaRef | undefined =>
   revision === null || digest === null ? undefined : { kind, revision, digest };
 
-/** `saveTasks` and `insertTasks` write exactly the columns that a state has. */
+/** Whatever writes a task (`change-store`, `insertTasks`) writes exactly the columns that a state has. */
 function toPhase(row: Row): Phase {
   const botId = row.botId ?? '';
   switch (row.state) {
