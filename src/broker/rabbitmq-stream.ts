@@ -8,6 +8,7 @@ import { KeptChannel } from './kept-channel.ts';
 import { bodyOf } from './malformed.ts';
 import { partsOf } from './parcel.ts';
 import type { RabbitPublisher } from './rabbitmq-publisher.ts';
+import { requireQueue } from './rabbitmq-topology.ts';
 
 /** AMQP messages that are here and not yet done with, each with one message or a batch of them. */
 const prefetch = 128;
@@ -74,10 +75,7 @@ class StreamConsumer {
     this.#last = reading.after ?? -1;
     const { connection, queue, logger, redeclare } = reading;
     this.#channel = new KeptChannel(connection, `reading ${queue}`, logger, async (channel) => {
-      await channel.queueDeclare({ queue, passive: true }).catch(async (error: { code?: string }) => {
-        if (error.code === 'NOT_FOUND') await redeclare();
-        throw error;
-      });
+      await requireQueue(channel, queue, redeclare);
       await channel.basicQos({ prefetchCount: prefetch });
       this.#from = channel;
       this.#waiting = [];

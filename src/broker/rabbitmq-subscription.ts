@@ -5,6 +5,7 @@ import { Acknowledgements } from './acknowledgements.ts';
 import { KeptChannel } from './kept-channel.ts';
 import { Parcel } from './parcel.ts';
 import type { Subscription } from './port.ts';
+import { requireQueue } from './rabbitmq-topology.ts';
 
 /** One message of an AMQP message, as if it had come by itself, with the three ways out. */
 export interface RawDelivery {
@@ -53,12 +54,7 @@ export class QueueSubscription implements Subscription {
     this.#onDelivery = onDelivery;
     this.#logger = logger;
     this.#channel = new KeptChannel(connection, `consuming ${queue}`, logger, async (channel) => {
-      // Passive: a declaration with other arguments than the topology's would fail, and one without would make a classic queue.
-      await channel.queueDeclare({ queue, passive: true }).catch(async (error: { code?: string }) => {
-        if (error.code === 'NOT_FOUND') await onMissing();
-        // The refusal has cost the channel; the next one finds the queue.
-        throw error;
-      });
+      await requireQueue(channel, queue, onMissing);
       await channel.basicQos({ prefetchCount: prefetch });
       channel.once('close', () => this.#dropLost());
       channel.once('basic.cancel', () => {

@@ -147,6 +147,16 @@ export async function declareSideQueue(
   });
 }
 
+/** That the broker has `queue`, before it is consumed; `onMissing` declares it again. Rejects when it was not there: the next channel finds it. */
+export async function requireQueue(channel: Channel, queue: string, onMissing: () => Promise<void>): Promise<void> {
+  // Passive: a declaration with other arguments than the topology's would fail, and one without would make a classic queue.
+  await channel.queueDeclare({ queue, passive: true }).catch(async (error: { code?: string }) => {
+    if (error.code === 'NOT_FOUND') await onMissing();
+    // The refusal has cost the channel.
+    throw error;
+  });
+}
+
 const expiry = (names: AmqpNames) => (names.scratch ? { 'x-expires': scratchExpiryMs } : {});
 
 /** For all of a deletion, ms; deleting one queue takes tens of ms. */
