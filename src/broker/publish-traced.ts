@@ -1,7 +1,7 @@
 import { SpanKind, TraceFlags, type Tracer } from '@opentelemetry/api';
 import type { Message } from '../contract/message.ts';
 import { addressOf } from '../contract/topology.ts';
-import { sending } from '../telemetry/attributes.ts';
+import { ATTR_ATTEMPT, sending } from '../telemetry/attributes.ts';
 import { fail } from '../telemetry/failure.ts';
 import { formatTraceparent, parseTraceparent } from '../telemetry/propagation.ts';
 import { startLeaf } from '../telemetry/start-span.ts';
@@ -27,7 +27,7 @@ export function publishTraced(
   const to = addressOf(message.name);
   const begin = (startTime?: number) => {
     const { name, attributes } = sending(message, botId);
-    if (attempt > 1) attributes['mallbots.attempt'] = attempt;
+    if (attempt > 1) attributes[ATTR_ATTEMPT] = attempt;
     return startLeaf(tracer, name, { kind: SpanKind.PRODUCER, attributes, startTime }, parent);
   };
   if (parent && !(parent.traceFlags & TraceFlags.SAMPLED)) {
