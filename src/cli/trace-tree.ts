@@ -35,7 +35,7 @@ export function treeOf(spans: readonly RecordedSpan[]): TraceNode {
 }
 
 export const hasFailed = ({ failed, attributes }: RecordedSpan): boolean =>
-  failed && !isAnswer(String(attributes[ATTR_RPC_STATUS_CODE] ?? ''));
+  failed && !isAnswer(attributes[ATTR_RPC_STATUS_CODE]);
 
 /** A request that only looks: it runs beside what happens to the order, some for as long as that takes. */
 export const isLook = ({ kind, name }: RecordedSpan): boolean => kind === 'server' && name.startsWith('GET ');

@@ -3,9 +3,9 @@ import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions/incubating'
 import { MallError } from '../contract/errors.ts';
 
 /** Refusals that a caller records as its error, by the RPC conventions: an answer, and nobody's failure. */
-const answers = new Set(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION', 'ABORTED']);
-/** Whether `code`, a gRPC status, is such an answer. */
-export const isAnswer = (code: string): boolean => answers.has(code);
+const answers = new Set<unknown>(['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION', 'ABORTED']);
+/** Whether `code`, the gRPC status of a span or nothing, is such an answer. */
+export const isAnswer = (code: unknown): boolean => answers.has(code);
 
 /** What a span is told of a failure. */
 export interface Failing {

@@ -36,7 +36,7 @@ export class KeptSpans implements SpanProcessor {
 
 const isKept = ({ status, attributes }: ReadableSpan): boolean =>
   attributes[ATTR_OUTCOME] === 'parked' ||
-  (status.code === SpanStatusCode.ERROR && !isAnswer(String(attributes[ATTR_RPC_STATUS_CODE] ?? '')));
+  (status.code === SpanStatusCode.ERROR && !isAnswer(attributes[ATTR_RPC_STATUS_CODE]));
 
 function asSampled(span: ReadableSpan): ReadableSpan {
   const spanContext = { ...span.spanContext(), traceFlags: TraceFlags.SAMPLED };

@@ -11,7 +11,7 @@ import {
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions/incubating';
 import type { Logger } from 'pino';
-import { defaultMaxFileBytes, FileExporter } from './file-exporter.ts';
+import { FileExporter } from './file-exporter.ts';
 import { KeptSpans } from './kept-spans.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics.ts';
@@ -112,7 +112,7 @@ interface Export {
 }
 
 function exporters(options: TelemetryOptions, logger: Logger): Export[] {
-  const { otlpEndpoint, traceFile, traceFileMaxBytes = defaultMaxFileBytes } = options;
+  const { otlpEndpoint, traceFile, traceFileMaxBytes } = options;
   const url = `${otlpEndpoint.replace(/\/$/, '')}/v1/traces`;
   const exports: Export[] = [];
   if (otlpEndpoint) {
