@@ -3,7 +3,7 @@ import { MallError } from '../contract/errors.ts';
 import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans, taskOf } from '../telemetry/recorded-span.ts';
 import type { TraceSource } from './trace-source.ts';
 
-/** Bytes of one line; what is longer is passed over. The exporter writes 512 spans of some 1 kB at once. */
+/** Bytes of one line; what is longer is passed over. The exporter writes 64 spans of some 1 kB at once. */
 const maxLineBytes = 16 * 1024 * 1024;
 const newline = 0x0a;
 

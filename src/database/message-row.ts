@@ -1,7 +1,7 @@
 import { isMessageName } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
 
-/** The columns that outbox and parked share (see tables.ts). */
+/** The columns that outbox, parked and journal share (see tables.ts). */
 export interface MessageRow {
   readonly messageId: string;
   readonly name: string;

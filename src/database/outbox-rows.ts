@@ -1,4 +1,5 @@
 import { inArray, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { ago } from './columns.ts';
 import type { MessageRow } from './message-row.ts';
 import type { Orm } from './port.ts';
 import { rowsOf, statement } from './statement.ts';
@@ -104,5 +105,3 @@ export async function pruneInbox(
     .limit(limit);
   return (await orm.delete(inbox).where(inArray(inbox.messageId, old))).count;
 }
-
-const ago = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;

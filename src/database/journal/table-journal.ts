@@ -1,4 +1,4 @@
-import { asc, gt, inArray, lt, max, sql } from 'drizzle-orm';
+import { asc, gt, inArray, lt, max } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import {
   clockSkewMs,
@@ -11,6 +11,7 @@ import { MallError, unavailable } from '../../contract/errors.ts';
 import type { Message } from '../../contract/message.ts';
 import { type BackoffPolicy, pause } from '../../kit/backoff.ts';
 import { Loop } from '../../kit/loop.ts';
+import { ago } from '../columns.ts';
 import { fromRow, toRow } from '../message-row.ts';
 import type { Database } from '../port.ts';
 import { entries } from './store.ts';
@@ -136,7 +137,7 @@ export class TableJournal implements JournalStore {
       const old = orm
         .select({ position: entries.position })
         .from(entries)
-        .where(sql`${entries.recordedAt} < now() - ${maxAgeMs} * interval '1 millisecond'`)
+        .where(lt(entries.recordedAt, ago(maxAgeMs)))
         .limit(pruneRows);
       return orm.delete(entries).where(inArray(entries.position, old));
     });
