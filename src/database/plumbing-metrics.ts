@@ -12,7 +12,7 @@ import { backlogOf } from './outbox-rows.ts';
 import type { Database } from './port.ts';
 import type { PlumbingTables } from './tables.ts';
 
-/** What every role with a database tells of it. */
+/** What every role with an outbox tells of it and of its connections. */
 export const plumbingInstruments = {
   unpublished: {
     name: 'mallbots.outbox.unpublished',
