@@ -1,12 +1,6 @@
 import { type Code, MallError } from '../../contract/errors.ts';
 import type { SchemaRef } from '../../gen/fleet/v1/fleet.ts';
-import {
-  type Kind,
-  type KindStatus,
-  type PublishResponse,
-  type Ramp,
-  RegistryService,
-} from '../../gen/protocol/v1/protocol.ts';
+import { type Kind, type PublishResponse, type Ramp, RegistryService } from '../../gen/protocol/v1/protocol.ts';
 import { type BackoffPolicy, backoffMs, pause } from '../../kit/backoff.ts';
 import type { Api } from '../../rpc/api.ts';
 import { connectClient, type RpcClient } from '../../rpc/client.ts';
@@ -61,10 +55,6 @@ export class Operator {
 
   kind(kind: string): Promise<Kind> {
     return this.#ask(async (registry) => (await registry.list({ kind })).kinds[0]!);
-  }
-
-  status(kind: string): Promise<KindStatus> {
-    return this.#ask(async (registry) => (await registry.getStatus({ kind })).kinds[0]!);
   }
 
   #change(
