@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Broker } from '../broker/port.ts';
 import { originalPart, type PayloadReader, payloadReader } from '../contract/describe-payload.ts';
-import { type Message, open } from '../contract/message.ts';
+import { open } from '../contract/message.ts';
 import { journal } from '../contract/topology.ts';
 import type { Database, Orm } from '../database/port.ts';
 import type { Original } from '../gen/events/bots/v1/events.ts';
@@ -89,12 +89,11 @@ async function readReports(
     readers.set(digest, reader);
     return reader;
   };
-  const saidIn = (message: Message, { schema, payload }: Original): ReportFact['said'] => {
-    const row = byDigest.get(schema?.digest ?? '');
+  const saidIn = (part: 'progress' | 'result', digest: string, payload: Buffer): ReportFact['said'] => {
+    const row = byDigest.get(digest);
     if (!row) return null;
-    const part = originalPart(message.name) === 'result' ? row.resultMessage : row.progressMessage;
     try {
-      return readerOf(row).read(part, payload);
+      return readerOf(row).read(part === 'result' ? row.resultMessage : row.progressMessage, payload);
     } catch {
       return null;
     }
@@ -102,12 +101,13 @@ async function readReports(
   const found: ReportFact[] = [];
   for await (const entries of broker.read(journal, { follow: false, signal })) {
     for (const { message } of entries) {
-      if (!originalPart(message.name)) continue;
-      const { original } = open({ ...message, name: message.name }).body as { original?: Original };
+      const part = originalPart(message.name);
+      if (!part) continue;
+      const { original } = open(message).body as { original?: Original };
       if (!original || !message.task) continue;
       const { id: taskId, fence } = message.task;
       const digest = original.schema?.digest ?? '';
-      found.push({ messageId: message.id, taskId, fence, digest, said: saidIn(message, original) });
+      found.push({ messageId: message.id, taskId, fence, digest, said: saidIn(part, digest, original.payload) });
     }
   }
   return found;
