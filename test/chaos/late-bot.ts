@@ -67,15 +67,11 @@ async function begin(bot: RawBot, signal: AbortSignal): Promise<{ task: Assignme
 
 /** @throws NotInTime when it takes too long, Error when the stream ends before it */
 async function arrival<T>(what: string, awaited: Promise<T>, signal: AbortSignal): Promise<T> {
-  let come: { readonly value: T } | { readonly error: unknown } | undefined;
-  awaited.then(
-    (value) => {
-      come = { value };
-    },
-    (error: unknown) => {
-      come = { error };
-    },
-  );
-  await until(`${botId}: ${what}`, () => come !== undefined, signal);
+  let isSettled = false;
+  const settle = () => {
+    isSettled = true;
+  };
+  awaited.then(settle, settle);
+  await until(`${botId}: ${what}`, () => isSettled, signal);
   return awaited;
 }
