@@ -8,7 +8,7 @@ export interface Usage {
   readonly cpuMs: number;
 }
 
-/** Of this process; it has to run with `--expose-gc`. */
+/** Of this process; to `collect` it has to run with `--expose-gc`. */
 export async function usage({ collect }: { collect: boolean }): Promise<Usage> {
   const { user, system } = process.cpuUsage();
   if (collect) globalThis.gc!();
