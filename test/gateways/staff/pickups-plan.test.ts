@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { type SQL, sql } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/database/embedded.ts';
 import { migrationsOf } from '../../../src/database/migrations.ts';
@@ -10,6 +10,7 @@ import { invoiceEvents } from '../../../src/services/payments/stream.ts';
 import { type TestDatabase, withDatabase } from '../../support/database.ts';
 import { temporaryDirectory } from '../../support/global-database.ts';
 import { fillWithPickups, orderCount, pickupOf } from '../../support/many-pickups.ts';
+import { type PlanNode, planOf, touchedBy } from '../../support/query-plan.ts';
 import { databaseUrl } from '../../support/services.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
@@ -27,18 +28,6 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-interface Node {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly Node[];
-}
-
-const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
-
 describe.each([
   { way: 'a server given by its URL', serverUrl: () => databaseUrl },
   { way: 'the embedded server', serverUrl: () => embedded.url },
@@ -53,24 +42,15 @@ describe.each([
   afterAll(() => db[Symbol.asyncDispose]());
 
   /** What reads tables in the plan of the statement that `build` makes, after it has run. */
-  async function scansOf(build: (orm: Orm) => { getSQL(): SQL }): Promise<Node[]> {
-    const [row] = await db.database.query((orm) =>
-      orm.execute<{ 'QUERY PLAN': [{ Plan: Node }] | string }>(
-        sql`explain (analyze, format json) ${build(orm).getSQL()}`,
-      ),
-    );
-    const plan = row!['QUERY PLAN'];
-    const [{ Plan }] = (typeof plan === 'string' ? JSON.parse(plan) : plan) as [{ Plan: Node }];
-    return nodesOf(Plan).filter((node) => node['Index Name'] !== undefined || node['Relation Name'] !== undefined);
+  async function scansOf(build: (orm: Orm) => { getSQL(): SQL }): Promise<PlanNode[]> {
+    const nodes = await db.database.query((orm) => planOf(orm, build(orm).getSQL()));
+    return nodes.filter((node) => node['Index Name'] !== undefined || node['Relation Name'] !== undefined);
   }
 
-  function expectIndexed(scans: readonly Node[], indexes: readonly string[]): void {
+  function expectIndexed(scans: readonly PlanNode[], indexes: readonly string[]): void {
     expect(scans.filter((node) => node['Node Type'].includes('Seq')).map((node) => node['Relation Name'])).toEqual([]);
     expect(new Set(scans.flatMap((node) => node['Index Name'] ?? []))).toEqual(new Set(indexes));
-    for (const node of scans) {
-      const touched = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
-      expect(touched, JSON.stringify(node)).toBeLessThanOrEqual(mostRows);
-    }
+    for (const node of scans) expect(touchedBy(node), JSON.stringify(node)).toBeLessThanOrEqual(mostRows);
   }
 
   it.each<[string, BayPlace | undefined]>([
