@@ -13,11 +13,8 @@ export class RabbitMqMall implements BrokerHarness {
   readonly #wires = new Map<Broker, TcpProxy>();
 
   async connect(options: Partial<RabbitMqOptions> & { heartbeatS?: number } = {}): Promise<Broker> {
-    const target = new URL(amqpUrl);
-    const wire = await TcpProxy.to(target.hostname, Number(target.port) || 5672);
-    const url = new URL(amqpUrl);
-    url.hostname = '127.0.0.1';
-    url.port = String(wire.port);
+    const wire = await TcpProxy.toServer(amqpUrl);
+    const url = new URL(wire.through(amqpUrl));
     if (options.heartbeatS) url.searchParams.set('heartbeat', String(options.heartbeatS));
     const broker = await connectRabbitMq({
       url: url.href,

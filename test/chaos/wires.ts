@@ -17,14 +17,6 @@ export interface HubWires extends ServerWires {
   readonly bots: TcpProxy;
 }
 
-const defaultPorts: Record<string, number> = { 'amqp:': 5672, 'postgres:': 5432, 'postgresql:': 5432 };
-
-const proxyTo = (url: URL): Promise<TcpProxy> =>
-  TcpProxy.to(url.hostname, Number(url.port) || defaultPorts[url.protocol]!);
-
-const through = (proxy: TcpProxy, url: string): string =>
-  Object.assign(new URL(url), { host: `127.0.0.1:${proxy.port}` }).href;
-
 /** Puts a proxy into each way that a fault may want to cut: a hub has ways of its own, the services share theirs. */
 export class Wires {
   readonly hubs: HubWires[] = [];
@@ -46,7 +38,7 @@ export class Wires {
       ...(await serverWires(DATABASE_URL, AMQP_URL)),
       name,
       listen: MALLBOTS_HUB_LISTEN,
-      bots: await proxyTo(new URL(`hub://${MALLBOTS_HUB_LISTEN}`)),
+      bots: await TcpProxy.toServer(`hub://${MALLBOTS_HUB_LISTEN}`),
     };
     this.hubs.push(wires);
     this.hubs.sort((a, b) => a.name.localeCompare(b.name));
@@ -83,11 +75,11 @@ export class Wires {
 }
 
 const serverWires = async (databaseUrl: string, amqpUrl: string): Promise<ServerWires> => ({
-  database: await proxyTo(new URL(databaseUrl)),
-  broker: await proxyTo(new URL(amqpUrl)),
+  database: await TcpProxy.toServer(databaseUrl),
+  broker: await TcpProxy.toServer(amqpUrl),
 });
 
 const urls = ({ database, broker }: ServerWires, databaseUrl: string, amqpUrl: string): Environment => ({
-  DATABASE_URL: through(database, databaseUrl),
-  AMQP_URL: through(broker, amqpUrl),
+  DATABASE_URL: database.through(databaseUrl),
+  AMQP_URL: broker.through(amqpUrl),
 });

@@ -21,14 +21,11 @@ beforeAll(async () => {
 });
 afterAll(() => db[Symbol.asyncDispose]());
 
-const through = () => {
-  const url = Object.assign(new URL(db.url), { port: String(proxy.port) }).href;
-  return connectDatabase({ url, applicationName: 'through a proxy', logger: silentLogger });
-};
+const through = () =>
+  connectDatabase({ url: proxy.through(db.url), applicationName: 'through a proxy', logger: silentLogger });
 
 beforeEach(async () => {
-  const { hostname, port } = new URL(db.url);
-  proxy = await TcpProxy.to(hostname, Number(port) || 5432);
+  proxy = await TcpProxy.toServer(db.url);
   database = through();
 });
 afterEach(async () => {

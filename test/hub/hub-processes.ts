@@ -89,13 +89,13 @@ export async function startHubProcesses(count: number, environment: Environment)
   }
   const hubs: HubProcess[] = [];
   for (let index = 0; index < count; index++) {
-    const wires = { database: await wireTo(db.url, 5432), broker: await wireTo(amqpUrl, 5672) };
+    const wires = { database: await TcpProxy.toServer(db.url), broker: await TcpProxy.toServer(amqpUrl) };
     const address = `127.0.0.1:${await freePort()}`;
     const hub = new HubProcess(address, wires, {
       MALLBOTS_LOG_LEVEL: 'warn',
       ...environment,
-      DATABASE_URL: through(wires.database, db.url),
-      AMQP_URL: through(wires.broker, amqpUrl),
+      DATABASE_URL: wires.database.through(db.url),
+      AMQP_URL: wires.broker.through(amqpUrl),
       MALLBOTS_NAMESPACE: namespace,
       MALLBOTS_DATA: directory,
       MALLBOTS_HUB_LISTEN: address,
@@ -107,11 +107,3 @@ export async function startHubProcesses(count: number, environment: Environment)
   const parts = opening.move();
   return { hubs, database: db.database, broker, heard, directory, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
-
-function wireTo(url: string, defaultPort: number): Promise<TcpProxy> {
-  const { hostname, port } = new URL(url);
-  return TcpProxy.to(hostname, Number(port) || defaultPort);
-}
-
-const through = (proxy: TcpProxy, url: string): string =>
-  Object.assign(new URL(url), { host: `127.0.0.1:${proxy.port}` }).href;

@@ -9,10 +9,8 @@ const leaseMs = 3_000;
 let wire: TcpProxy;
 let fleet: Fleet;
 beforeEach(async () => {
-  const { hostname, port } = new URL(databaseUrl);
-  wire = await TcpProxy.to(hostname, Number(port) || 5432);
-  const serverUrl = Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${wire.port}` }).href;
-  fleet = await startFleet({ leaseMs, serverUrl });
+  wire = await TcpProxy.toServer(databaseUrl);
+  fleet = await startFleet({ leaseMs, serverUrl: wire.through(databaseUrl) });
 });
 afterEach(async () => {
   await fleet[Symbol.asyncDispose]();

@@ -14,6 +14,9 @@ interface Pair {
 
 const open: Flow = { type: 'open' };
 
+/** Of servers whose URL names none. */
+const defaultPorts: Readonly<Record<string, number>> = { 'amqp:': 5672, 'postgres:': 5432, 'postgresql:': 5432 };
+
 /** A wire to a TCP service that can be cut, unplugged, frozen and slowed down, without disturbing the service's other clients. */
 export class TcpProxy {
   readonly #target: { host: string; port: number };
@@ -30,6 +33,16 @@ export class TcpProxy {
     const proxy = new TcpProxy({ host, port });
     await proxy.#listen();
     return proxy;
+  }
+
+  static toServer(url: string): Promise<TcpProxy> {
+    const { protocol, hostname, port } = new URL(url);
+    return TcpProxy.to(hostname, Number(port) || defaultPorts[protocol]!);
+  }
+
+  /** The URL of the service, by this way. */
+  through(url: string): string {
+    return Object.assign(new URL(url), { host: `127.0.0.1:${this.#port}` }).href;
   }
 
   get port(): number {
