@@ -124,16 +124,24 @@ const inspectFile = (further: string): FileInit => ({
 
 type Part = keyof MessageNames;
 
-const messageOf = (revision: Revision, part: Part) =>
-  createFileRegistry(fromBinary(FileDescriptorSetSchema, revision.fileDescriptorSet)).getMessage(revision[part])!;
+/** Payloads of a set of descriptors by the names of their fields. */
+export function payloadsOf(fileDescriptorSet: Uint8Array) {
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet));
+  return {
+    write: (message: string, json: JsonObject): Buffer => {
+      const type = registry.getMessage(message)!;
+      return Buffer.from(toBinary(type, fromJson(type, json)));
+    },
+    read: (message: string, bytes: Uint8Array): JsonObject => {
+      const type = registry.getMessage(message)!;
+      return toJson(type, fromBinary(type, bytes)) as JsonObject;
+    },
+  };
+}
 
 /** A payload as somebody writes it who was built with the revision. */
-export function written(revision: Revision, part: Part, json: JsonObject): Buffer {
-  const message = messageOf(revision, part);
-  return Buffer.from(toBinary(message, fromJson(message, json)));
-}
+export const written = (revision: Revision, part: Part, json: JsonObject): Buffer =>
+  payloadsOf(revision.fileDescriptorSet).write(revision[part], json);
 
-export function read(revision: Revision, part: Part, bytes: Uint8Array): JsonObject {
-  const message = messageOf(revision, part);
-  return toJson(message, fromBinary(message, bytes)) as JsonObject;
-}
+export const read = (revision: Revision, part: Part, bytes: Uint8Array): JsonObject =>
+  payloadsOf(revision.fileDescriptorSet).read(revision[part], bytes);

@@ -1,6 +1,3 @@
-import { createFileRegistry, fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-
 /** Kind `shop` as its next major might have it: things are renamed, moved, counted otherwise, and there is more to say. */
 export const shopV2 = `syntax = "proto3";
 
@@ -104,18 +101,3 @@ export const shopTranslation = {
     },
   ],
 };
-
-/** Payloads of a set of descriptors by the names of their fields. */
-export function payloadsOf(fileDescriptorSet: Uint8Array) {
-  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, fileDescriptorSet));
-  return {
-    write: (message: string, json: JsonObject): Buffer => {
-      const type = registry.getMessage(message)!;
-      return Buffer.from(toBinary(type, fromJson(type, json)));
-    },
-    read: (message: string, bytes: Uint8Array): JsonObject => {
-      const type = registry.getMessage(message)!;
-      return toJson(type, fromBinary(type, bytes)) as JsonObject;
-    },
-  };
-}

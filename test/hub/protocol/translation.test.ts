@@ -7,7 +7,8 @@ import { checkTranslation } from '../../../src/hub/protocol/majors/check.ts';
 import { type FieldRule, readTranslation, type Translation } from '../../../src/hub/protocol/majors/document.ts';
 import type { Part } from '../../../src/hub/protocol/majors/parts.ts';
 import { type Tongue, translator } from '../../../src/hub/protocol/majors/translator.ts';
-import { payloadsOf, shopTranslation, shopV2 } from '../../support/shop-v2.ts';
+import { payloadsOf } from '../../support/revisions.ts';
+import { shopTranslation, shopV2 } from '../../support/shop-v2.ts';
 import { compiled, edited } from './source.ts';
 
 const rules = readTranslation(JSON.stringify(shopTranslation));
