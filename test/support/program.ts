@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 
-const entryPoint = fileURLToPath(new URL('../../src/cli/mallbots.js', import.meta.url));
+export const entryPoint = fileURLToPath(new URL('../../src/cli/mallbots.js', import.meta.url));
 
 /** For tests of whole malls, with processes that start, die and come back on a machine that is busy with other tests. */
 export const mallTimeoutMs = 240_000;

@@ -1,9 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { type IPty, spawn } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { expect } from 'vitest';
-
-const entryPoint = fileURLToPath(new URL('../../src/cli/mallbots.js', import.meta.url));
+import { entryPoint } from './program.ts';
 
 export interface TerminalOptions {
   readonly columns: number;
