@@ -1,15 +1,29 @@
 import { requireId, requireIds } from '../../contract/ids.ts';
-import type { Database } from '../../database/port.ts';
+import type { Database, Transaction } from '../../database/port.ts';
 import { type Invoice as InvoiceMessage, InvoiceState, type PaymentsService } from '../../gen/payments/v1/payments.ts';
 import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { dueMinor } from './invoice.ts';
-import { noInvoice, pay, retryingConflicts } from './pay.ts';
-import { refund } from './refund.ts';
-import { readInvoice, readInvoices, type VersionedInvoice } from './stream.ts';
+import { noInvoice, type Payment, pay, retryingConflicts } from './pay.ts';
+import { type Refund, refund } from './refund.ts';
+import { type ChangedInvoice, readInvoice, readInvoices, type VersionedInvoice } from './stream.ts';
 import { paymentOf, refundOf } from './validate.ts';
 
 export function paymentsApi(database: Database, messaging: Messaging): Api<typeof PaymentsService> {
+  /** What `work` makes of the invoice, decided anew when that changed meanwhile. */
+  async function change(
+    { idempotencyKey }: Payment | Refund,
+    work: (tx: Transaction) => Promise<ChangedInvoice>,
+  ): Promise<InvoiceMessage> {
+    const changed = await retryingConflicts(() =>
+      messaging.commit(idempotencyKey, async (tx) => {
+        const { drafts, ...result } = await work(tx);
+        return { result, events: drafts };
+      }),
+    );
+    return toMessage(changed);
+  }
+
   return {
     async getInvoice(request) {
       const orderId = requireId('order_id', request.orderId);
@@ -26,24 +40,12 @@ export function paymentsApi(database: Database, messaging: Messaging): Api<typeo
 
     async pay(request) {
       const payment = paymentOf(request);
-      const paid = await retryingConflicts(() =>
-        messaging.commit(payment.idempotencyKey, async (tx) => {
-          const { drafts, ...result } = await pay(tx, payment, new Date());
-          return { result, events: drafts };
-        }),
-      );
-      return toMessage(paid);
+      return change(payment, (tx) => pay(tx, payment, new Date()));
     },
 
     async refund(request) {
       const wanted = refundOf(request);
-      const refunded = await retryingConflicts(() =>
-        messaging.commit(wanted.idempotencyKey, async (tx) => {
-          const { drafts, ...result } = await refund(tx, wanted, new Date());
-          return { result, events: drafts };
-        }),
-      );
-      return toMessage(refunded);
+      return change(wanted, (tx) => refund(tx, wanted, new Date()));
     },
   };
 }

@@ -1,10 +1,9 @@
 import { MallError, notFound, quoted, refused } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
-import type { Draft } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { Amount, InvoiceCommand } from './messages.ts';
-import { findKey, type PaymentKey, takeKey } from './store.ts';
-import { changeInvoice, readInvoice, type VersionedInvoice } from './stream.ts';
+import { findKey, type PaymentKey, type RefundKey, takeKey } from './store.ts';
+import { type ChangedInvoice, changeInvoice, readInvoice } from './stream.ts';
 
 export interface Payment {
   readonly orderId: string;
@@ -17,16 +16,12 @@ export interface Payment {
  * before, the answer is the invoice as it is now.
  * @throws MallError NOT_FOUND, INVALID_ARGUMENT (amount), FAILED_PRECONDITION (key, paid, cancelled), ABORTED (try again)
  */
-export async function pay(
-  tx: Transaction,
-  payment: Payment,
-  now: Date,
-): Promise<VersionedInvoice & { readonly drafts: readonly Draft[] }> {
+export async function pay(tx: Transaction, payment: Payment, now: Date): Promise<ChangedInvoice> {
   const { orderId, idempotencyKey, amount } = payment;
   const { minor: amountMinor, currency } = amount;
   const key: PaymentKey = { idempotencyKey, paymentId: newId(), orderId, amountMinor, currency, paidAt: now };
   const isFirst = await takeKey(tx.orm, key);
-  if (!isFirst) requireSamePayment((await findKey(tx.orm, idempotencyKey))!, key);
+  if (!isFirst) requireSame('pay', (await findKey(tx.orm, idempotencyKey))!, key);
   const before = await readInvoice(tx.orm, orderId);
   if (!before) throw noInvoice(orderId);
   if (!isFirst) return { ...before, drafts: [] };
@@ -38,11 +33,15 @@ export async function pay(
 export const noInvoice = (orderId: string): MallError =>
   notFound('invoice', 'order_id', orderId, 'check the id; right after the order was placed, try again in a moment');
 
-function requireSamePayment(first: PaymentKey, { idempotencyKey, orderId, amountMinor, currency }: PaymentKey): void {
+type Wanted = Pick<RefundKey, 'idempotencyKey' | 'orderId' | 'amountMinor' | 'currency'>;
+
+/** Of a refund the reason may be put into other words. */
+export function requireSame(verb: 'pay' | 'refund', first: Wanted, again: Wanted): void {
+  const { idempotencyKey, orderId, amountMinor, currency } = again;
   if (first.orderId === orderId && first.amountMinor === amountMinor && first.currency === currency) return;
   const what = first.orderId === orderId ? 'another amount' : 'another order';
-  const message = `idempotency_key ${quoted(idempotencyKey)} was used to pay ${what}`;
-  const remedy = 'use a new key for a new payment';
+  const message = `idempotency_key ${quoted(idempotencyKey)} was used to ${verb} ${what}`;
+  const remedy = `use a new key for a new ${verb === 'pay' ? 'payment' : 'refund'}`;
   throw refused('idempotency_key', idempotencyKey, 'IDEMPOTENCY_KEY_REUSED', message, remedy);
 }
 

@@ -1,11 +1,9 @@
-import { quoted, refused } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
-import type { Draft } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { Amount } from './messages.ts';
-import { noInvoice } from './pay.ts';
+import { noInvoice, requireSame } from './pay.ts';
 import { findRefundKey, type RefundKey, takeRefundKey } from './store.ts';
-import { changeInvoice, readInvoice, type VersionedInvoice } from './stream.ts';
+import { type ChangedInvoice, changeInvoice, readInvoice } from './stream.ts';
 
 export interface Refund {
   readonly orderId: string;
@@ -20,11 +18,7 @@ export interface Refund {
  * answer is the invoice as it is now.
  * @throws MallError NOT_FOUND, INVALID_ARGUMENT (amount), FAILED_PRECONDITION (key, not paid, nothing left), ABORTED (try again)
  */
-export async function refund(
-  tx: Transaction,
-  wanted: Refund,
-  now: Date,
-): Promise<VersionedInvoice & { readonly drafts: readonly Draft[] }> {
+export async function refund(tx: Transaction, wanted: Refund, now: Date): Promise<ChangedInvoice> {
   const { orderId, idempotencyKey, amount, reason } = wanted;
   const key: RefundKey = {
     idempotencyKey,
@@ -35,20 +29,11 @@ export async function refund(
     refundedAt: now,
   };
   const isFirst = await takeRefundKey(tx.orm, key);
-  if (!isFirst) requireSameRefund((await findRefundKey(tx.orm, idempotencyKey))!, key);
+  if (!isFirst) requireSame('refund', (await findRefundKey(tx.orm, idempotencyKey))!, key);
   const before = await readInvoice(tx.orm, orderId);
   if (!before) throw noInvoice(orderId);
   if (!isFirst) return { ...before, drafts: [] };
   const meta = { causationId: idempotencyKey, occurredAt: now.toISOString() };
   const { refundId } = key;
   return changeInvoice(tx, orderId, before, { type: 'refund', refundId, idempotencyKey, amount, reason }, meta);
-}
-
-/** The reason may be put into other words. */
-function requireSameRefund(first: RefundKey, { idempotencyKey, orderId, amountMinor, currency }: RefundKey): void {
-  if (first.orderId === orderId && first.amountMinor === amountMinor && first.currency === currency) return;
-  const what = first.orderId === orderId ? 'another amount' : 'another order';
-  const message = `idempotency_key ${quoted(idempotencyKey)} was used to refund ${what}`;
-  const remedy = 'use a new key for a new refund';
-  throw refused('idempotency_key', idempotencyKey, 'IDEMPOTENCY_KEY_REUSED', message, remedy);
 }

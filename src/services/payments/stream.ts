@@ -16,12 +16,16 @@ export interface VersionedInvoice {
   readonly version: number;
 }
 
+/** After a change; the drafts have to leave with its transaction. */
+export interface ChangedInvoice extends VersionedInvoice {
+  readonly drafts: readonly Draft[];
+}
+
 const streamOf = (orderId: string): string => `invoice-${orderId}`;
 
 export async function readInvoice(orm: Orm, orderId: string): Promise<VersionedInvoice | undefined> {
   const stream = await read(orm, { events }, streamOf(orderId));
-  const invoice = foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent));
-  return invoice && { invoice, version: stream.length };
+  return stream.length > 0 ? versioned(stream) : undefined;
 }
 
 export const invoiceEvents = (orm: Orm, orderIds: readonly string[]) =>
@@ -30,14 +34,17 @@ export const invoiceEvents = (orm: Orm, orderIds: readonly string[]) =>
 /** Those of them that are issued. */
 export async function readInvoices(orm: Orm, orderIds: readonly string[]): Promise<VersionedInvoice[]> {
   const streams = Map.groupBy(await invoiceEvents(orm, orderIds), ({ streamId }) => streamId);
-  return [...streams.values()].map((stream) => ({
-    invoice: foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent))!,
-    version: stream.length,
-  }));
+  return [...streams.values()].map(versioned);
 }
 
+/** Of a stream that has begun. */
+const versioned = (stream: ReadonlyArray<{ readonly type: string; readonly data: unknown }>): VersionedInvoice => ({
+  invoice: foldInvoice(stream.map(({ type, data }) => ({ type, data }) as InvoiceEvent))!,
+  version: stream.length,
+});
+
 /**
- * Decides on the invoice as it was read in this transaction and appends what follows; the drafts have to leave with the transaction.
+ * Decides on the invoice as it was read in this transaction and appends what follows.
  * @throws MallError ABORTED when somebody else appended meanwhile, and what `decide` throws
  */
 export async function changeInvoice(
@@ -46,7 +53,7 @@ export async function changeInvoice(
   before: VersionedInvoice | undefined,
   command: InvoiceCommand,
   meta: EventMeta,
-): Promise<VersionedInvoice & { readonly drafts: readonly Draft[] }> {
+): Promise<ChangedInvoice> {
   const version = before?.version ?? 0;
   const added = decide(before?.invoice, command);
   const stored = added.map(({ type, data }) => ({ type, schemaVersion, data, meta }));
