@@ -9,7 +9,10 @@ import { type Counted, fold } from './fold.ts';
 import { readPosition, writeFacts } from './store.ts';
 import { writeHappenings } from './timeline-store.ts';
 
-/** Entries counted in one transaction: long enough that its round trips do not matter, short enough that its locks do not. */
+/**
+ * Entries counted in one transaction: long enough that its round trips do not matter, short enough that its locks do not. Each is one row of a statement at the
+ * most, of up to 16 parameters; PostgreSQL takes 65,535.
+ */
 const entriesPerTransaction = 1_000;
 
 export interface FollowOptions {
@@ -18,16 +21,11 @@ export interface FollowOptions {
   readonly logger: Logger;
 }
 
-export interface Following {
-  /** Ends after the transaction under way. */
-  stop(): Promise<void>;
-}
-
 /**
  * Counts the journal from where it is counted to, and follows it; one process at a time, the others stand by. Goes on through every failure of
- * the broker or the database until it is stopped.
+ * the broker or the database until it is stopped, which ends after the transaction under way.
  */
-export function followJournal(options: FollowOptions): Following {
+export function followJournal(options: FollowOptions): { stop(): Promise<void> } {
   const { database, logger } = options;
   return standForLeader({ database, lock: 'analytics', logger }, (term) => followUntil(term, options));
 }

@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { type Column, type SQL, sql } from 'drizzle-orm';
 import { index, integer, pgSchema, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { MessageName } from '../../contract/events.ts';
 import { instant, int53 } from '../../database/columns.ts';
@@ -102,13 +102,12 @@ export async function writeFacts(orm: Orm, facts: Facts): Promise<void> {
 }
 
 /** What an earlier event said of it stays, where this one says nothing. */
-const kept = (column: { name: string }, own: unknown): SQL =>
-  sql`coalesce(excluded.${sql.identifier(column.name)}, ${own})`;
+const kept = (column: Column): SQL => sql`coalesce(excluded.${sql.identifier(column.name)}, ${column})`;
 
 async function writeOrders(orm: Orm, facts: readonly OrderFact[]): Promise<void> {
   if (facts.length === 0) return;
   const { placedAt, readyAt, outcome } = orders;
-  const set = { placedAt: kept(placedAt, placedAt), readyAt: kept(readyAt, readyAt), outcome: kept(outcome, outcome) };
+  const set = { placedAt: kept(placedAt), readyAt: kept(readyAt), outcome: kept(outcome) };
   await orm
     .insert(orders)
     .values([...facts])
@@ -118,11 +117,7 @@ async function writeOrders(orm: Orm, facts: readonly OrderFact[]): Promise<void>
 async function writeAttempts(orm: Orm, facts: readonly AttemptFact[]): Promise<void> {
   if (facts.length === 0) return;
   const { startedAt, endedAt, outcome, taskId, fence } = attempts;
-  const set = {
-    startedAt: kept(startedAt, startedAt),
-    endedAt: kept(endedAt, endedAt),
-    outcome: kept(outcome, outcome),
-  };
+  const set = { startedAt: kept(startedAt), endedAt: kept(endedAt), outcome: kept(outcome) };
   await orm
     .insert(attempts)
     .values([...facts])

@@ -3,8 +3,6 @@ import type { Orm } from '../../database/port.ts';
 import type { Happening } from './happenings.ts';
 import { progress, type TimelineRow, timeline } from './store.ts';
 
-/** One statement's rows: 16 parameters each, and PostgreSQL takes 65,535. */
-const insertRows = 2_000;
 /** Small, so that no lock is held for long. */
 const pruneRows = 5_000;
 /** Of one order: its lines in all of their attempts. More is no order that anybody reads. */
@@ -15,12 +13,11 @@ export async function writeHappenings(
   orm: Orm,
   happenings: ReadonlyArray<Happening & { position: number }>,
 ): Promise<void> {
-  for (let from = 0; from < happenings.length; from += insertRows) {
-    await orm
-      .insert(timeline)
-      .values(happenings.slice(from, from + insertRows))
-      .onConflictDoNothing();
-  }
+  if (happenings.length === 0) return;
+  await orm
+    .insert(timeline)
+    .values([...happenings])
+    .onConflictDoNothing();
 }
 
 /** In the order of the journal. */
