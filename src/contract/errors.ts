@@ -85,6 +85,11 @@ export function refused(field: string, value: unknown, reason: string, message: 
   });
 }
 
+/** RESOURCE_EXHAUSTED: what is bounded is full, as `message` says. */
+export function exhausted(message: string, reason: string, remedy: string): MallError {
+  return new MallError('RESOURCE_EXHAUSTED', sentence(message, remedy), { reason, remedy });
+}
+
 /** UNAVAILABLE: try again; nothing happened. */
 export function unavailable(message: string, reason: string, cause?: unknown): MallError {
   return new MallError('UNAVAILABLE', message, { reason, remedy: 'try again' }, { cause });

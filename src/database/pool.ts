@@ -1,4 +1,4 @@
-import { MallError } from '../contract/errors.ts';
+import { exhausted, MallError } from '../contract/errors.ts';
 import { DeadlineExceeded } from '../kit/deadline.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { SqlState, sqlState } from './sql-errors.ts';
@@ -116,10 +116,7 @@ export class Pool {
 
   async #wait(deadlineMs: number): Promise<Connection> {
     if (this.#waiting.size >= maxWaiting) {
-      throw new MallError('RESOURCE_EXHAUSTED', `${maxWaiting} are waiting for the database already; try again later`, {
-        reason: 'DATABASE_BUSY',
-        remedy: 'try again later',
-      });
+      throw exhausted(`${maxWaiting} are waiting for the database already`, 'DATABASE_BUSY', 'try again later');
     }
     const sinceMs = performance.now();
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { MallError } from '../../contract/errors.ts';
+import { exhausted } from '../../contract/errors.ts';
 import { closesOrder } from '../../contract/events.ts';
 import type { Database } from '../../database/port.ts';
 import { pause } from '../../kit/backoff.ts';
@@ -58,10 +58,7 @@ export class OrderEvents {
   requireRoom(): void {
     if (this.#open < this.#limits.maxStreams) return;
     const remedy = 'follow the order by GET /v1/orders/{orderId}, or try again later';
-    throw new MallError('RESOURCE_EXHAUSTED', `${this.#open} event streams are open, which is the limit; ${remedy}`, {
-      reason: 'TOO_MANY_STREAMS',
-      remedy,
-    });
+    throw exhausted(`${this.#open} event streams are open, which is the limit`, 'TOO_MANY_STREAMS', remedy);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
-import { MallError, unavailable } from '../../contract/errors.ts';
+import { exhausted, unavailable } from '../../contract/errors.ts';
 import { type Order, OrderState } from '../../gen/orders/v1/orders.ts';
 import type { Board, BoardBay, BoardBot, BoardOrder } from '../../gen/staff/v1/staff.ts';
 import { pause } from '../../kit/backoff.ts';
@@ -128,10 +128,11 @@ async function look({ orders, depot, hub }: Asked, before: Board | undefined, no
         return { bay, orderId, shopper, paid, since };
       })
     : last.bays;
+  const tasksOf = Map.groupBy(tasks, ({ botId }) => botId);
   const bots =
     fleet && work
       ? fleet.bots.map(({ botId, sessionState, battery }): BoardBot => {
-          const own = tasks.filter((task) => task.botId === botId);
+          const own = tasksOf.get(botId) ?? [];
           return {
             ...{ botId, sessionState, batteryPercent: battery === undefined ? undefined : Math.round(battery * 100) },
             tasks: own.map(({ taskId, kind, orderId, state }) => ({ taskId, kind, orderId, state })),
@@ -151,10 +152,7 @@ function orderOf({ orderId, shopper, state, paid, bay, placedAt, lines }: Order,
   };
 }
 
-function full(watchers: number): MallError {
+function full(watchers: number) {
   const remedy = 'end one that nobody looks at any more, or try again later';
-  return new MallError('RESOURCE_EXHAUSTED', `${watchers} watch the board, which is the limit; ${remedy}`, {
-    reason: 'TOO_MANY_WATCHERS',
-    remedy,
-  });
+  return exhausted(`${watchers} watch the board, which is the limit`, 'TOO_MANY_WATCHERS', remedy);
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { clockSkewMs, type JournalEntry } from '../../broker/journal.ts';
 import type { Broker } from '../../broker/port.ts';
 import { bodyFields } from '../../contract/body-fields.ts';
-import { invalid, MallError, unavailable } from '../../contract/errors.ts';
+import { exhausted, invalid, unavailable } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
 import { journal, mallTopology } from '../../contract/topology.ts';
 import type { OrdersService } from '../../gen/orders/v1/orders.ts';
@@ -106,14 +106,7 @@ export class JournalReadings {
   }
 }
 
-function full(open: number): MallError {
+function full(open: number) {
   const remedy = 'end one that nobody looks at any more, or try again later';
-  return new MallError(
-    'RESOURCE_EXHAUSTED',
-    `${open} readings of the journal are open, which is the limit; ${remedy}`,
-    {
-      reason: 'TOO_MANY_READINGS',
-      remedy,
-    },
-  );
+  return exhausted(`${open} readings of the journal are open, which is the limit`, 'TOO_MANY_READINGS', remedy);
 }
