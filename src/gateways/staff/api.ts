@@ -153,8 +153,7 @@ export function staffApi(
     async showOrder({ orderId: id }, options) {
       const orderId = requireId('order_id', id);
       const order = await getOrder(orderId, options);
-      trace.getActiveSpan()?.setAttributes(orderAttributes(order));
-      linkToTraceOf(order);
+      lookAt(order);
       const [sheet, timeline] = await Promise.all([
         sheetOf(order, options),
         ifKnown('a time line', analytics.getTimeline({ orderId }, optional(options))),
@@ -183,8 +182,7 @@ export function staffApi(
 
     async findPickup(request, options) {
       const order = await orders.findPickup(request);
-      trace.getActiveSpan()?.setAttributes(orderAttributes(order));
-      linkToTraceOf(order);
+      lookAt(order);
       return sheetOf(order, options);
     },
 
@@ -204,6 +202,11 @@ export function staffApi(
 }
 
 /** A look at an order leaves nothing behind in its trace. */
+function lookAt(order: Order): void {
+  trace.getActiveSpan()?.setAttributes(orderAttributes(order));
+  linkToTraceOf(order);
+}
+
 function linkToTraceOf({ traceparent }: Order): void {
   const spanContext = parseTraceparent(traceparent);
   if (spanContext) trace.getActiveSpan()?.addLink({ context: spanContext });

@@ -1,6 +1,6 @@
 import type { Span } from '@opentelemetry/api';
 import { MallError } from '../../../contract/errors.ts';
-import { CancelledBy, OrderState } from '../../../gen/orders/v1/orders.ts';
+import { CancelledBy, type Order, OrderState } from '../../../gen/orders/v1/orders.ts';
 import type { Invoice } from '../../../gen/payments/v1/payments.ts';
 import { orderAttributes } from '../../../telemetry/attributes.ts';
 import { parseTraceparent } from '../../../telemetry/propagation.ts';
@@ -28,10 +28,7 @@ export function orderRoutes(app: App, parts: Parts): void {
       const placed = await orders.placeOrder({ idempotencyKey: request.headers['idempotency-key'], ...request.body });
       request.span?.setAttributes(orderAttributes(placed));
       linkToEarlierTry(request.span, placed.traceparent);
-      return reply
-        .code(201)
-        .header('location', `/v1/orders/${placed.orderId}`)
-        .send({ ...shopperView(placed), invoice: null });
+      return reply.code(201).header('location', `/v1/orders/${placed.orderId}`).send(withInvoice(placed, undefined));
     },
   );
 
@@ -43,7 +40,7 @@ export function orderRoutes(app: App, parts: Parts): void {
         orders.getOrder({ orderId, withPickupCode: true }),
         invoiceIfKnown(parts, orderId),
       ]);
-      return { ...shopperView(found), invoice: money ? invoiceView(money) : null };
+      return withInvoice(found, money);
     },
   );
 
@@ -88,12 +85,15 @@ export function orderRoutes(app: App, parts: Parts): void {
         reason: body?.reason ?? '',
       });
       const money = await invoiceIfKnown(parts, orderId);
-      return reply
-        .code(cancelled.state === OrderState.CANCELLING ? 202 : 200)
-        .send({ ...shopperView(cancelled), invoice: money ? invoiceView(money) : null });
+      return reply.code(cancelled.state === OrderState.CANCELLING ? 202 : 200).send(withInvoice(cancelled, money));
     },
   );
 }
+
+const withInvoice = (order: Order, money: Invoice | undefined) => ({
+  ...shopperView(order),
+  invoice: money ? invoiceView(money) : null,
+});
 
 async function invoiceIfKnown({ payments, logger }: Parts, orderId: string): Promise<Invoice | undefined> {
   try {
