@@ -62,17 +62,12 @@ export async function fillBays(orm: Orm, now: Date): Promise<Array<{ orderId: st
 export type BayPlace = readonly [since: string, number: number];
 
 /** Those that hold goods, longest first, behind `after`. Its index has them in this order, and as many as are taken. */
-export const takenBays = (orm: Orm, after: BayPlace | undefined, limit: number) =>
-  orm
+export function takenBays(orm: Orm, after: BayPlace | undefined, limit: number) {
+  const isBehind = after && sql`(${bays.since}, ${bays.number}) > (${after[0]}::timestamptz, ${after[1]}::int)`;
+  return orm
     .select()
     .from(bays)
-    .where(
-      after
-        ? and(
-            isNotNull(bays.orderId),
-            sql`(${bays.since}, ${bays.number}) > (${after[0]}::timestamptz, ${after[1]}::int)`,
-          )
-        : isNotNull(bays.orderId),
-    )
+    .where(and(isNotNull(bays.orderId), isBehind))
     .orderBy(asc(bays.since), asc(bays.number))
     .limit(limit);
+}
