@@ -14,6 +14,7 @@ import { TaskRequested } from '../../src/gen/events/depot/v1/events.ts';
 import type { SchemaRef } from '../../src/gen/fleet/v1/fleet.ts';
 import { kinds } from '../../src/gen/kinds.ts';
 import { corpusFile, type Recorded, readCorpus } from '../../src/hub/protocol/corpus/corpus.ts';
+import { parts } from '../../src/hub/protocol/majors/parts.ts';
 import { pause } from '../../src/kit/backoff.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 
@@ -27,7 +28,6 @@ const orderEveryMs = 500;
 const patienceMs = 180_000;
 
 const kindNames = Object.keys(kinds) as (keyof typeof kinds)[];
-const parts = ['task', 'progress', 'result'] as const;
 
 const wanted = new Map(
   kindNames.flatMap((kind) =>

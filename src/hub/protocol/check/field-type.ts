@@ -14,7 +14,8 @@ export interface Element {
   readonly key: string | undefined;
 }
 
-const scalarName = (type: ScalarType): string => ScalarType[type].toLowerCase();
+/** As it is written in the file. */
+export const scalarName = (type: ScalarType): string => ScalarType[type].toLowerCase();
 
 export function elementOf(field: DescField): Element {
   const key = field.fieldKind === 'map' ? scalarName(field.mapKey) : undefined;

@@ -1,6 +1,7 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { mulberry32 } from '../../../kit/mulberry32.ts';
 import { readCorpus } from '../corpus/corpus.ts';
+import { parts } from '../majors/parts.ts';
 import type { Language } from './language.ts';
 import { drawPayload } from './payload.ts';
 import type { Roots } from './revision.ts';
@@ -10,8 +11,6 @@ import type { Finding } from './violation.ts';
 
 /** Made-up payloads of each message of each side: what no bot has said yet, new fields above all. */
 const samplesPerMessage = 16;
-
-const parts = ['task', 'progress', 'result'] as const;
 
 /**
  * The last gate: payloads that were recorded in a mall, and samples that have every field of either side, are decoded by `older` and by `candidate`,

@@ -1,17 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type Part, parts } from '../majors/parts.ts';
 
 /** A payload that went over a stream in a mall. */
 export interface Recorded {
   readonly schema: { readonly kind: string; readonly revision: number; readonly digest: string };
-  readonly part: 'task' | 'progress' | 'result';
+  readonly part: Part;
   readonly payload: Uint8Array;
 }
 
 const line = z.object({
   schema: z.object({ kind: z.string(), revision: z.number().int(), digest: z.string() }),
-  part: z.enum(['task', 'progress', 'result']),
+  part: z.enum(parts),
   payload: z.base64().transform((text) => Uint8Array.from(Buffer.from(text, 'base64'))),
 });
 

@@ -1,6 +1,7 @@
 import { type DescEnum, type DescField, type DescMessage, fromBinary, ScalarType, toBinary } from '@bufbuild/protobuf';
 import { type ReflectList, type ReflectMap, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { asInteger, isInteger, isNumeric, mayNotFit, type Numeric, scaled, typeName } from './numbers.ts';
+import { scalarName } from '../check/field-type.ts';
+import { asInteger, isInteger, isNumeric, mayNotFit, type Numeric, scaled } from './numbers.ts';
 
 /** Why a payload cannot be brought into another major; names the field and its value. */
 export class Untranslatable extends Error {
@@ -83,7 +84,7 @@ function elementConversion(source: DescField, target: DescField, meaning: Meanin
   return scalarConversion(source.scalar!, target.scalar!, meaning);
 }
 
-const isWellKnown = ({ typeName: name }: DescMessage): boolean => name.startsWith('google.protobuf.');
+export const isWellKnown = ({ typeName: name }: DescMessage): boolean => name.startsWith('google.protobuf.');
 
 function messageConversion(source: DescMessage, target: DescMessage, meaning: Meaning): Conversion | undefined {
   if (!isWellKnown(source) && !isWellKnown(target)) {
@@ -139,7 +140,7 @@ function scalarConversion(
 ): Conversion | undefined {
   const isScaled = factor !== divisor;
   if (source === target && !isScaled) return { convert: (value) => value, isPartial: false };
-  const unfit = (value: unknown) => new Untranslatable('', `is ${quote(value)}, which is no ${typeName(target)}`);
+  const unfit = (value: unknown) => new Untranslatable('', `is ${quote(value)}, which is no ${scalarName(target)}`);
   if (isNumeric(source) && isNumeric(target)) {
     const convert = (value: unknown) => {
       const number = scaled(value as Numeric, factor, divisor, target);

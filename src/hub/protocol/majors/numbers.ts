@@ -16,7 +16,6 @@ add([ScalarType.UINT64, ScalarType.FIXED64], 0n, 2n ** 64n - 1n, true);
 export const isInteger = (type: ScalarType): boolean => integers.has(type);
 export const isNumeric = (type: ScalarType): boolean =>
   isInteger(type) || type === ScalarType.DOUBLE || type === ScalarType.FLOAT;
-export const typeName = (type: ScalarType): string => ScalarType[type].toLowerCase();
 
 /** Whether a number of `source` may not fit into `target`. */
 export function mayNotFit(source: ScalarType, target: ScalarType, isScaled: boolean): boolean {

@@ -1,7 +1,7 @@
 import { create, type DescEnum, type DescField, type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { type ReflectList, type ReflectMap, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { typeOf } from '../check/field-type.ts';
-import { type Conversion, conversionOf, type Meaning, Untranslatable } from './convert.ts';
+import { type Conversion, conversionOf, isWellKnown, type Meaning, Untranslatable } from './convert.ts';
 import type { Translation } from './document.ts';
 import { type Link, leafOf, linksOf, localName, type Path, type Unlinked } from './links.ts';
 
@@ -170,7 +170,7 @@ export class Planner {
       const list = value as ReflectList;
       for (const [index, number] of [...list].entries()) list.set(index, again(number));
     }
-    if (!from.message || !to.message || from.message.typeName.startsWith('google.protobuf.')) return;
+    if (!from.message || !to.message || isWellKnown(from.message)) return;
     const plan = this.plan(from.message, to.message);
     for (const each of messagesIn(from, value)) plan.strip(each);
   }
