@@ -90,7 +90,7 @@ export function readOutcome(
       const digest = result.schema?.digest ?? '';
       const schema = catalogue.view.find(digest)?.schema;
       if (!schema) return refuse('UNKNOWN_SCHEMA', `schema.digest is ${quoted(digest)}; repeat the offer's`);
-      const reading = trials.reading(schema, botId, 'resultMessage', payload, () => {
+      const reading = trials.reading(schema, botId, 'result', payload, () => {
         const heard = interpreter.hear(schema, asked, 'result', payload);
         return { original: heard.original, tell: translatorOf(heard.kind).result(heard.payload) };
       });

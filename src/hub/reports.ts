@@ -148,7 +148,7 @@ export class Reports {
     const step: Reading<Draft | undefined> =
       started && payload.length === 0
         ? { value: undefined }
-        : trials.reading(language, bot.botId, 'progressMessage', payload, () => {
+        : trials.reading(language, bot.botId, 'progress', payload, () => {
             const heard = interpreter.hear(language, asked, 'progress', payload);
             const words = heard.isSilent ? passOn : translatorOf(heard.kind);
             return words.progress(heard.payload, { ...about, original: heard.original });

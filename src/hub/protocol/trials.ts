@@ -1,5 +1,4 @@
-import { createFileRegistry, type DescMessage, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Database } from '../../database/port.ts';
 import type { SchemaRef } from '../../gen/fleet/v1/fleet.ts';
@@ -9,6 +8,8 @@ import { decoded, type Reading } from '../read-report.ts';
 import type { TaskInput } from '../task.ts';
 import { isHeld, languageOf, type Task } from '../task-phase.ts';
 import type { Catalogue } from './catalogue.ts';
+import type { Part } from './majors/parts.ts';
+import { tongueOf } from './majors/translator.ts';
 import { isMember } from './membership.ts';
 import type { Arm, AttemptOutcome } from './rollout-record.ts';
 import { type AttemptRow, addReports } from './trial-store.ts';
@@ -29,8 +30,6 @@ export class Trials {
   readonly #ports: TrialPorts;
   readonly #loop: Loop;
   #counts = new Map<string, { rolloutId: string; arm: Arm; total: number; undecodable: number }>();
-  /** Of the revisions that are tried: one registry for each digest, made when its first report comes. */
-  readonly #messages = new Map<string, ReadonlyMap<string, DescMessage | undefined>>();
 
   constructor(ports: TrialPorts) {
     this.#ports = ports;
@@ -67,13 +66,7 @@ export class Trials {
   }
 
   /** What a report says; `decode` makes it of the payload. */
-  reading<T>(
-    schema: SchemaRef,
-    botId: string,
-    part: 'progressMessage' | 'resultMessage',
-    payload: Uint8Array,
-    decode: () => T,
-  ): Reading<T> {
+  reading<T>(schema: SchemaRef, botId: string, part: Part, payload: Uint8Array, decode: () => T): Reading<T> {
     const reading = decoded(() => {
       this.#probe(schema, part, payload);
       return decode();
@@ -98,19 +91,9 @@ export class Trials {
    * Decodes the payload in full, when its revision is being tried: those who read it later know fields that this hub has no code for.
    * @throws Error when it is not of its schema
    */
-  #probe({ kind, digest }: SchemaRef, part: 'progressMessage' | 'resultMessage', payload: Uint8Array): void {
+  #probe({ kind, digest }: SchemaRef, part: Part, payload: Uint8Array): void {
     const { view } = this.#ports.catalogue;
-    if (view.shareOf(kind)?.digest !== digest) return;
-    const offer = view.find(digest)!.offer;
-    let messages = this.#messages.get(digest);
-    if (!messages) {
-      const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, offer.fileDescriptorSet));
-      messages = new Map([offer.progressMessage, offer.resultMessage].map((name) => [name, registry.getMessage(name)]));
-      this.#messages.clear();
-      this.#messages.set(digest, messages);
-    }
-    const message = messages.get(offer[part]);
-    if (message) fromBinary(message, payload);
+    if (view.shareOf(kind)?.digest === digest) fromBinary(tongueOf(view.find(digest)!.offer)[part], payload);
   }
 
   async #write(): Promise<boolean> {

@@ -11,7 +11,7 @@ export type Tongue = Readonly<Record<Part, DescMessage>>;
 
 const tongues = new WeakMap<Revision, Tongue>();
 
-/** One registry for each digest that something is translated to or from: the hub has one object of each. */
+/** One registry for each digest that payloads are decoded by, translated or tried: the hub has one object of each. */
 export function tongueOf(revision: Revision): Tongue {
   const known = tongues.get(revision);
   if (known) return known;
