@@ -2,8 +2,7 @@ import { notFound } from '../../contract/errors.ts';
 import { newId } from '../../contract/ids.ts';
 import type { Database, Transaction } from '../../database/port.ts';
 import { isBuiltIn } from './built-in.ts';
-import { Majors } from './majors/majors.ts';
-import { readTranslations, translationsInForce } from './majors/translation-store.ts';
+import { majorsInForce } from './majors/translation-store.ts';
 import { type Author, changeRevisions, changesSince, findRevision, lockKind } from './registry-store.ts';
 import { decideRevision, type KnownKind, type RevisionCommand, type RevisionDecision } from './revision.ts';
 import type { Ramp } from './rollout-record.ts';
@@ -38,12 +37,12 @@ export async function changeRevision(
   return database.transaction(async (tx) => {
     const row = await findRevision(tx.orm, change.digest);
     if (!row) throw unknownDigest(change.digest);
-    const majors = new Majors(readTranslations(await translationsInForce(tx.orm)));
+    const majors = await majorsInForce(tx.orm);
     // All of them, so that two majors are not deprecated at once; in the order of their names.
     const family = new Map<string, KnownKind>();
     for (const kind of majors.familyOf(row.kind).toSorted()) family.set(kind, (await lockKind(tx.orm, kind))!);
     const known = family.get(row.kind)!;
-    const usage = await readUsage(tx.orm);
+    const usage = await readUsage(tx.orm, majors);
     const standing = standingIn(usage, change.digest);
     const connected = usage.connected.get(row.kind) ?? 0;
     const since = change.basedOn < known.version ? await changesSince(tx.orm, row.kind, change.basedOn) : [];

@@ -3,8 +3,7 @@ import type { Orm } from '../../database/port.ts';
 import { RevisionStatus } from '../../gen/fleet/v1/fleet.ts';
 import type { KindStatus, Status } from '../../gen/protocol/v1/protocol.ts';
 import { isBuiltIn } from './built-in.ts';
-import { Majors } from './majors/majors.ts';
-import { readTranslations, readUntranslated, translationsInForce } from './majors/translation-store.ts';
+import { majorsInForce, readUntranslated } from './majors/translation-store.ts';
 import { listRevisions, type RevisionSummary, versionsOf } from './registry-store.ts';
 import { blocksRetirement } from './revision.ts';
 import { newestRollouts } from './rollout-store.ts';
@@ -19,9 +18,9 @@ export async function readStatus(orm: Orm, kind: string, at: Date): Promise<Stat
   const versions = await versionsOf(orm);
   if (kind !== '' && !versions.has(kind)) throw unknownKind(kind);
   const revisions = await listRevisions(orm);
-  const usage = await readUsage(orm);
+  const majors = await majorsInForce(orm);
+  const usage = await readUsage(orm, majors);
   const rollouts = await newestRollouts(orm);
-  const majors = new Majors(readTranslations(await translationsInForce(orm)));
   const untranslated = await readUntranslated(orm);
   const byDigest = new Map(revisions.map((row) => [row.digest, row]));
   const kinds = [...versions]

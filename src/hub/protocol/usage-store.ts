@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import { botRevisions, bots, isHeld, kinds, revisions, tasks } from '../store.ts';
-import { Majors } from './majors/majors.ts';
-import { readTranslations, translationsInForce } from './majors/translation-store.ts';
+import type { Majors } from './majors/majors.ts';
 import type { Usage } from './revision.ts';
 import type { BotStatus } from './revision-states.ts';
 
@@ -36,10 +35,11 @@ export const saidByBots = sql`said as (
 )`;
 const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', k.kind)))`;
 
-/** As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. */
-export async function readUsage(orm: Orm): Promise<FleetUsage> {
-  // A bot that speaks another major of a kind has a choice.
-  const majors = new Majors(readTranslations(await translationsInForce(orm)));
+/**
+ * As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. A bot that speaks
+ * another of the `majors` of a kind has a choice.
+ */
+export async function readUsage(orm: Orm, majors: Majors): Promise<FleetUsage> {
   const serving = await orm.execute<{ kind: string; bots: number }>(sql`
     with ${liveBots} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
   const statuses = await orm.execute<{ digest: string; status: BotStatus; bots: number; only_this: number }>(sql`

@@ -2,7 +2,7 @@ import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Orm } from '../../../database/port.ts';
 import { tasks, translations, untranslated } from '../../store.ts';
 import { readTranslation } from './document.ts';
-import type { LiveTranslation } from './majors.ts';
+import { Majors } from './majors.ts';
 
 export type TranslationRow = typeof translations.$inferSelect;
 export type UntranslatedRow = typeof untranslated.$inferInsert;
@@ -15,8 +15,10 @@ export function translationsInForce(orm: Orm): Promise<TranslationRow[]> {
     .orderBy(translations.newer, desc(translations.version));
 }
 
-export const readTranslations = (rows: readonly TranslationRow[]): LiveTranslation[] =>
-  rows.map(({ document, version }) => ({ rules: readTranslation(document), version }));
+export async function majorsInForce(orm: Orm): Promise<Majors> {
+  const rows = await translationsInForce(orm);
+  return new Majors(rows.map(({ document, version }) => ({ rules: readTranslation(document), version })));
+}
 
 export async function addTranslation(orm: Orm, row: TranslationRow): Promise<void> {
   await orm.insert(translations).values(row);
