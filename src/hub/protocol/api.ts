@@ -1,6 +1,5 @@
 import { invalid, notFound } from '../../contract/errors.ts';
 import { requireText } from '../../contract/text.ts';
-import type { Database } from '../../database/port.ts';
 import type { CanaryRequest, ChangeRequest, Kind, RegistryService } from '../../gen/protocol/v1/protocol.ts';
 import type { Api } from '../../rpc/api.ts';
 import { translationsInForce } from './majors/translation-store.ts';
@@ -20,7 +19,6 @@ const maxReasonChars = 500;
 const maxSources = 100;
 
 interface RegistryPorts extends PublishPorts {
-  readonly database: Database;
   readonly feed: StatusFeed;
 }
 
@@ -28,8 +26,9 @@ interface RegistryPorts extends PublishPorts {
 export function registryApi(ports: RegistryPorts): Api<RegistryService> {
   const { database, feed } = ports;
 
-  async function kindOf(kind: string): Promise<Kind> {
-    const kinds = await database.query(async (orm) =>
+  /** All kinds; with `kind`, the revisions of that one alone. */
+  const readKinds = (kind?: string): Promise<Kind[]> =>
+    database.query(async (orm) =>
       kindViews(
         await versionsOf(orm),
         await listRevisions(orm, kind),
@@ -37,7 +36,9 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
         await translationsInForce(orm),
       ),
     );
-    const found = kinds.find((each) => each.kind === kind);
+
+  async function kindOf(kind: string): Promise<Kind> {
+    const found = (await readKinds(kind)).find((each) => each.kind === kind);
     if (!found) throw unknownKind(kind);
     return found;
   }
@@ -77,16 +78,7 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
     },
 
     async list({ kind }) {
-      if (kind !== '') return { kinds: [await kindOf(kind)] };
-      const kinds = await database.query(async (orm) =>
-        kindViews(
-          await versionsOf(orm),
-          await listRevisions(orm),
-          await newestRollouts(orm),
-          await translationsInForce(orm),
-        ),
-      );
-      return { kinds };
+      return { kinds: kind === '' ? await readKinds() : [await kindOf(kind)] };
     },
 
     async get({ digest, kind, revision }) {
