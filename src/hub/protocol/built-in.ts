@@ -19,17 +19,13 @@ export async function seedBuiltIn(database: Database): Promise<void> {
       await addKind(orm, kind);
       const known = (await lockKind(orm, kind))!;
       if (known.revisions.some((revision) => revision.digest === digest)) return;
-      const at = new Date();
-      const row = {
-        ...{ kind, digest, taskMessage, progressMessage, resultMessage },
-        revision: Math.max(0, ...known.revisions.map(({ revision }) => revision)) + 1,
-        state: 'ACTIVE' as const,
+      await addRevision(orm, known, {
+        ...{ digest, taskMessage, progressMessage, resultMessage },
+        state: 'ACTIVE',
         descriptorSet: Buffer.from(fileDescriptorSet, 'base64'),
         sources: [],
-        ...{ publishedAt: at, publishedBy: author, changedAt: at, changedBy: author },
-        reason: 'built into the program',
-      };
-      await addRevision(orm, row, known.version + 1);
+        ...{ publishedAt: new Date(), publishedBy: author, reason: 'built into the program' },
+      });
     });
   }
 }

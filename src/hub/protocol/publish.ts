@@ -194,20 +194,20 @@ async function store(
   }
   const at = new Date();
   const author = { by, reason };
-  const next = known.version + 1;
   if (!existing) {
     const { task, progress, result } = rootsOf(kind);
-    const row = {
-      ...{ digest, kind, sources, reason, descriptorSet: canonical, state: 'DRAFT' as const },
-      revision: Math.max(0, ...known.revisions.map(({ revision }) => revision)) + 1,
+    await addRevision(orm, known, {
+      ...{ digest, sources, descriptorSet: canonical, state: 'DRAFT' },
       ...{ taskMessage: task, progressMessage: progress, resultMessage: result },
-      ...{ publishedAt: at, publishedBy: by, changedAt: at, changedBy: by },
-    };
-    await addRevision(orm, row, next);
+      ...{ publishedAt: at, publishedBy: by, reason },
+    });
   }
   const state = existing?.state ?? 'DRAFT';
   const isChecked = basedOn !== undefined && (state === 'DRAFT' || state === 'ROLLED_BACK');
-  if (isChecked) await changeRevisions(orm, kind, next, [{ digest, from: state, to: 'CHECKED' }], { ...author, at });
+  if (isChecked) {
+    const change = { digest, from: state, to: 'CHECKED' as const };
+    await changeRevisions(orm, kind, known.version + 1, [change], { ...author, at });
+  }
   const isNew = given !== undefined && (await storeTranslation(orm, given, author));
   return existing && !isChecked && !isNew ? 'known' : 'added';
 }

@@ -36,12 +36,18 @@ export async function lockKind(orm: Orm, kind: string): Promise<KnownKind | unde
   return { ...row, revisions: known };
 }
 
-/** A revision that is new to its kind, with the beginning of its history. */
-export async function addRevision(orm: Orm, row: RevisionRow, version: number): Promise<void> {
-  await orm.insert(revisions).values(row);
-  const { digest, state: to, changedAt: at, changedBy: by, reason } = row;
+/** A revision that is new to its locked kind, under the next number, with the beginning of its history; the kind is at the next version then. */
+export async function addRevision(
+  orm: Orm,
+  { kind, version: before, revisions: known }: KnownKind,
+  row: Omit<RevisionRow, 'kind' | 'revision' | 'changedAt' | 'changedBy'>,
+): Promise<void> {
+  const { digest, state: to, publishedAt: at, publishedBy: by, reason } = row;
+  const revision = (known.at(-1)?.revision ?? 0) + 1;
+  const version = before + 1;
+  await orm.insert(revisions).values({ ...row, kind, revision, changedAt: at, changedBy: by });
   await orm.insert(revisionChanges).values({ digest, version, from: null, to, percent: null, at, by, reason });
-  await orm.update(kinds).set({ version }).where(eq(kinds.kind, row.kind));
+  await orm.update(kinds).set({ version }).where(eq(kinds.kind, kind));
 }
 
 /** Writes changes of a locked kind, which is at `version` from then on. `percent` is the share of a canary. */
