@@ -81,8 +81,9 @@ async function checkHere(
       'this program was not built with it; give --hub, where it is published',
     );
   }
-  const violations = judgeTranslations(kind, candidate, older, { versions: new Map(), pairs: [{ rules, revisions }] });
-  return { ...result, compatible: violations.length === 0, violations, against: [...result.against, other] };
+  const judged = judgeTranslations(kind, candidate, older, { versions: new Map(), pairs: [{ rules, revisions }] });
+  const compatible = judged.violations.length === 0;
+  return { ...result, ...judged, compatible, against: [...result.against, other] };
 }
 
 const olderRevisions = async (kind: string, directories: readonly string[] | undefined): Promise<Revision[]> =>

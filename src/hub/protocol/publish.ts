@@ -155,9 +155,11 @@ async function held(
     neighbours: await neighboursOf(orm, kind, given),
   }));
   const candidate = { label: 'candidate', fileDescriptorSet };
-  const { violations, omitted, against } = await check(candidate, unretired, kind);
-  const all = violations.length > 0 ? violations : judgeTranslations(kind, candidate, unretired, neighbours);
-  return { version, neighbours, violations: all, omitted, against: [...against, ...neighbours.versions.keys()] };
+  const checked = await check(candidate, unretired, kind);
+  const { violations, omitted } =
+    checked.violations.length > 0 ? checked : judgeTranslations(kind, candidate, unretired, neighbours);
+  const against = [...checked.against, ...neighbours.versions.keys()];
+  return { version, neighbours, violations, omitted, against };
 }
 
 /** @throws MallError ABORTED when somebody else has changed the kind since the version that the publisher had seen */

@@ -2,10 +2,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { kinds } from '../../../src/gen/kinds.ts';
 import { type Language, readLanguage } from '../../../src/hub/protocol/check/language.ts';
 import { rootsOf } from '../../../src/hub/protocol/check/revision.ts';
+import { maxViolations } from '../../../src/hub/protocol/check/violation.ts';
 import { readCorpus } from '../../../src/hub/protocol/corpus/corpus.ts';
 import { checkTranslation } from '../../../src/hub/protocol/majors/check.ts';
 import { type FieldRule, readTranslation, type Translation } from '../../../src/hub/protocol/majors/document.ts';
 import type { Part } from '../../../src/hub/protocol/majors/parts.ts';
+import { judgeTranslations } from '../../../src/hub/protocol/majors/publish-translation.ts';
 import { type Tongue, translator } from '../../../src/hub/protocol/majors/translator.ts';
 import { payloadsOf } from '../../support/revisions.ts';
 import { shopTranslation, shopV2 } from '../../support/shop-v2.ts';
@@ -128,6 +130,19 @@ describe('a translation', () => {
     expect(found[0]!.what).toContain('walkedMetres');
     expect(breaches(changed('hurry', { default: 'soon' }))).toEqual([['TRANSLATION_DEFAULT', 'hurry']]);
     expect(breaches(changed('hurry', { newer: 'hury' }))).toContainEqual(['TRANSLATION_UNKNOWN', '']);
+  });
+
+  it('is told of what it says nothing of as far as one can read, and how much more there is', async () => {
+    const added = Array.from({ length: maxViolations + 7 }, (_, index) => `uint32 extra_${index} = ${index + 100};`);
+    const { set } = await languageOf(
+      edited(shopV2, ['  uint32 hurry = 4;', `  uint32 hurry = 4;\n  ${added.join(' ')}`]),
+    );
+    const pairs = [{ rules, revisions: [{ label: 'revision 1', fileDescriptorSet: firstSet }] }];
+    const candidate = { label: 'candidate', fileDescriptorSet: set };
+    const judged = judgeTranslations('shop.v2', candidate, [], { versions: new Map(), pairs });
+    expect(judged.violations.length).toBeLessThanOrEqual(maxViolations);
+    expect(judged.violations.length + judged.omitted).toBe(added.length);
+    expect(judged.violations[0]).toMatchObject({ rule: 'TRANSLATION_INCOMPLETE', against: ['shop'] });
   });
 
   it('whose recorded payloads do not fit is not taken, whatever it says of them', async () => {

@@ -3,7 +3,7 @@ import { invalid } from '../../../contract/errors.ts';
 import type { Orm } from '../../../database/port.ts';
 import { type Language, readLanguage } from '../check/language.ts';
 import type { Revision } from '../check/revision.ts';
-import { gather, type Violation } from '../check/violation.ts';
+import { bounded, gather } from '../check/violation.ts';
 import { type Author, bumpKind, lockKind, versionOf } from '../registry-store.ts';
 import type { KnownKind } from '../revision.ts';
 import { unretiredOf } from '../unretired.ts';
@@ -54,23 +54,22 @@ export async function neighboursOf(orm: Orm, kind: string, given: Given | undefi
   return { versions, pairs };
 }
 
-/** What the translations beside a kind have to say to its next revision. */
+/** What the translations beside a kind have to say to its next revision, as far as a publisher is shown it. */
 export function judgeTranslations(
   kind: string,
   candidate: Revision,
   own: readonly Revision[],
   { pairs }: Neighbours,
-): Violation[] {
-  return gather(
-    pairs.flatMap(({ rules, revisions }) => {
-      const ours = [...own, candidate].map(readLanguage) as [Language];
-      const theirs = revisions.map(readLanguage) as [Language];
-      const side = rules.newer === kind ? 'newer' : 'older';
-      const majors = side === 'newer' ? { newer: ours, older: theirs } : { newer: theirs, older: ours };
-      const against = side === 'newer' ? rules.older : rules.newer;
-      return checkTranslation(rules, { ...majors, candidate: side }).map((finding) => ({ finding, against }));
-    }),
-  );
+): ReturnType<typeof bounded> {
+  const found = pairs.flatMap(({ rules, revisions }) => {
+    const ours = [...own, candidate].map(readLanguage) as [Language];
+    const theirs = revisions.map(readLanguage) as [Language];
+    const side = rules.newer === kind ? 'newer' : 'older';
+    const majors = side === 'newer' ? { newer: ours, older: theirs } : { newer: theirs, older: ours };
+    const against = side === 'newer' ? rules.older : rules.newer;
+    return checkTranslation(rules, { ...majors, candidate: side }).map((finding) => ({ finding, against }));
+  });
+  return bounded(gather(found));
 }
 
 /** Locks the kind and its neighbours in the order of their names, as whoever changes a kind does; undefined when a neighbour has moved. */
