@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { defaultMaxFileBytes } from './telemetry/file-exporter.ts';
 import { logLevels } from './telemetry/logger.ts';
-import { samplerNames } from './telemetry/sampling.ts';
+import { defaultMaxFileBytes, samplerNames } from './telemetry/settings.ts';
 
 /** Every role that listens, and its port. */
 export const ports = {

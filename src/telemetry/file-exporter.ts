@@ -3,12 +3,7 @@ import { dirname } from 'node:path';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { ISerializer } from '@opentelemetry/otlp-transformer';
 import { makeDirectory } from '../kit/make-directory.ts';
-
-/**
- * Bytes of a file and its older part together: the traces of the last thousand orders at hand (100 kB each), the metrics of half a day, the disk
- * never full.
- */
-export const defaultMaxFileBytes = 128 * 1024 * 1024;
+import { defaultMaxFileBytes } from './settings.ts';
 
 /** A lock that is older was left behind by a process that was killed in the microseconds that it is held, ms. */
 const staleLockMs = 10_000;

@@ -9,17 +9,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
 import { isUntraced } from './propagation.ts';
-
-/** The values of `OTEL_TRACES_SAMPLER` that the specification names, without those that need a Jaeger or an X-Ray to ask. */
-export const samplerNames = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof samplerNames)[number];
+import type { SamplerName } from './settings.ts';
 
 /** A span below a sampled one is sampled. */
 export const isParentBased = (name: SamplerName): boolean => name.startsWith('parentbased_');

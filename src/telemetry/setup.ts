@@ -16,7 +16,8 @@ import { KeptSpans } from './kept-spans.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics.ts';
 import { reported } from './reported.ts';
-import { createSampler, isParentBased, type SamplerName } from './sampling.ts';
+import { createSampler, isParentBased } from './sampling.ts';
+import type { SamplerName } from './settings.ts';
 import { takeBriefSpans } from './start-span.ts';
 
 /** What a role needs to be seen: one per role, also where several roles share a process, so that a trace shows them as the services they are. */

@@ -8,7 +8,7 @@ import { unavailable } from '../../src/contract/errors.ts';
 import { draft, type Message, seal } from '../../src/contract/message.ts';
 import { Ready } from '../../src/gen/events/orders/v1/events.ts';
 import type { OtlpSpan, OtlpTraces } from '../../src/telemetry/recorded-span.ts';
-import type { SamplerName } from '../../src/telemetry/sampling.ts';
+import type { SamplerName } from '../../src/telemetry/settings.ts';
 import { createTelemetry } from '../../src/telemetry/setup.ts';
 import { RecordingBroker } from '../database/recording-broker.ts';
 

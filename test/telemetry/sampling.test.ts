@@ -4,7 +4,7 @@ import { publishTraced } from '../../src/broker/publish-traced.ts';
 import { draft, seal } from '../../src/contract/message.ts';
 import { Ready } from '../../src/gen/events/orders/v1/events.ts';
 import { contextOf, formatTraceparent, unsampled } from '../../src/telemetry/propagation.ts';
-import type { SamplerName } from '../../src/telemetry/sampling.ts';
+import type { SamplerName } from '../../src/telemetry/settings.ts';
 import { createTelemetry, type Telemetry } from '../../src/telemetry/setup.ts';
 import { RecordingBroker } from '../database/recording-broker.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts';
