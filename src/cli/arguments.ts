@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { isHostPort } from '../config.ts';
 
+/** Faster than this, a bot's steps come closer together than timers can tell apart. */
+export const maxTimeScale = 1_000;
+
 export function whole(least: number, most: number) {
   return (text: string): number => {
     const value = Number(text);
@@ -17,6 +20,9 @@ export function between(least: number, most: number) {
     throw new InvalidArgumentError(`give a number from ${least} to ${most}.`);
   };
 }
+
+/** Of an option that may be given several times. */
+export const repeated = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** The text of a file. */
 export function readFile(path: string): string {

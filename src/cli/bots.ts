@@ -8,7 +8,7 @@ import { newId } from '../contract/ids.ts';
 import { makeDirectory } from '../kit/make-directory.ts';
 import { aborted, parentGone, stopSignal } from '../runtime/stop-signal.ts';
 import { createTelemetry } from '../telemetry/setup.ts';
-import { between, hostPort, whole } from './arguments.ts';
+import { between, hostPort, maxTimeScale, repeated, whole } from './arguments.ts';
 
 /** Room for the number in the hub's 64 characters of a bot id. */
 const maxPrefixChars = 56;
@@ -23,18 +23,15 @@ function hubs(text: string): string {
   return text;
 }
 
-const several = (value: string, before: string[]) => [...before, value];
 const share = between(0, 1);
 
 function severalRevisions(value: string, before: string[]): string[] {
-  if (/^[a-z][a-z0-9_.]*@[1-9][0-9]*$|^sha256:[0-9a-f]{64}$/.test(value)) return several(value, before);
+  if (/^[a-z][a-z0-9_.]*@[1-9][0-9]*$|^sha256:[0-9a-f]{64}$/.test(value)) return repeated(value, before);
   throw new InvalidArgumentError('give a kind and number such as shop@2, or a digest.');
 }
 
 /** Bots of one process; a fleet beyond that wants several processes. The hub's own bound is 10,000 on one process. */
 const maxBots = 10_000;
-/** Faster than this, a bot's steps come closer together than timers can tell apart. */
-export const maxTimeScale = 1_000;
 
 export function botsCommand(): Command {
   return new Command('bots')
@@ -47,7 +44,7 @@ export function botsCommand(): Command {
     .option('--time-scale <x>', 'how many times faster than life', between(0.1, maxTimeScale), 1)
     .addOption(
       new Option('--short-sku <sku>', 'this product is not on its shelf (repeatable)')
-        .argParser(several)
+        .argParser(repeated)
         .default([], 'none'),
     )
     .option('--short-rate <share>', 'share of items with one unit too few', share, 0)
@@ -57,7 +54,7 @@ export function botsCommand(): Command {
     .option('--generic', 'also do tasks of kinds that robots were not made for, by their descriptors')
     .addOption(
       new Option('--reject-kind <kind>', 'take no revision of this kind (repeatable)')
-        .argParser(several)
+        .argParser(repeated)
         .default([], 'none'),
     )
     .addOption(

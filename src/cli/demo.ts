@@ -4,8 +4,7 @@ import { maxOrders } from '../demo/mall.ts';
 import type { DemoOptions } from '../demo/options.ts';
 import { printSummary } from '../demo/summary.ts';
 import { startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
-import { between, whole } from './arguments.ts';
-import { maxTimeScale } from './bots.ts';
+import { between, maxTimeScale, whole } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /** Of a change of the protocol: fewer have hardly a tenth to try something on. */

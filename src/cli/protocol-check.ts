@@ -4,7 +4,7 @@ import { type CheckResult, checkRevision } from '../hub/protocol/check/check.ts'
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import type { Revision } from '../hub/protocol/check/revision.ts';
 import { givenTranslation, judgeTranslations } from '../hub/protocol/majors/publish-translation.ts';
-import { hostPort, readFile } from './arguments.ts';
+import { hostPort, readFile, repeated } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson } from './output.ts';
 import { atRegistry, kindArgument, ownRevisions } from './protocol-sources.ts';
@@ -105,8 +105,6 @@ async function checkAtHub(
   );
   return { compatible: violations.length === 0, kind, against, violations: violationsOf(violations), omitted };
 }
-
-const repeated = (value: string, before: string[] = []): string[] => [...before, value];
 
 const write: Readonly<Record<Format, (result: CheckResult) => void>> = {
   text: writeText,

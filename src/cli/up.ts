@@ -9,8 +9,7 @@ import { drainAll, startEveryRole } from '../runtime/roles.ts';
 import { aborted, startUnlessStopped, stopSignal } from '../runtime/stop-signal.ts';
 import { type Supervised, supervise } from '../runtime/supervisor.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { between, whole } from './arguments.ts';
-import { maxTimeScale } from './bots.ts';
+import { between, maxTimeScale, whole } from './arguments.ts';
 
 /** Connections to PostgreSQL of every role together; each costs some 5 MB there, and idle ones are closed. */
 const poolSize = 16;
