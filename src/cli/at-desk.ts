@@ -1,10 +1,7 @@
-import { trace } from '@opentelemetry/api';
 import type { Command } from 'commander';
-import { readConfig } from '../config.ts';
 import { StaffService } from '../gen/staff/v1/staff.ts';
 import type { Api } from '../rpc/api.ts';
-import { connectClient } from '../rpc/client.ts';
-import { unreachable } from './unreachable.ts';
+import { atRole } from './at-role.ts';
 
 export type StaffApi = Api<StaffService>;
 
@@ -14,17 +11,8 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Runs `work` with a connection to the staff role. What the role refuses passes through; that it is not there is said with what to do. */
+/** Runs `work` with a connection to the staff role. */
 export async function atDesk(command: Command, work: (api: StaffApi, json: boolean) => Promise<void>): Promise<void> {
   const { staff, json = false } = command.optsWithGlobals<Options>();
-  const address = staff ?? readConfig().address.staff;
-  // Without a provider this tracer makes no spans: the staff role's are the first of the desk's trace.
-  const client = connectClient(StaffService, address, { tracer: trace.getTracer('mallbots') });
-  try {
-    await work(client.api, json);
-  } catch (error) {
-    throw unreachable(error, 'staff', address, 'give --staff host:port') ?? error;
-  } finally {
-    client.close();
-  }
+  await atRole(StaffService, 'staff', staff, (api) => work(api, json));
 }

@@ -4,7 +4,7 @@ import { invalid } from '../contract/errors.ts';
 import { type Kind, type Revision, RevisionState } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
-import { atRegistry } from './protocol-sources.ts';
+import { atRegistry, type Registry } from './protocol-sources.ts';
 import { shortDigest, stateName } from './protocol-tables.ts';
 
 interface Options {
@@ -78,7 +78,6 @@ export function changeCommands(): Command[] {
 
 const percents = (text: string, before: number[] = []): number[] => [...before, whole(1, 100)(text)];
 
-type Registry = Parameters<Parameters<typeof atRegistry>[1]>[0];
 interface Request {
   readonly digest: string;
   readonly basedOn: number;

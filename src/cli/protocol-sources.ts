@@ -1,13 +1,10 @@
-import { trace } from '@opentelemetry/api';
 import { InvalidArgumentError } from 'commander';
-import { readConfig } from '../config.ts';
 import { kinds } from '../gen/kinds.ts';
 import { RegistryService } from '../gen/protocol/v1/protocol.ts';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { isKind, type Revision } from '../hub/protocol/check/revision.ts';
 import type { Api } from '../rpc/api.ts';
-import { connectClient } from '../rpc/client.ts';
-import { unreachable } from './unreachable.ts';
+import { atRole } from './at-role.ts';
 
 /** The revision of `kind` that this program was built with: what there is to compare with where no hub is asked. */
 export function ownRevisions(kind: string): Revision[] {
@@ -24,20 +21,11 @@ export function kindArgument(text: string): string {
   throw new InvalidArgumentError('give the name of a kind, such as shop, or shop.v2 for its next major.');
 }
 
-type Registry = Api<RegistryService>;
+export type Registry = Api<RegistryService>;
 
 /** Runs `work` with the registry of the hub at `address`, else at MALLBOTS_HUB_ADDRESS. */
-export async function atRegistry<T>(given: string | undefined, work: (registry: Registry) => Promise<T>): Promise<T> {
-  const address = given ?? readConfig().address.hub;
-  const client = connectClient(RegistryService, address, { tracer: trace.getTracer('mallbots') });
-  try {
-    return await work(client.api);
-  } catch (error) {
-    throw unreachable(error, 'hub', address, 'give --hub host:port') ?? error;
-  } finally {
-    client.close();
-  }
-}
+export const atRegistry = <T>(given: string | undefined, work: (registry: Registry) => Promise<T>): Promise<T> =>
+  atRole(RegistryService, 'hub', given, work);
 
 /** A revision that a hub has: by its digest, or as `shop@2`. */
 const published = /^(?:(?<digest>sha256:[0-9a-f]{64})|(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6}))$/;

@@ -1,12 +1,9 @@
-import { trace } from '@opentelemetry/api';
 import { Command } from 'commander';
-import { readConfig } from '../config.ts';
 import { readable } from '../contract/readable.ts';
 import { AnalyticsService, type Stats } from '../gen/analytics/v1/analytics.ts';
-import { connectClient } from '../rpc/client.ts';
 import { hostPort, instantOrAge } from './arguments.ts';
+import { atRole } from './at-role.ts';
 import { formatAge, formatDuration, writeJson, writeLine, writeTable } from './output.ts';
-import { unreachable } from './unreachable.ts';
 
 interface Options {
   readonly analytics?: string;
@@ -41,17 +38,9 @@ export const statsCommand = (): Command =>
     .option('--json', 'one JSON object on standard output and nothing else')
     .addHelpText('after', examples)
     .action(async ({ analytics, since, until, json }: Options) => {
-      const address = analytics ?? readConfig().address.analytics;
-      const client = connectClient(AnalyticsService, address, { tracer: trace.getTracer('mallbots') });
-      try {
-        const stats = await client.api.getStats({ since, until });
-        if (json) writeJson(statsView(stats));
-        else writeStats(stats, new Date());
-      } catch (error) {
-        throw unreachable(error, 'analytics', address, 'give --analytics host:port') ?? error;
-      } finally {
-        client.close();
-      }
+      const stats = await atRole(AnalyticsService, 'analytics', analytics, (api) => api.getStats({ since, until }));
+      if (json) writeJson(statsView(stats));
+      else writeStats(stats, new Date());
     });
 
 /** Every member stands in it, also when nothing is known of it yet. */
