@@ -9,7 +9,7 @@ import { rootMessage } from '../kit/root-message.ts';
 import { withoutPassword } from '../runtime/backends.ts';
 import { checkHealth } from '../runtime/health.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { coloured, writeLine } from './output.ts';
+import { coloured, writeJson, writeLine } from './output.ts';
 
 /** What one look may take: a doctor that hangs is no help. */
 const lookTimeoutMs = 3_000;
@@ -31,7 +31,7 @@ export function doctorCommand(): Command {
     .addHelpText('after', '\nExits with 1 when something that is configured does not work.')
     .action(async ({ json }: { json?: boolean }) => {
       const findings = await examine(readConfig());
-      if (json) console.log(JSON.stringify({ findings }, null, 2));
+      if (json) writeJson({ findings });
       else print(findings);
       if (findings.some(({ state }) => state === 'failed')) process.exitCode = 1;
     });

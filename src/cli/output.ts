@@ -1,13 +1,16 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import columnsOf from 'string-width';
+import { readable } from '../contract/readable.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
 /** Coloured where standard output is a terminal that wants it: not with NO_COLOR, not in a pipe. */
 export const coloured = (style: Style, text: string): string => styleText(style, text, { stream: process.stdout });
 
-export const writeJson = (value: unknown): boolean => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+/** As `readable` says, so that what a newer role adds to a message does not get out as bytes. */
+export const writeJson = (value: unknown): boolean =>
+  process.stdout.write(`${JSON.stringify(readable(value), null, 2)}\n`);
 
 export const writeLine = (line = ''): boolean => process.stdout.write(`${line}\n`);
 

@@ -107,7 +107,7 @@ async function change(
   );
 }
 
-export const revisionJson = ({ _unknownFields: _, state, ...revision }: Revision) => ({
+export const revisionJson = ({ state, ...revision }: Revision) => ({
   ...revision,
   state: stateName(state),
 });

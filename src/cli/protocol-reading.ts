@@ -70,7 +70,7 @@ export function readingCommands(): Command[] {
   return [list, show, status];
 }
 
-const translationJson = ({ _unknownFields: _, document, ...translation }: Translation) => ({
+const translationJson = ({ document, ...translation }: Translation) => ({
   ...translation,
   document: JSON.parse(document),
 });

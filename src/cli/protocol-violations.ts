@@ -6,7 +6,7 @@ import { coloured, writeLine } from './output.ts';
 
 /** What a hub said. */
 export const violationsOf = (views: readonly ViolationView[]): Violation[] =>
-  views.map(({ _unknownFields: _, ...violation }) => ({
+  views.map((violation) => ({
     ...violation,
     breaks: violation.breaks as Violation['breaks'],
     line: violation.line || undefined,

@@ -105,7 +105,7 @@ function tell(happening: Happening, names: Names): string {
 /** For programs: what an event does not say is left out. */
 export const timelineView = ({ countedTo, happenings }: Timeline) => ({
   countedTo: countedTo?.toISOString() ?? null,
-  happenings: happenings.map(({ eventId, name, at, position, amount, _unknownFields: _, ...said }) => ({
+  happenings: happenings.map(({ eventId, name, at, position, amount, ...said }) => ({
     ...{ eventId, name, at: at?.toISOString() ?? null, position },
     ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== '' && value !== 0)),
     ...(amount && { amount: { minor: amount.minor, currency: amount.currency } }),
