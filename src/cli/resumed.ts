@@ -7,6 +7,10 @@ const backoff: BackoffPolicy = { firstMs: 100, maxMs: 1_000, factor: 2 };
 const mayComeBack = (error: unknown): error is MallError =>
   error instanceof MallError && ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED'].includes(error.code);
 
+/** For `onLost` where lines are written. */
+export const tellLost = ({ message }: Error): void =>
+  console.error(`${message.split(';')[0]}; going on when it is back`);
+
 /**
  * What `open` gives, and when that breaks off because nobody is there any more, what it gives when it is called again; it goes on from where it was, then.
  * `onLost` is told of each time that the stream was there and is not. Ends with `signal`, or when a stream ends in good order.

@@ -6,7 +6,7 @@ import { atDesk } from './at-desk.ts';
 import { exitCodes } from './exit-codes.ts';
 import { journalJson, journalText } from './journal-lines.ts';
 import { whileRead, writePaced } from './paced-output.ts';
-import { resumed } from './resumed.ts';
+import { resumed, tellLost } from './resumed.ts';
 import { orderIdOf } from './staff-order-id.ts';
 
 type From = ReadJournalRequest['from'];
@@ -77,5 +77,3 @@ function nextOf({ item }: JournalItem, before: From): From {
       return before;
   }
 }
-
-const tellLost = ({ message }: Error): void => console.error(`${message.split(';')[0]}; going on when it is back`);

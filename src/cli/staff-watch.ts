@@ -7,7 +7,7 @@ import { boardChanges, changeJson, changeText } from './board-changes.ts';
 import { boardScreen } from './board-screen.ts';
 import { terminalColumns } from './output.ts';
 import { whileRead, writePaced } from './paced-output.ts';
-import { resumed } from './resumed.ts';
+import { resumed, tellLost } from './resumed.ts';
 
 /** Ages on the screen grow by themselves. ms */
 const redrawMs = 1_000;
@@ -65,8 +65,8 @@ class Lines {
     this.#before = board;
   }
 
-  lost({ message }: Error): void {
-    console.error(`${message.split(';')[0]}; going on when it is back`);
+  lost(error: Error): void {
+    tellLost(error);
   }
 
   end(): void {}
