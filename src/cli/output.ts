@@ -81,6 +81,9 @@ export function writeTable(
   writeLine(table.toString());
 }
 
+/** "1 item", "2 items". */
+export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** The time since `since` in its two largest units: "3m 12s". */
 export function formatAge(since: Date, now: Date): string {
   const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1_000));

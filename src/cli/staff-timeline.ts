@@ -1,7 +1,7 @@
 import { formatMoney } from '../contract/money.ts';
 import type { Happening, Timeline } from '../gen/analytics/v1/analytics.ts';
 import type { OrderSheet } from '../gen/staff/v1/staff.ts';
-import { coloured, writeLine } from './output.ts';
+import { coloured, counted, writeLine } from './output.ts';
 import { shortId } from './staff-order-id.ts';
 
 /** What the events call by ids. */
@@ -37,8 +37,6 @@ export function writeTimeline(sheet: OrderSheet): void {
 // Local time, as the clock on the wall has it.
 const dayOf = (at: Date | undefined): string => at?.toLocaleDateString('sv-SE') ?? '';
 const timeOf = (at: Date | undefined): string => at?.toLocaleTimeString('en-GB') ?? '';
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function tell(happening: Happening, names: Names): string {
   const { name, botId, bay, quantity, attempt, kind } = happening;

@@ -1,6 +1,6 @@
 import { ATTR_KEPT } from '../telemetry/attributes.ts';
 import type { RecordedSpan } from '../telemetry/recorded-span.ts';
-import { coloured, shortened } from './output.ts';
+import { coloured, counted, shortened } from './output.ts';
 import { formatUs, minShownWaitUs, type Row, rowsOf } from './trace-rows.ts';
 import { beginning, type Story } from './trace-source.ts';
 import { gapsOf, happenings, hasEffect, hasFailed, treeOf } from './trace-tree.ts';
@@ -46,7 +46,7 @@ function traceLines(trace: Spans, about: string, { width, unfolded, pageOf }: Wa
     `trace ${trace[0]!.traceId}${about}`,
     coloured(
       'dim',
-      `${count(trace.length, 'span')} of ${count(services, 'service')}, ${formatUs(endUs - startUs)}, ${failures === 0 ? 'no error' : count(failures, 'error')}${page ? `, ${page}` : ''}`,
+      `${counted(trace.length, 'span')} of ${counted(services, 'service')}, ${formatUs(endUs - startUs)}, ${failures === 0 ? 'no error' : counted(failures, 'error')}${page ? `, ${page}` : ''}`,
     ),
     ...(trace.some(({ attributes }) => attributes[ATTR_KEPT] === true)
       ? [coloured('yellow', 'not sampled: only what failed or was parked is here')]
@@ -101,8 +101,6 @@ function gapLines(spans: Spans, startUs: number, width: number): string[] {
 
 function lookLine(looks: readonly Spans[]): string {
   const names = Map.groupBy(looks, (trace) => treeOf(trace).span.name);
-  const counted = [...names].map(([name, of]) => `${of.length} × ${name}`).join(', ');
-  return coloured('dim', `linked, and changed nothing: ${counted}`);
+  const told = [...names].map(([name, of]) => `${of.length} × ${name}`).join(', ');
+  return coloured('dim', `linked, and changed nothing: ${told}`);
 }
-
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
