@@ -1,6 +1,6 @@
 import { orderOf, type RecordedSpan } from '../telemetry/recorded-span.ts';
 import type { TraceSource } from './trace-source.ts';
-import { hasFailed, isLook } from './trace-tree.ts';
+import { hasEffect, hasFailed, isLook } from './trace-tree.ts';
 
 /** What is known of an order's traces without holding their spans. */
 export interface OrderSummary {
@@ -74,7 +74,7 @@ function add(traces: Map<string, TraceSummary>, span: RecordedSpan): void {
   trace.spans += 1;
   trace.orderId ||= orderOf(span);
   trace.startUs = Math.min(trace.startUs, startUs);
-  trace.hasEffect ||= span.kind === 'producer' || span.kind === 'consumer';
+  trace.hasEffect ||= hasEffect([span]);
   if (span.parentSpanId === '' && orderOf(span) !== '' && span.links.length === 0) trace.places = true;
   if (!isLook(span)) trace.endUs = Math.max(trace.endUs, endUs);
   if (!hasFailed(span)) return;

@@ -24,7 +24,7 @@ export function treeOf(spans: readonly RecordedSpan[]): TraceNode {
   const nodeOf = (span: RecordedSpan): TraceNode => {
     // A span that was exported twice, or a ring: neither may go on for ever.
     seen.add(span.spanId);
-    const below = (children.get(span.spanId) ?? []).filter(({ spanId }) => !seen.has(spanId));
+    const below = children.get(span.spanId) ?? [];
     return {
       span,
       isStray: span.parentSpanId !== '' && !known.has(span.parentSpanId),
