@@ -128,15 +128,13 @@ export function staffCommand(): Command {
       }),
     );
 
-  const [handOver, refund] = [handOverCommand(orderArgument, sheetView), refundCommand(orderArgument, show)];
-  const [fleet, limit, tasks, recall] = [fleetCommand(), limitCommand(), tasksCommand(), recallCommand()];
   for (const command of [
-    handOver,
-    refund,
-    fleet,
-    limit,
-    tasks,
-    recall,
+    handOverCommand(orderArgument, sheetView),
+    refundCommand(orderArgument, show),
+    fleetCommand(),
+    limitCommand(),
+    tasksCommand(),
+    recallCommand(),
     parkedCommand(),
     journalCommand(),
     watchCommand(),
