@@ -9,7 +9,7 @@ import type { KnownStore, List, ListCommand, Return, ReturnCommand } from '../..
 import { askAgainMs, goodsWithinMs } from '../../src/services/orders/cancellation.ts';
 import { decide as decideOrder } from '../../src/services/orders/decide.ts';
 import type { Order, OrderCommand } from '../../src/services/orders/messages.ts';
-import { announce } from '../../src/services/payments/announce.ts';
+import { announce, cancelled } from '../../src/services/payments/announce.ts';
 import { decide as decideInvoice } from '../../src/services/payments/decide.ts';
 import { evolve } from '../../src/services/payments/invoice.ts';
 import type { Invoice, InvoiceCommand } from '../../src/services/payments/messages.ts';
@@ -52,6 +52,9 @@ const steps = [
   'a bot puts back',
   'a return ends',
   'a return fails',
+  // It was parked at Orders, and staff dropped it.
+  'an answer of payments is dropped',
+  'an answer of depot is dropped',
   'time passes',
   'an hour passes',
   'everybody hears',
@@ -121,6 +124,12 @@ class Mall {
         break;
       case 'staff hand over':
         this.#change({ type: 'handOver', proof: { type: 'identity', reason: 'the shopper of the order' } });
+        break;
+      case 'an answer of payments is dropped':
+        this.#drop('payments', 'payments.cancelled');
+        break;
+      case 'an answer of depot is dropped':
+        this.#drop('depot', 'depot.list_cancelled');
         break;
       case 'time passes':
       case 'an hour passes':
@@ -193,8 +202,11 @@ class Mall {
       const lines = [{ lineId: 'line', quantity, unitPrice }];
       this.#bill({ type: 'issue', orderId: 'order', lines, issuedAt: new Date(this.nowMs) });
     }
-    if (name === 'orders.cancellation_requested' || name === 'orders.cancelled')
+    if (name === 'orders.cancellation_requested' && this.invoice?.state === 'CANCELLED') {
+      this.#send('payments', [cancelled('order', 'r')]);
+    } else if (name === 'orders.cancellation_requested' || name === 'orders.cancelled') {
       this.#bill({ type: 'cancel', reason: 'r' });
+    }
     const { task, lines } = body as Partial<BodyOf<'bots.task_succeeded'>>;
     if (name === 'bots.task_succeeded' && task?.kind === 'shop') this.#bill({ type: 'adjust', found: lines! });
   }
@@ -428,6 +440,11 @@ class Mall {
     }
   }
 
+  #drop(sender: 'payments' | 'depot', answer: MessageName): void {
+    const queue = this.#queues.get(`${sender} orders`);
+    if (queue?.[0]?.name === answer) queue.shift();
+  }
+
   #take(sender: string, receiver: string): void {
     const isAnotherHub = receiver === 'another hub';
     const queue = this.#queues.get(`${sender} ${isAnotherHub ? 'hub' : receiver}`);
@@ -496,6 +513,7 @@ const step = fc.oneof(
     weight: 1,
     arbitrary: fc.constantFrom<Step>('the shopper cancels', 'staff cancel', 'time passes', 'an hour passes'),
   },
+  { weight: 1, arbitrary: fc.constantFrom(...steps.filter((each) => each.endsWith('dropped'))) },
 );
 
 it('ends with all money and all goods where they belong, whoever cancels, pays, hands over, picks, gets lost and hears of it first', () => {

@@ -26,8 +26,12 @@ export function announce({ orderId, currency }: Invoice, event: InvoiceEvent): D
       return draft('payments.refunded', orderId, { orderId, amount: money(amountMinor), reason });
     }
     case 'InvoiceCancelled':
-      return draft('payments.cancelled', orderId, { orderId, reason: event.data.reason });
+      return cancelled(orderId, event.data.reason);
     default:
       return event satisfies never;
   }
 }
+
+/** Also said to whoever asks for a cancellation that has been: the first answer may have been dropped. */
+export const cancelled = (orderId: string, reason: string): Draft =>
+  draft('payments.cancelled', orderId, { orderId, reason });

@@ -4,6 +4,7 @@ import { type Draft, type Received, required } from '../../contract/message.ts';
 import type { Transaction } from '../../database/port.ts';
 import type { Line } from '../../gen/events/orders/v1/events.ts';
 import type { Handlers } from '../../role/messaging.ts';
+import { cancelled } from './announce.ts';
 import type { InvoiceCommand, PricedLine } from './messages.ts';
 import { changeInvoice, readInvoice } from './stream.ts';
 
@@ -17,10 +18,11 @@ export const paymentsHandlers: Handlers<'payments'> = {
     return change(event, tx, orderId, { type: 'issue', orderId, lines: lines.map(pricedLine), issuedAt: new Date() });
   },
 
-  // At once: nothing is handed over any more, wherever the goods are.
-  'orders.cancellation_requested': (event, tx) => {
+  // At once: nothing is handed over any more, wherever the goods are. Orders asks again when it has not heard the answer.
+  'orders.cancellation_requested': async (event, tx) => {
     const { orderId, reason } = event.body;
-    return change(event, tx, orderId, { type: 'cancel', reason });
+    const drafts = await change(event, tx, orderId, { type: 'cancel', reason });
+    return drafts.length > 0 ? drafts : [cancelled(orderId, reason)];
   },
 
   'orders.cancelled': (event, tx) => {

@@ -52,6 +52,8 @@ const ended = (orderId: string, kind: string, lines: BodyOf<'bots.task_succeeded
   );
 };
 const cancelled = (orderId: string) => draft('orders.cancelled', orderId, { orderId, reason: 'nothing was found' });
+const requested = (orderId: string) =>
+  draft('orders.cancellation_requested', orderId, { orderId, reason: 'changed my mind', requestedBy: 'shopper' });
 const rejected = (orderId: string) => draft('orders.rejected', orderId, { orderId, reason: 'no way there' });
 
 async function invoiced(): Promise<string> {
@@ -147,8 +149,6 @@ describe('an invoice', () => {
   });
 
   it('of an order that somebody cancels is void at once: the payment goes back, and none is taken any more', async () => {
-    const requested = (orderId: string) =>
-      draft('orders.cancellation_requested', orderId, { orderId, reason: 'changed my mind', requestedBy: 'shopper' });
     const orders = await Promise.all(Array.from({ length: 10 }, invoiced));
     // Payments are under way meanwhile: each is refused, or goes back.
     await Promise.all(
@@ -156,7 +156,6 @@ describe('an invoice', () => {
     );
     for (const orderId of orders) {
       await service.untilSaid('payments.cancelled', orderId);
-      await service.tell(requested(orderId));
       await service.tell(found(orderId, 2, 1));
       await service.tell(cancelled(orderId));
       const { state, total, paid, refunded, due } = await invoice(orderId);
@@ -165,6 +164,18 @@ describe('an invoice', () => {
       expect(said(orderId).filter((name) => name === 'payments.cancelled')).toHaveLength(1);
       await expect(pay(orderId, 950)).rejects.toMatchObject({ detail: { reason: 'INVOICE_CANCELLED' } });
     }
+  });
+
+  it('that is void already is said to be so each time Orders asks, and nothing is given back twice', async () => {
+    const orderId = await invoiced();
+    await pay(orderId, 950);
+    for (const answers of [1, 2, 3]) {
+      await service.tell(requested(orderId));
+      await expect.poll(() => said(orderId).filter((name) => name === 'payments.cancelled')).toHaveLength(answers);
+    }
+    expect(service.said(orderId).at(-1)?.body).toMatchObject({ orderId, reason: 'changed my mind' });
+    expect(said(orderId).filter((name) => name === 'payments.refunded')).toHaveLength(1);
+    expect(await invoice(orderId)).toMatchObject({ ...money(0, 950, 950, 0), version: 4 });
   });
 
   it('changes once by an event that comes twice', async () => {

@@ -50,7 +50,7 @@ export interface Refunded {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** payments.cancelled: the invoice is void. */
+/** payments.cancelled: the invoice is void. The answer to orders.cancellation_requested, each time. */
 export interface Cancelled {
   orderId: string;
   reason: string;
