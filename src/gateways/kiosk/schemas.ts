@@ -145,7 +145,9 @@ export const order = named(
     pickupCode: z
       .string()
       .nullable()
-      .describe('What the shopper shows at the desk, such as K7P4-Q9T; null when nothing waits for them any more.'),
+      .describe(
+        'What the shopper shows at the desk, such as K7P4-Q9T; null when nothing waits for them any more, or pickupLocked.',
+      ),
     pickupLocked: z
       .boolean()
       .describe('Too many wrong codes were tried: the desk asks the shopper who they are instead.'),

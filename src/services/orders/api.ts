@@ -14,6 +14,7 @@ import type { Messaging } from '../../role/messaging.ts';
 import type { Api } from '../../rpc/api.ts';
 import { parseTraceparent, traceparentOf } from '../../telemetry/propagation.ts';
 import { changeOrder, placeOrder } from './change.ts';
+import { isUnwanted } from './decide.ts';
 import type { Cancellation, Order, OrderCommand, OrderLine } from './messages.ts';
 import { isLocked } from './pickup.ts';
 import { totalMinor } from './place.ts';
@@ -99,7 +100,8 @@ const noPickup = (code: string) =>
 
 const forShopper = (order: Order): OrderMessage => ({
   ...toMessage(order),
-  pickupCode: order.closedAt || order.pickupCode === '' ? '' : shownCode(order.pickupCode),
+  // One that gets nobody their goods any more would only be tried.
+  pickupCode: isUnwanted(order) || isLocked(order) || order.pickupCode === '' ? '' : shownCode(order.pickupCode),
 });
 
 function toMessage(order: Order): OrderMessage {
@@ -119,7 +121,7 @@ function toMessage(order: Order): OrderMessage {
     traceparent,
     cancellation: order.cancellation ? toCancellation(order.cancellation) : undefined,
     pickupCode: '',
-    pickupLocked: !order.closedAt && isLocked(order),
+    pickupLocked: !isUnwanted(order) && isLocked(order),
   };
 }
 

@@ -61,7 +61,7 @@ const closedStates: readonly Order['state'][] = ['COMPLETED', 'CANCELLED', 'REJE
 const isClosed = (order: Order): boolean => closedStates.includes(order.state);
 
 /** Nobody is to come for it. */
-const isUnwanted = (order: Order): boolean => isClosed(order) || order.state === 'CANCELLING';
+export const isUnwanted = (order: Order): boolean => isClosed(order) || order.state === 'CANCELLING';
 
 /** A bot may be about the list, though nobody may want the goods any more. */
 const isCollecting = ({ state, cancellation }: Order): boolean =>

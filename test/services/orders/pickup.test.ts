@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { newId } from '../../../src/contract/ids.ts';
 import { maxWrongCodes } from '../../../src/contract/pickup-code.ts';
-import { type Order, OrderState } from '../../../src/gen/orders/v1/orders.ts';
+import { CancelledBy, type Order, OrderState } from '../../../src/gen/orders/v1/orders.ts';
 import { findOrderIdByCode, insertOrder } from '../../../src/services/orders/store.ts';
 import { order as example } from './examples.ts';
 import { byCode, completed, type OrdersMall, paid, type Shop, startMall } from './mall.ts';
@@ -66,6 +66,14 @@ describe('a pickup code', () => {
     expect((await withCode(order)).pickupCode).toBe('');
   });
 
+  it('is not shown while its order is being cancelled', async () => {
+    const order = await collectable();
+    const { orderId } = order;
+    await mall.api.cancelOrder({ orderId, idempotencyKey: newId(), requestedBy: CancelledBy.SHOPPER, reason: '' });
+    expect(await withCode(order)).toMatchObject({ state: OrderState.CANCELLING, pickupCode: '' });
+    await expect(mall.api.handOver(byCode(order))).rejects.toMatchObject(refusal('ORDER_CANCELLING'));
+  });
+
   it('that finds no order is NOT_FOUND, and the message hides what proves it', async () => {
     const sought = mall.api.findPickup({ pickupCode: 'ZZZZ-Q9T', orderId: '' });
     await expect(sought).rejects.toMatchObject({
@@ -122,7 +130,7 @@ describe('a wrong code', () => {
         [1, 2, 3, 4, 5].map((wrong) => ({ orderId, wrongCodes: wrong, locked: wrong === maxWrongCodes })),
       ),
     );
-    expect(await withCode(order)).toMatchObject({ pickupLocked: true });
+    expect(await withCode(order)).toMatchObject({ pickupLocked: true, pickupCode: '' });
     await expect(mall.api.handOver(byCode(order))).rejects.toMatchObject(refusal('PICKUP_LOCKED'));
     await expect(mall.api.findPickup({ pickupCode: order.pickupCode, orderId: '' })).rejects.toMatchObject({
       ...refusal('PICKUP_LOCKED', { remedy: expect.stringContaining('check who the shopper is') }),

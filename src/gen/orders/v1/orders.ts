@@ -295,7 +295,10 @@ export interface Order {
   cancellation:
     | Cancellation
     | undefined;
-  /** What the shopper shows at the desk. Of an order that waits, and only in the answers to PlaceOrder and to who asks for it. */
+  /**
+   * What the shopper shows at the desk. Of an order that waits, is not being cancelled and is not locked, and only in the answers to PlaceOrder and to who
+   * asks for it.
+   */
   pickupCode: string;
   /** Too many wrong codes were tried: it is handed over for its shopper's identity only. */
   pickupLocked: boolean;
