@@ -35,7 +35,7 @@ export const isPickupCode = (typed: string): boolean => pattern.test(plain(typed
  */
 export function requirePickupCode(typed: string): string {
   if (isPickupCode(typed)) return plain(typed);
-  const remedy = `a code has ${codeChars} letters and digits, such as K7P4-Q9T`;
+  const remedy = `a code has ${codeChars} letters and digits, such as K7P4-Q9T: the first is a letter from G on, and none is a vowel, L, 0 or 1`;
   throw invalid('pickup_code', typed === '' ? '' : '***', typed === '' ? 'MISSING' : 'MALFORMED_CODE', remedy);
 }
 

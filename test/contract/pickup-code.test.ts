@@ -21,16 +21,22 @@ describe('a pickup code', () => {
     expect([...drawn].sort().join('')).toBe('23456789BCDFGHJKMNPQRSTVWXYZ');
   });
 
+  test.each([...'AEIOUL01'])('is none with %s in it', (wrong) => {
+    expect(isPickupCode(`K7P4-Q9${wrong}`)).toBe(false);
+  });
+
   test.each(['K7P4-Q9T', 'k7p4q9t', ' k7p4 q9t '])('is taken as people type it: "%s"', (typed) => {
     expect(requirePickupCode(typed)).toBe('K7P4Q9T');
     expect(isPickupCode(typed)).toBe(true);
   });
 
-  test.each(['K7P4-Q9', 'K7P4-Q9TT', 'K0P4-Q9T', 'KIP4-Q9T', 'KAP4-Q9T', 'B7P4-Q9T', '27P4-Q9T'])(
+  test.each(['K7P4-Q9', 'K7P4-Q9TT', 'K0P4-Q9T', 'KIP4-Q9T', 'KAP4-Q9T', 'B7P4-Q9T', '27P4-Q9T', 'AAAA-AA2'])(
     'is not "%s", which no message repeats',
     (typed) => {
       expect(isPickupCode(typed)).toBe(false);
-      expect(() => requirePickupCode(typed)).toThrow('pickup_code is "***"; a code has 7 letters and digits');
+      expect(() => requirePickupCode(typed)).toThrow(
+        'pickup_code is "***"; a code has 7 letters and digits, such as K7P4-Q9T: the first is a letter from G on, and none is a vowel, L, 0 or 1',
+      );
     },
   );
 
