@@ -6,7 +6,7 @@ import { type BackoffPolicy, backoffMs, pause } from '../kit/backoff.ts';
 import { KeyedSerial } from '../kit/keyed-serial.ts';
 import { aboutMessage } from '../telemetry/attributes.ts';
 import { contextOf } from '../telemetry/propagation.ts';
-import { fromRow } from './message-row.ts';
+import { known, messageIn } from './message-row.ts';
 import { type OutboxRow, type OutboxStatements, outboxStatements } from './outbox-rows.ts';
 import type { Database } from './port.ts';
 import type { PlumbingTables } from './tables.ts';
@@ -106,10 +106,11 @@ export class Dispatcher {
 
   /** Tries until the broker has it; false when it is to be left to the next holder of the lock. */
   async #deliver(row: OutboxRow): Promise<boolean> {
-    const message = fromRow(row, this.#o.source);
+    const message = messageIn(row, this.#o.source);
     for (let attempt = 1; !this.#signal.aborted; attempt += 1) {
       try {
-        await this.#window.run(row.key, () => publishTraced(this.#o, message, { attempt }));
+        // What only a newer version knows waits for that, as what the broker refuses does.
+        await this.#window.run(row.key, async () => publishTraced(this.#o, known(message), { attempt }));
         return true;
       } catch (error) {
         const retryInMs = backoffMs(retry, attempt, Math.random());

@@ -1,4 +1,4 @@
-import { isMessageName } from '../contract/events.ts';
+import { isMessageName, type MessageName } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
 
 /** The columns that outbox, parked and journal share (see tables.ts). */
@@ -19,11 +19,17 @@ export function toRow({ id, source: _, time, task, ...same }: Message): MessageR
   return { ...same, messageId: id, taskId: task?.id ?? null, fence: task?.fence ?? null, occurredAt: time };
 }
 
-/** @throws Error when this version of the program does not know the name: a newer one wrote the row */
-export function fromRow(row: MessageRow, source: string): Message {
-  const { messageId, name, key, correlationId, causationId, traceparent, taskId, fence, body, occurredAt } = row;
-  if (!isMessageName(name))
-    throw new Error(`message ${messageId} has the name "${name}", which this version does not know`);
+/** As it is written, whoever knows its name. */
+export function messageIn(row: MessageRow, source: string): Message {
+  const { messageId, key, correlationId, causationId, traceparent, taskId, fence, body, occurredAt } = row;
+  const name = row.name as MessageName;
   const task = taskId === null ? undefined : { id: taskId, fence: fence ?? 0 };
   return { id: messageId, name, source, time: occurredAt, key, correlationId, causationId, traceparent, task, body };
+}
+
+/** @throws Error when this version of the program does not know the name: a newer one wrote it */
+export function known(message: Message): Message {
+  const { id, name } = message;
+  if (isMessageName(name)) return message;
+  throw new Error(`message ${id} has the name "${String(name)}", which this version does not know`);
 }

@@ -7,7 +7,7 @@ import { fail } from '../telemetry/failure.ts';
 import { linkBothWays, noteIn } from '../telemetry/linked-trace.ts';
 import { type Handle, reasonOf, settle } from './inbox.ts';
 import { firstParked, type InboxTables, lockParked, type ParkedRow, raiseFence, setOutcome } from './inbox-rows.ts';
-import { fromRow } from './message-row.ts';
+import { known, messageIn } from './message-row.ts';
 import type { Database } from './port.ts';
 
 /** What one answer lists at most; there is more behind `afterId`. */
@@ -63,7 +63,7 @@ export function createParked({ database, tables, queue, handle, tracer }: Parked
         const row = await firstParked(tx.orm, tables, key);
         if (!row) return false;
         onFirst(row);
-        const message = fromRow(row, row.source);
+        const message = known(messageIn(row, row.source));
         // The transaction may be tried again: it is one retry of the message all the same.
         span ??= retrying(message);
         await tx.orm.delete(parked).where(eq(parked.id, row.id));
@@ -140,5 +140,5 @@ export function createParked({ database, tables, queue, handle, tracer }: Parked
 
 function described(row: ParkedRow): ParkedMessage {
   const { id, source, reason, attempts, parkedAt } = row;
-  return { id, message: fromRow(row, source), reason, attempts, parkedAt };
+  return { id, message: messageIn(row, source), reason, attempts, parkedAt };
 }

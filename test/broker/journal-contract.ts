@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JournalEntry } from '../../src/broker/journal.ts';
 import type { Broker } from '../../src/broker/port.ts';
 import type { MallError } from '../../src/contract/errors.ts';
+import type { MessageName } from '../../src/contract/events.ts';
 import type { Message } from '../../src/contract/message.ts';
 import { Collector } from '../support/collector.ts';
-import { ids, message, toOne, toWork } from './messages.ts';
+import { ids, message, toJournal, toOne, toWork } from './messages.ts';
 
 export interface JournalHarness {
   readonly broker: Broker;
@@ -159,6 +160,17 @@ export function journalContract(name: string, start: () => Promise<JournalHarnes
       expect(told(of('cut', reader.entries.items))).toEqual(ids(written('cut', 20)));
       const positions = reader.entries.items.map(({ position }) => position);
       expect(positions).toEqual([...new Set(positions)].toSorted((a, b) => a - b));
+    });
+
+    it('is read past an event that only a newer program knows, which stays where it is', async () => {
+      const newer = message('newer-1', { key: 'newer', name: 'orders.gift_wrapped' as MessageName });
+      const reader = follow((await readAll()).at(-1)?.position);
+      for (const each of [message('newer-0', { key: 'newer' }), newer, message('newer-2', { key: 'newer' })])
+        await publish([each], toJournal);
+      await expect.poll(() => told(of('newer', reader.entries.items)), { timeout: 20_000 }).toHaveLength(2);
+      await reader.stop();
+      expect(told(of('newer', reader.entries.items))).toEqual(['newer-0', 'newer-2']);
+      expect(told(of('newer', await readAll()))).toEqual(['newer-0', 'newer-2']);
     });
 
     it('lets a reader go that breaks off, and says which stream there is not', async () => {

@@ -22,16 +22,18 @@ export const testTopology: Topology = {
       maxAgeMs: 3_600_000,
       bindings: [
         { exchange: 'orders.events', routingKey: 'orders.*' },
+        { exchange: 'orders.events', routingKey: 'orders.kept.*' },
         { exchange: 'depot.tasks', routingKey: 'work' },
       ],
     },
   ],
 };
 
-/** To `one.inbox` alone, to both inboxes, to the shared queue, to nobody. */
+/** To `one.inbox` alone, to both inboxes, to the shared queue, to the journal alone, to nobody. */
 export const toOne = { exchange: 'orders.events', routingKey: 'orders.placed' };
 export const toBoth = { exchange: 'orders.events', routingKey: 'orders.ready' };
 export const toWork = { exchange: 'depot.tasks', routingKey: 'work' };
+export const toJournal = { exchange: 'orders.events', routingKey: 'orders.kept.placed' };
 export const toNobody = { exchange: 'orders.events', routingKey: 'elsewhere.placed' };
 
 export function message(id: string, more: Partial<Message> = {}): Message {

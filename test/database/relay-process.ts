@@ -12,6 +12,8 @@ import { tables } from './mall.ts';
 import { RecordingBroker } from './recording-broker.ts';
 
 const [url, log, after] = process.argv.slice(2) as [string, string, string];
+// It does not outlive whoever started it.
+process.once('disconnect', () => process.exit());
 let left = Number(after);
 const broker = new RecordingBroker(async ({ id }) => {
   appendFileSync(log, `${id}\n`);

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +23,7 @@ import { bayOf, RecordingBroker } from './recording-broker.ts';
 let mall: TestDatabase;
 let outbox: Outbox;
 const relays: Relay[] = [];
+const children: ChildProcess[] = [];
 const telemetry = recordingTelemetry('orders');
 
 beforeEach(async () => {
@@ -30,6 +31,8 @@ beforeEach(async () => {
   outbox = createOutbox({ tables, source: '/orders', tracer: trace.getTracer('none') });
 });
 afterEach(async () => {
+  // Of a test that timed out: it would hold the lock and the connections of a database that is dropped.
+  for (const child of children.splice(0)) child.kill('SIGKILL');
   await Promise.all(relays.splice(0).map((relay) => relay.stop()));
   await mall[Symbol.asyncDispose]();
 });
@@ -172,6 +175,24 @@ describe('a relay', () => {
     expect(broker.baysOf('bad')).toEqual(['0', '1']);
   });
 
+  it('goes on past a message that only a newer program knows, which waits for that', async () => {
+    const broker = new RecordingBroker();
+    await add(ready('newer', 1), ready('newer', 2));
+    const rename = (to: string) =>
+      mall.database.query((orm) => orm.execute(sql`update mall.outbox set name = ${to} where id = 1`));
+    await rename('orders.gift_wrapped');
+    relayTo(broker);
+    await add(ready('other', 1));
+    await expect.poll(() => broker.baysOf('other')).toEqual(['1']);
+    expect(broker.baysOf('newer')).toEqual([]);
+    // As a program that knows it would read it.
+    await relays.pop()!.stop();
+    await rename('orders.ready');
+    relayTo(broker);
+    await allMarked();
+    expect(broker.baysOf('newer')).toEqual(['1', '2']);
+  });
+
   it('misses no row that was numbered early and committed late', async () => {
     const broker = new RecordingBroker();
     relayTo(broker);
@@ -249,6 +270,7 @@ describe('a relay', () => {
     const directory = mkdtempSync(join(tmpdir(), 'mallbots-relay-'));
     const log = join(directory, 'published');
     const child = fork(join(import.meta.dirname, 'relay-process.ts'), [mall.url, log, '17'], { execArgv: [] });
+    children.push(child);
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 
     const broker = new RecordingBroker();

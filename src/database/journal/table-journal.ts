@@ -12,7 +12,7 @@ import type { Message } from '../../contract/message.ts';
 import { type BackoffPolicy, pause } from '../../kit/backoff.ts';
 import { Loop } from '../../kit/loop.ts';
 import { ago } from '../columns.ts';
-import { fromRow, toRow } from '../message-row.ts';
+import { known, messageIn, toRow } from '../message-row.ts';
 import type { Database } from '../port.ts';
 import { entries } from './store.ts';
 
@@ -28,6 +28,8 @@ const pruneIntervalMs = 600_000;
 const pruneRows = 5_000;
 const backoff: BackoffPolicy = { firstMs: 100, maxMs: 5_000, factor: 2 };
 
+type EntryRow = typeof entries.$inferSelect;
+
 interface Waiting {
   readonly message: Message;
   readonly done: PromiseWithResolvers<void>;
@@ -39,6 +41,7 @@ interface Waiting {
  */
 export class TableJournal implements JournalStore {
   readonly #database: Database;
+  readonly #logger: Logger;
   readonly #waiting: Waiting[] = [];
   readonly #writing: Loop;
   readonly #pruning: Loop;
@@ -49,6 +52,7 @@ export class TableJournal implements JournalStore {
   /** The schema `journal` has been migrated. `maxAgeMs`: what is older goes. */
   constructor({ database, logger, maxAgeMs }: { database: Database; logger: Logger; maxAgeMs: number }) {
     this.#database = database;
+    this.#logger = logger;
     this.#writing = new Loop(() => this.#write(), { pollMs, backoff, onError: () => {} }).start();
     this.#pruning = new Loop(() => this.#prune(maxAgeMs), {
       pollMs: pruneIntervalMs,
@@ -76,8 +80,7 @@ export class TableJournal implements JournalStore {
       );
       if (rows.length > 0) {
         last = rows.at(-1)!.position;
-        const read = rows.map((row) => ({ position: row.position, message: fromRow(row, row.source) }));
-        const wanted = read.filter(({ message }) => isSince(message, since));
+        const wanted = rows.flatMap((row) => this.#entryOf(row)).filter(({ message }) => isSince(message, since));
         if (wanted.length > 0) yield wanted;
       } else if (follow) await this.#writeAfter(seen, signal);
       // All that was there at the beginning has been pruned since.
@@ -89,6 +92,17 @@ export class TableJournal implements JournalStore {
     this.#closed = true;
     await Promise.all([this.#writing.stop(), this.#pruning.stop()]);
     for (const { done } of this.#waiting.splice(0)) done.reject(unavailable('the journal is closed', 'BROKER_CLOSED'));
+  }
+
+  /** What a newer version of the program has written stays where it is, and is passed over by readers that do not know its name. */
+  #entryOf(row: EntryRow): JournalEntry[] {
+    const { position, messageId, source } = row;
+    try {
+      return [{ position, message: known(messageIn(row, source)) }];
+    } catch (error) {
+      this.#logger.warn({ err: error, position, message: messageId }, 'unreadable entry passed over');
+      return [];
+    }
   }
 
   async #end(): Promise<number> {
