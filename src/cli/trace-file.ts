@@ -51,6 +51,7 @@ export function traceFile(file: string): TraceSource {
       return [...ids];
     },
     recent: () => spansWith(),
+    failed: () => spansWith(),
     pageOf: () => undefined,
   };
 }

@@ -4,6 +4,7 @@ import { ATTR_ORDER_ID, ATTR_TASK_ID } from '../telemetry/attributes.ts';
 import { type OtlpTraces, orderOf, type RecordedSpan, recordedSpans, taskOf } from '../telemetry/recorded-span.ts';
 import { type JaegerTrace, otlpOf } from './trace-jaeger-model.ts';
 import type { TraceSource } from './trace-source.ts';
+import { placingOperation } from './trace-tree.ts';
 
 /** For one answer, ms: somebody waits at a terminal. */
 const answerTimeoutMs = 15_000;
@@ -15,6 +16,8 @@ const lookbackMs = 7 * 24 * 3_600_000;
 const maxTracesOfOrder = 100;
 /** The newest orders that a search for the end of an id, the slowest or the failed ones looks at. */
 const maxRecent = 200;
+/** The newest traces in which a service has failed. */
+const maxFailed = 100;
 
 /** Jaeger searches by service. One of these takes part in whatever happens to an order; the first in its placing, which the newest are found by. */
 const services = ['kiosk', 'orders', 'depot', 'hub', 'staff', 'payments', 'stores'] as const;
@@ -44,7 +47,7 @@ export function jaeger(url: string): TraceSource {
     );
     return found.filter(({ traceId }) => named.has(traceId));
   };
-  const placed = () => client.search({ service: services[0], operation: 'POST /v1/orders', limit: maxRecent });
+  const placed = () => client.search({ service: services[0], operation: placingOperation, limit: maxRecent });
 
   return {
     where: url,
@@ -63,6 +66,10 @@ export function jaeger(url: string): TraceSource {
         (await client.search({ service: 'staff', limit: maxRecent })).filter((span) => !seen.has(span.traceId)),
       );
       yield desk;
+    },
+    async *failed() {
+      const searches = services.map((service) => client.searchFailed(service, maxFailed));
+      yield once((await Promise.all([placed(), ...searches])).flat());
     },
     pageOf: (traceId) => `${url.replace(/\/$/, '')}/trace/${traceId}`,
   };
@@ -90,7 +97,7 @@ class Client {
   }
 
   async search({ service, tags = {}, operation = '', limit }: Search): Promise<RecordedSpan[]> {
-    const [from, to] = [new Date(Date.now() - lookbackMs), new Date(Date.now() + 60_000)];
+    const { from, to } = searched();
     const wanted = Object.entries(tags);
     const v3 = new URLSearchParams({
       'query.service_name': service,
@@ -106,13 +113,23 @@ class Client {
     const isSearched =
       found && [...Map.groupBy(found, ({ traceId }) => traceId).values()].every((trace) => matches(trace, wanted));
     if (found && isSearched) return found;
+    return this.#searchOlder({ service, tags, operation, limit });
+  }
+
+  /** Traces in which a span of `service` has failed: by the tag that Jaeger's own model has for it, which `/api/v3` has no parameter for. */
+  searchFailed(service: string, limit: number): Promise<RecordedSpan[]> {
+    return this.#searchOlder({ service, tags: { error: 'true' }, limit });
+  }
+
+  #searchOlder({ service, tags = {}, operation = '', limit }: Search): Promise<RecordedSpan[]> {
+    const { from, to } = searched();
     const older = new URLSearchParams({
       service,
       ...(operation && { operation }),
       start: String(from.getTime() * 1_000),
       end: String(to.getTime() * 1_000),
       limit: String(limit),
-      ...(wanted.length > 0 && { tags: JSON.stringify(tags) }),
+      ...(Object.keys(tags).length > 0 && { tags: JSON.stringify(tags) }),
     });
     return this.#older(`/api/traces?${older}`);
   }
@@ -175,6 +192,9 @@ class Client {
     );
   }
 }
+
+/** A clock that is ahead of this one's is no reason not to find what it says. */
+const searched = () => ({ from: new Date(Date.now() - lookbackMs), to: new Date(Date.now() + 60_000) });
 
 const matches = (trace: readonly RecordedSpan[], wanted: ReadonlyArray<readonly [string, string]>): boolean =>
   wanted.every(([key, value]) => trace.some(({ attributes }) => String(attributes[key] ?? '') === value));

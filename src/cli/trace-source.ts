@@ -1,6 +1,7 @@
 import { invalid, type MallError, notFound, quoted } from '../contract/errors.ts';
 import { isId } from '../contract/ids.ts';
 import { orderOf, type RecordedSpan, taskOf } from '../telemetry/recorded-span.ts';
+import { hasEffect, rootOf } from './trace-tree.ts';
 
 /** Where traces are looked up: the local file, or Jaeger. Spans of one trace come together and complete, as far as they were kept. */
 export interface TraceSource {
@@ -14,6 +15,8 @@ export interface TraceSource {
   idsEndingWith(suffix: string): Promise<readonly string[]>;
   /** Traces of orders and what is linked to them, the newest that are at hand; a span comes once. */
   recent(): AsyncIterable<readonly RecordedSpan[]>;
+  /** The same of those that have an error. */
+  failed(): AsyncIterable<readonly RecordedSpan[]>;
   /** The page of a trace, where the source has one. */
   pageOf(traceId: string): string | undefined;
 }
@@ -81,17 +84,15 @@ async function tell(orderId: string, source: TraceSource, known?: readonly Recor
   return { orderId, main, linked };
 }
 
-const isRoot = ({ parentSpanId }: RecordedSpan): boolean => parentSpanId === '';
 export const beginning = (trace: readonly RecordedSpan[]): number => Math.min(...trace.map(({ startUs }) => startUs));
 
-/** The order was placed in the oldest trace that begins with something about it and links to none of the others. */
+/** The order was placed in the oldest trace that links to none of the others, led to something, and begins with something about the order. */
 function mainOf(traces: ReadonlyArray<readonly RecordedSpan[]>, orderId: string): readonly RecordedSpan[] {
   const ids = new Set(traces.map((trace) => trace[0]!.traceId));
-  const isLinkedOn = (trace: readonly RecordedSpan[]) =>
-    trace.some(
-      (span) => isRoot(span) && span.links.some((link) => link.traceId !== span.traceId && ids.has(link.traceId)),
-    );
-  const score = (trace: readonly RecordedSpan[]) =>
-    (isLinkedOn(trace) ? 0 : 2) + (trace.some((span) => isRoot(span) && orderOf(span) === orderId) ? 1 : 0);
+  const score = (trace: readonly RecordedSpan[]) => {
+    const { traceId, links } = rootOf(trace);
+    const isLinkedOn = links.some((link) => link.traceId !== traceId && ids.has(link.traceId));
+    return (isLinkedOn ? 0 : 4) + (hasEffect(trace) ? 2 : 0) + (orderOf(rootOf(trace)) === orderId ? 1 : 0);
+  };
   return traces.toSorted((a, b) => score(b) - score(a) || beginning(a) - beginning(b))[0]!;
 }

@@ -141,8 +141,8 @@ async function list(source: TraceSource, { slowest, failed, json }: Options): Pr
     ['order', 'placed', 'took', 'spans', 'errors', failed ? 'first error' : 'trace'],
     orders.map((order) => [
       order.orderId,
-      new Date(order.startUs / 1_000).toISOString().slice(0, 19).replace('T', ' '),
-      formatUs(order.endUs - order.startUs),
+      order.isWhole ? new Date(order.startUs / 1_000).toISOString().slice(0, 19).replace('T', ' ') : '',
+      order.isWhole ? formatUs(order.endUs - order.startUs) : '',
       String(order.spans),
       String(order.failures),
       failed ? order.firstFailure : order.traceId,
@@ -158,7 +158,11 @@ function writeReports(story: Story, json: boolean): void {
 
 const reportView = ({ atUs, ...report }: ToldReport) => ({ at: new Date(atUs / 1_000).toISOString(), ...report });
 
-const orderView = ({ orderId, traceId, startUs, endUs, spans, failures, firstFailure }: OrderSummary) => ({
-  ...{ orderId, traceId, placedAt: new Date(startUs / 1_000).toISOString(), durationUs: endUs - startUs, spans },
-  ...{ errors: failures, firstError: firstFailure || null },
-});
+/** Of what was not kept from its beginning, when it was placed and how long it took is not known. */
+const orderView = (order: OrderSummary) => {
+  const { orderId, traceId, isWhole, startUs, endUs, spans, failures, firstFailure } = order;
+  return {
+    ...{ orderId, traceId, placedAt: isWhole ? new Date(startUs / 1_000).toISOString() : null },
+    ...{ durationUs: isWhole ? endUs - startUs : null, spans, errors: failures, firstError: firstFailure || null },
+  };
+};

@@ -5,10 +5,16 @@ import { storyOf, type TraceSource } from '../../src/cli/trace-source.ts';
 import { waterfall } from '../../src/cli/trace-waterfall.ts';
 import type { RecordedSpan } from '../../src/telemetry/recorded-span.ts';
 import { type JaegerDouble, startJaeger } from '../support/jaeger.ts';
-import { deskTrace, lookTrace, mainTrace, orderId, otlp, recorded, story, taskId } from './recorded.ts';
+import { deskTrace, type Example, lookTrace, mainTrace, orderId, otlp, recorded, story, taskId } from './recorded.ts';
 
 /** Another order, newer than the first, so that a search that finds everything is found out. */
 const other = { 'mallbots.order_id': '0199c1f0-7c1e-7d0a-8a52-0d6f6f1c2b12' };
+/** Of an order that was not sampled: nothing but a failure was kept. */
+const kept = { 'mallbots.order_id': '0199c1f0-7c1e-7d0a-8a52-0d6f6f1c2b13', 'mallbots.kept': true };
+const keptFailure: Example = {
+  ...{ id: '51', parent: '50', trace: 'e'.repeat(32), service: 'hub', name: 'lose shop', at: [40_000, 40_001] },
+  ...{ attributes: kept, error: 'expired' },
+};
 const traces = otlp([
   ...story,
   {
@@ -29,6 +35,7 @@ const traces = otlp([
     at: [30_000, 30_100],
     attributes: other,
   },
+  keptFailure,
 ]);
 const comparable = (spans: readonly RecordedSpan[]) =>
   spans
@@ -71,12 +78,15 @@ describe.each([
       orderId,
       other['mallbots.order_id'],
     ]);
-    expect(await failedOrders(source, 10)).toMatchObject([{ orderId, failures: 1, endUs: expect.any(Number) }]);
+    expect(await failedOrders(source, 10)).toMatchObject([
+      { orderId: kept['mallbots.order_id'], failures: 1, isWhole: false },
+      { orderId, failures: 1, isWhole: true },
+    ]);
   });
 
   test('knows no order that it does not have', async () => {
     await expect(storyOf('0199c1f0-7c1e-7d0a-8a52-0d6f6f1c0000', source)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(storyOf('e'.repeat(32), source)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(storyOf('f'.repeat(32), source)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   test('has a page for each trace', () => {

@@ -37,6 +37,12 @@ const main = join(import.meta.dirname, '../../src/cli/mallbots.js');
 let directory: string;
 let file: string;
 
+/** Staff look for an order; that leaves no link. */
+const findPickup: Example = {
+  ...{ id: '40', trace: 'd'.repeat(32), service: 'staff', name: 'staff.v1.Staff/FindPickup', kind: 'server' },
+  ...{ at: [10_000, 10_010], attributes: { 'mallbots.order_id': orderId } },
+};
+
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'trace-'));
   file = join(directory, 'traces.jsonl');
@@ -149,6 +155,22 @@ describe('the waterfall of an order', () => {
       { width: 120, unfolded: true, pageOf: () => undefined },
     );
     expect(lines.join('\n')).toContain('bot pick item  its parent was not recorded');
+  });
+
+  test('begins with the placing where the caller has a trace of their own, whatever looked at the order since', async () => {
+    const outside = join(directory, 'outside.jsonl');
+    const begun = story.map((span) => (span.id === '01' ? { ...span, parent: 'f0' } : span));
+    writeLines(outside, [otlp([...begun, findPickup])]);
+    const environment = { MALLBOTS_TRACE_FILE: outside };
+    const [shown, path, list] = await Promise.all([
+      mallbots([orderId], environment),
+      mallbots([orderId, '--critical-path', '--json'], environment),
+      mallbots(['--slowest', '10', '--json'], environment),
+    ]);
+    expect(shown.stdout).toMatch(new RegExp(`^order ${orderId}\ntrace ${mainTrace}\n20 spans of 7 services`));
+    expect(shown.stdout).toContain('1 × staff.v1.Staff/FindPickup');
+    expect(JSON.parse(path.stdout)).toMatchObject({ traceId: mainTrace, totalUs: 19_100_000 });
+    expect(JSON.parse(list.stdout).orders).toMatchObject([{ traceId: mainTrace, durationUs: 19_100_000 }]);
   });
 
   test('says of a trace that was not sampled that only failures were kept', () => {
@@ -287,6 +309,37 @@ describe('lists', () => {
         ...{ errors: 1, firstError: 'stores process bots.events:bots.task_succeeded:stores.inbox: no such product' },
       },
     ]);
+  });
+
+  test('of the slowest leave out what was only looked for', async () => {
+    const looked = join(directory, 'looked.jsonl');
+    writeLines(looked, [otlp([findPickup])]);
+    expect((await mallbots(['--slowest', '10'], { MALLBOTS_TRACE_FILE: looked })).stdout).toBe(
+      `no order in ${looked}\n`,
+    );
+  });
+
+  test('of the failed orders have those of which only the failure was kept, and do not say when they were placed', async () => {
+    const file = join(directory, 'kept.jsonl');
+    const attributes = { 'mallbots.order_id': orderId, 'mallbots.kept': true };
+    writeLines(file, [
+      otlp([{ id: '2', parent: '1', service: 'hub', name: 'lose shop', at: [0, 1], attributes, error: 'gone' }]),
+    ]);
+    const { stdout } = await mallbots(['--failed', '--json'], { MALLBOTS_TRACE_FILE: file });
+    expect(JSON.parse(stdout).orders).toEqual([
+      {
+        orderId,
+        traceId: mainTrace,
+        placedAt: null,
+        durationUs: null,
+        spans: 1,
+        errors: 1,
+        firstError: 'hub lose shop: gone',
+      },
+    ]);
+    expect((await mallbots(['--failed'], { MALLBOTS_TRACE_FILE: file })).stdout).toMatch(
+      /│ 1 +│ 1 +│ hub lose shop: gone/,
+    );
   });
 
   test('of the failed orders name the first error', async () => {

@@ -76,7 +76,9 @@ function search(spans: readonly RecordedSpan[], { service, operation, tags, limi
   const isWanted = (span: RecordedSpan) =>
     span.service === service &&
     (operation === '' || span.name === operation) &&
-    Object.entries(tags).every(([key, value]) => String(span.attributes[key] ?? '') === value);
+    Object.entries(tags).every(
+      ([key, value]) => String(key === 'error' ? span.failed : span.attributes[key]) === value,
+    );
   const found = [...Map.groupBy(spans, ({ traceId }) => traceId).values()].filter((trace) => trace.some(isWanted));
   const newest = found.toSorted(
     (a, b) => Math.max(...b.map(({ startUs }) => startUs)) - Math.max(...a.map(({ startUs }) => startUs)),
