@@ -47,7 +47,8 @@ export function demoCommand(): Command {
     .addHelpText(
       'after',
       `
-Exits with 1 when the tables, the events or the traces break a promise.
+Exits with 1 when the tables, the events or the traces break a promise. Adds its
+traces to MALLBOTS_TRACE_FILE, where that is set, for "mallbots trace".
 
 Examples:
   $ mallbots demo --orders 40 --bots 8 --time-scale 50

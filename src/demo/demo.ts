@@ -11,6 +11,7 @@ import { letIn } from './arrivals.ts';
 import { type Changed, changingFleet, judgeChange, playChange } from './change/play.ts';
 import { openDesk } from './desk.ts';
 import { openDoors, productCount } from './doors.ts';
+import { leaverOfTraces } from './leave-traces.ts';
 import { maxOrders } from './mall.ts';
 import { Narrator, type Say } from './narrator.ts';
 import type { DemoOptions } from './options.ts';
@@ -28,6 +29,7 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
   const startedAt = Date.now();
   const { databaseUrl, amqpUrl, processes = false, hubs = 1, bots } = options;
   const logger = createLogger('demo', logLevel());
+  const leaveTraces = leaverOfTraces(hostEnvironment);
   const place = await createPlace({ purpose: 'demo', databaseUrl, amqpUrl, logLevel: logLevel(), logger });
   const narrator = new Narrator(say, startedAt);
   const timeout = AbortSignal.timeout(options.timeout * 1_000);
@@ -63,6 +65,7 @@ export async function runDemo(options: DemoOptions, say: Say, stop: AbortSignal)
     if (!protocol) return judged;
     return judgeChange(judged, { ...protocol, offers: offersOf(recorded) }, change, deaths);
   } finally {
+    await leaveTraces(place.environment.MALLBOTS_TRACE_FILE!, (what) => narrator.say('demo', what));
     if (options.keep) {
       narrator.say('demo', `leaves ${place.databaseUrl || 'its database'} and ${place.directory} behind`);
     } else {

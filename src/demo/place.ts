@@ -45,7 +45,11 @@ export async function createPlace(options: PlaceOptions): Promise<Place> {
       AMQP_URL: amqpUrl,
       MALLBOTS_NAMESPACE: scratch.namespace,
       MALLBOTS_DATA: directory,
+      // The audit wants every trace whole, whatever this process's environment says to others.
       MALLBOTS_TRACE_FILE: join(directory, 'traces.jsonl'),
+      MALLBOTS_TRACE_FILE_MAX_BYTES: undefined,
+      OTEL_TRACES_SAMPLER: undefined,
+      OTEL_TRACES_SAMPLER_ARG: undefined,
       MALLBOTS_LOG_LEVEL: logLevel,
     },
     async remove() {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -80,6 +80,31 @@ describe('mallbots demo', { timeout: mallTimeoutMs }, () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/orders {3}2 placed, 2 completed, 0 cancelled/);
     expect(stdout).toMatch(/checks {3}every promise kept/);
+  });
+
+  test('adds its traces, each whole, to the file that the environment names, for "mallbots trace"', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'demo-traces-'));
+    try {
+      const MALLBOTS_TRACE_FILE = join(directory, 'of', 'demos.jsonl');
+      const environment = { MALLBOTS_TRACE_FILE, OTEL_TRACES_SAMPLER: 'always_off' };
+      const demos = ['11', '12'].map(async (seed) => {
+        const args = ['demo', '--orders', '1', '--bots', '1', '--time-scale', '500', '--seed', seed, '--json'];
+        const { code, stdout, stderr } = await new Program(args, environment).ended;
+        expect({ code, stderr }).toEqual({
+          code: 0,
+          stderr: expect.stringContaining(`leaves its traces in ${MALLBOTS_TRACE_FILE}`),
+        });
+        return (JSON.parse(stdout) as DemoReport).traces[0]!;
+      });
+      for (const { orderId, traceId } of await Promise.all(demos)) {
+        const { code, stdout } = await new Program(['trace', orderId], environment).ended;
+        expect(code).toBe(0);
+        expect(stdout).toContain(`trace ${traceId}\n`);
+        expect(stdout).toContain('bot shop task');
+      }
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test('ends when it is interrupted, without an error and without leaving anything', async () => {
