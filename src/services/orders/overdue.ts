@@ -8,7 +8,7 @@ import type { Messaging } from '../../role/messaging.ts';
 import { orderAttributes } from '../../telemetry/attributes.ts';
 import { markFailed } from '../../telemetry/failure.ts';
 import { linkPrefix, noteIn } from '../../telemetry/linked-trace.ts';
-import { parseTraceparent, unsampled } from '../../telemetry/propagation.ts';
+import { parseTraceparent } from '../../telemetry/propagation.ts';
 import { changeOrder } from './change.ts';
 import { type DueCancellation, dueCancellations } from './store.ts';
 
@@ -55,9 +55,7 @@ export function watchCancellations(
   };
 
   const turn = async (): Promise<boolean> => {
-    const due = await context.with(unsampled(), () =>
-      database.query((orm) => dueCancellations(orm, new Date(), maxDue)),
-    );
+    const due = await database.query((orm) => dueCancellations(orm, new Date(), maxDue));
     // One that fails does not hold up the others.
     const results = await Promise.allSettled(due.map(bringOn));
     const failed = results.find(({ status }) => status === 'rejected');
