@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createSilentServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/kit/free-port.ts';
 import { type TestDatabase, withDatabase } from '../support/database.ts';
@@ -110,6 +110,34 @@ describe('mallbots doctor', () => {
       remedy,
     });
     expect((await examine({ DATABASE_URL: db.url })).of('Jaeger')).toBeUndefined();
+  });
+
+  it('asks all of them at once: none that is silent holds up the others', async () => {
+    const asked: string[] = [];
+    const silent = await Promise.all(
+      ['PostgreSQL', 'RabbitMQ', 'OTLP collector', 'Jaeger'].map(async (what) => {
+        const server = createSilentServer((socket) => {
+          if (!asked.includes(what)) asked.push(what);
+          socket
+            .resume()
+            .on('error', () => {})
+            .on('close', () => asked.push('given up'));
+        });
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        return { what, server, at: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+      }),
+    );
+    const [database, broker, collector, jaeger] = silent.map(({ at }) => at);
+    const { code, of } = await examine({
+      ...{ DATABASE_URL: `postgres://postgres@${database}/x`, AMQP_URL: `amqp://${broker}` },
+      ...{ OTEL_EXPORTER_OTLP_ENDPOINT: `http://${collector}`, JAEGER_URL: `http://${jaeger}` },
+    });
+
+    expect(asked.slice(0, silent.length).toSorted()).toEqual(silent.map(({ what }) => what).toSorted());
+    for (const { what } of silent)
+      expect(of(what)).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/./) });
+    expect(code).toBe(1);
+    for (const { server } of silent) server.close();
   });
 
   it('fits a terminal of 80 columns', async () => {
