@@ -11,6 +11,8 @@ const channelOptions: ClientOptions = {
   'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
   // Bots of one process must not share a connection: each stands for a robot of its own.
   'grpc.use_local_subchannel_pool': 1,
+  // Books about each connection and message, for a service that is not served here.
+  'grpc.enable_channelz': 0,
 };
 
 /** Stands for a frame that could not be decoded: a deserialiser that throws would end the whole stream. */
