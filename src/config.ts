@@ -17,6 +17,18 @@ export const ports = {
 export type ListeningRole = keyof typeof ports;
 export const listeningRoles = Object.keys(ports) as ListeningRole[];
 
+/** Where roles listen: each at its port, and the kiosk at another one for staff, so that they ask it nothing where shoppers can. */
+export const endpoints = { ...ports, kioskGrpc: 7008 } as const;
+export type Endpoint = keyof typeof endpoints;
+export const endpointNames = Object.keys(endpoints) as Endpoint[];
+/** Who listens there. */
+export const roleAt = (endpoint: Endpoint): ListeningRole => (endpoint === 'kioskGrpc' ? 'kiosk' : endpoint);
+
+const upperSnake = (name: string): string => name.replace(/[A-Z]/g, '_$&').toUpperCase();
+/** `MALLBOTS_KIOSK_GRPC_LISTEN`: where it is at, and where others find it. */
+export const endpointVariable = (endpoint: Endpoint, use: 'LISTEN' | 'ADDRESS'): string =>
+  `MALLBOTS_${upperSnake(endpoint)}_${use}`;
+
 /** Until a credential names a bot, nothing listens to the outside unless told to. */
 const defaultHost = '127.0.0.1';
 
@@ -25,9 +37,9 @@ const defaultMetricIntervalMs = { collector: 60_000, file: 10_000 } as const;
 
 export type Config = Readonly<Required<z.infer<typeof schema>>> & {
   /** `host:port` that a role listens on. */
-  readonly listen: Readonly<Record<ListeningRole, string>>;
+  readonly listen: Readonly<Record<Endpoint, string>>;
   /** `host:port` that others reach it at. */
-  readonly address: Readonly<Record<ListeningRole, string>>;
+  readonly address: Readonly<Record<Endpoint, string>>;
 };
 
 const maxPort = 65_535;
@@ -54,7 +66,7 @@ const variables = {
 } as const;
 
 /** `maxStreams` of the hub's limits is `MALLBOTS_HUB_MAX_STREAMS`. */
-const hubVariable = (limit: string) => `MALLBOTS_HUB_${limit.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+const hubVariable = (limit: string) => `MALLBOTS_HUB_${upperSnake(limit)}`;
 const variableOf = ([key, limit]: readonly PropertyKey[]) =>
   key === 'hubLimits' ? hubVariable(String(limit)) : variables[key as keyof typeof variables];
 
@@ -139,7 +151,7 @@ export class ConfigError extends Error {}
 const withoutPassword = (text = ''): string => text.replace(/:[^:@/]+@/, ':…@');
 
 /**
- * The environment as a frozen, typed object: the variables above, `MALLBOTS_HUB_<LIMIT>` for each of `hubLimits`, and for every role `MALLBOTS_<ROLE>_LISTEN` and `MALLBOTS_<ROLE>_ADDRESS`.
+ * The environment as a frozen, typed object: the variables above, `MALLBOTS_HUB_<LIMIT>` for each of `hubLimits`, and of every endpoint those of `endpointVariable`.
  * @throws ConfigError with one message that lists every mistake
  */
 export function readConfig(environment: Environment = hostEnvironment): Config {
@@ -152,16 +164,16 @@ export function readConfig(environment: Environment = hostEnvironment): Config {
     const name = variableOf(issue.path);
     mistakes.push(`${name} is "${withoutPassword(environment[name])}": ${issue.message}`);
   }
-  const endpoint = (role: ListeningRole, use: 'LISTEN' | 'ADDRESS', fallback: string): string => {
-    const name = `MALLBOTS_${role.toUpperCase()}_${use}`;
+  const hostPort = (endpoint: Endpoint, use: 'LISTEN' | 'ADDRESS', fallback: string): string => {
+    const name = endpointVariable(endpoint, use);
     const given = environment[name];
     if (given && !isHostPort(given)) mistakes.push(`${name} is "${given}": give host:port, for example 127.0.0.1:7001`);
     return given || fallback;
   };
-  const perRole = (of: (role: ListeningRole) => string) =>
-    Object.freeze(Object.fromEntries(listeningRoles.map((role) => [role, of(role)])) as Record<ListeningRole, string>);
-  const listen = perRole((role) => endpoint(role, 'LISTEN', `${defaultHost}:${ports[role]}`));
-  const address = perRole((role) => endpoint(role, 'ADDRESS', listen[role].replace(/^0\.0\.0\.0:/, `${defaultHost}:`)));
+  const ofEach = (of: (endpoint: Endpoint) => string) =>
+    Object.freeze(Object.fromEntries(endpointNames.map((name) => [name, of(name)])) as Record<Endpoint, string>);
+  const listen = ofEach((name) => hostPort(name, 'LISTEN', `${defaultHost}:${endpoints[name]}`));
+  const address = ofEach((name) => hostPort(name, 'ADDRESS', listen[name].replace(/^0\.0\.0\.0:/, `${defaultHost}:`)));
   if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(`the configuration has mistakes:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`);
   }

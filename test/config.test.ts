@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, listeningRoles, ports, readConfig } from '../src/config.ts';
+import { ConfigError, endpointNames, endpoints, readConfig } from '../src/config.ts';
 
 describe('the configuration', () => {
   test('needs nothing and listens to this machine alone', () => {
     const config = readConfig({});
 
     expect(config).toMatchObject({ databaseUrl: '', amqpUrl: '', namespace: '', traceFile: '.mallbots/traces.jsonl' });
-    for (const role of listeningRoles) expect(config.listen[role]).toBe(`127.0.0.1:${ports[role]}`);
+    for (const each of endpointNames) expect(config.listen[each]).toBe(`127.0.0.1:${endpoints[each]}`);
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  test('gives every role a port of its own', () => {
-    expect(new Set(Object.values(ports)).size).toBe(listeningRoles.length);
+  test('gives every endpoint a port of its own', () => {
+    expect(new Set(Object.values(endpoints)).size).toBe(endpointNames.length);
   });
 
   test('takes an empty variable for one that is not set', () => {
@@ -19,8 +19,13 @@ describe('the configuration', () => {
   });
 
   test('reaches a role where it listens, and one that listens everywhere on this machine', () => {
-    const config = readConfig({ MALLBOTS_HUB_LISTEN: '0.0.0.0:9001', MALLBOTS_ORDERS_ADDRESS: 'orders:7002' });
+    const config = readConfig({
+      MALLBOTS_HUB_LISTEN: '0.0.0.0:9001',
+      MALLBOTS_ORDERS_ADDRESS: 'orders:7002',
+      MALLBOTS_KIOSK_GRPC_LISTEN: '127.0.0.1:9002',
+    });
 
+    expect(config.address.kioskGrpc).toBe('127.0.0.1:9002');
     expect(config.address.hub).toBe('127.0.0.1:9001');
     expect(config.address.orders).toBe('orders:7002');
     expect(config.listen.orders).toBe('127.0.0.1:7002');

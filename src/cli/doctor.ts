@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { connectRabbitMq } from '../broker/rabbitmq.ts';
-import { type Config, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
+import { type Config, type Endpoint, endpointNames, readConfig, roleAt } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { describeInstallation } from '../database/embedded-place.ts';
 import { connectDatabase } from '../database/postgres.ts';
@@ -45,7 +45,7 @@ const examine = (config: Config): Promise<Finding[]> =>
     broker(config),
     collector(config),
     ...(config.jaegerUrl ? [jaeger(config.jaegerUrl)] : []),
-    ...listeningRoles.map((role) => health(role, config.address[role])),
+    ...endpointNames.map((each) => health(each, config.address[each])),
   ]);
 
 const node = (): Finding => ({
@@ -182,9 +182,10 @@ function namesIn(text: string): readonly string[] | undefined {
   }
 }
 
-async function health(role: ListeningRole, address: string): Promise<Finding> {
-  const finding = await look(role, address, '', async () => {
-    await checkHealth(role, address);
+async function health(endpoint: Endpoint, address: string): Promise<Finding> {
+  const role = roleAt(endpoint);
+  const finding = await look(endpoint === role ? role : `${role} gRPC`, address, '', async () => {
+    await checkHealth(endpoint, address);
     return 'serving';
   });
   return finding.state === 'ok'

@@ -38,7 +38,7 @@ export function parkedCommand(): Command {
   parked
     .command('list')
     .description('all of them, by role and in the order of arrival')
-    .option('--role <role>', 'only of this role: orders, stores, payments or depot')
+    .option('--role <role>', 'only of this role: orders, stores, payments, depot, kiosk')
     .option('--key <id>', 'only about this order, product or store')
     .action(({ role = '', key = '' }: { role?: string; key?: string }, command: Command) =>
       atDesk(command, async (api, json) => {

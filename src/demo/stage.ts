@@ -1,5 +1,13 @@
 import type { Logger } from 'pino';
-import { type Config, type Environment, type ListeningRole, listeningRoles, readConfig } from '../config.ts';
+import {
+  type Config,
+  type Endpoint,
+  type Environment,
+  endpointNames,
+  endpointVariable,
+  type ListeningRole,
+  readConfig,
+} from '../config.ts';
 import { migrations } from '../database/migrations.ts';
 import { freePort } from '../kit/free-port.ts';
 import type { Role } from '../role/role.ts';
@@ -149,14 +157,16 @@ async function roleProcesses(
 }
 
 /**
- * A free port for each role: several demos can run at once, beside a mall that is up, whose variables are in this environment too.
+ * A free port for each of its endpoints: several demos can run at once, beside a mall that is up, whose variables are in this environment too.
  */
 async function freeAddresses(): Promise<Environment> {
-  return Object.assign({}, ...(await Promise.all(listeningRoles.map(freeAddress))));
+  return Object.assign({}, ...(await Promise.all(endpointNames.map(freeAddress))));
 }
 
-/** A free port for the role, as the variables that set it. */
-async function freeAddress(role: ListeningRole): Promise<Environment> {
-  const name = `MALLBOTS_${role.toUpperCase()}`;
-  return { [`${name}_LISTEN`]: `127.0.0.1:${await freePort()}`, [`${name}_ADDRESS`]: undefined };
+/** A free port for it, as the variables that set it. */
+async function freeAddress(endpoint: Endpoint): Promise<Environment> {
+  return {
+    [endpointVariable(endpoint, 'LISTEN')]: `127.0.0.1:${await freePort()}`,
+    [endpointVariable(endpoint, 'ADDRESS')]: undefined,
+  };
 }

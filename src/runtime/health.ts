@@ -1,6 +1,6 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
-import type { ListeningRole } from '../config.ts';
+import { type Endpoint, type ListeningRole, roleAt } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { pause } from '../kit/backoff.ts';
 import { rootMessage } from '../kit/root-message.ts';
@@ -9,18 +9,19 @@ import { transportReason } from '../rpc/errors.ts';
 /** Longest wait for an answer, ms: shorter than the probe interval of docker-compose.yml, so that probes never overlap. */
 const healthTimeoutMs = 3_000;
 
-/** Where the kiosk, the one role that speaks HTTP, says that it is well. */
+/** Where the kiosk says that it is well to who speaks HTTP. */
 const httpHealthPath = '/health';
 
 const check = healthService.Check!;
 
 /**
- * Resolves when `role` serves at `address` (`host:port`): grpc.health.v1.Health, or GET /health at the kiosk.
+ * Resolves when a role serves at `address` (`host:port`): grpc.health.v1.Health, or GET /health where the kiosk speaks HTTP.
  * @throws MallError UNAVAILABLE with what it answered instead, or that it did not
  */
-export async function checkHealth(role: ListeningRole, address: string): Promise<void> {
+export async function checkHealth(endpoint: Endpoint, address: string): Promise<void> {
+  const role = roleAt(endpoint);
   try {
-    const status = role === 'kiosk' ? await httpStatus(address) : await grpcStatus(address);
+    const status = endpoint === 'kiosk' ? await httpStatus(address) : await grpcStatus(address);
     if (status !== 'SERVING') throw new Error(`it answers ${status}`);
   } catch (cause) {
     throw new MallError(

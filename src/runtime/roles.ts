@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import type { Config, ListeningRole } from '../config.ts';
+import { type Config, endpointNames, endpointVariable, type ListeningRole, roleAt } from '../config.ts';
 import { MallError } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import type { Role, StartRole } from '../role/role.ts';
@@ -46,7 +46,7 @@ export async function startRole(name: ListeningRole, config: Config, backends: B
   flushCompileCache();
   const role = await start({ config, telemetry, database: backends.database, broker: backends.broker }).catch(
     (error) => {
-      throw withVariable(name, error);
+      throw withVariable(name, config, error);
     },
   );
   telemetry.logger.info({ address: role.address }, 'ready');
@@ -60,9 +60,10 @@ export async function startRole(name: ListeningRole, config: Config, backends: B
 }
 
 /** Where a role cannot listen: with the variable that says where it should. */
-function withVariable(name: ListeningRole, error: unknown): unknown {
+function withVariable(name: ListeningRole, { listen }: Config, error: unknown): unknown {
   if (!(error instanceof MallError) || error.detail.field !== 'listen') return error;
-  const field = `MALLBOTS_${name.toUpperCase()}_LISTEN`;
+  const at = endpointNames.find((each) => roleAt(each) === name && listen[each] === error.detail.value) ?? name;
+  const field = endpointVariable(at, 'LISTEN');
   return new MallError(
     error.code,
     `${name}: ${error.message} (${field})`,

@@ -592,7 +592,7 @@ describe('mallbots staff parked', () => {
     expect((await staff('parked', 'list', '--role', 'stores')).stdout).toBe('nothing is parked\n');
     expect(await staff('parked', 'list', '--role', 'kiosks')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('give one of orders, stores, payments, depot'),
+      stderr: expect.stringContaining('give one of orders, stores, payments, depot, kiosk'),
     });
   });
 

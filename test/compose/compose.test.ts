@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { listeningRoles, ports, readConfig } from '../../src/config.ts';
+import { endpointNames, endpoints, listeningRoles, ports, readConfig, roleAt } from '../../src/config.ts';
 import { compose, interpolate, programs, root, services } from './files.ts';
 
 /** What a service cannot have, and why. */
@@ -127,10 +127,10 @@ describe('the environment of the program', () => {
     expect(Object.keys(environment).filter((key) => !read.has(key))).toEqual([]);
   });
 
-  it.each(listeningRoles)('%s is found where it listens', (role) => {
-    const config = readConfig(environmentOf(role));
-    expect(config.listen[role]).toBe(`0.0.0.0:${ports[role]}`);
-    for (const [name] of programs) expect(readConfig(environmentOf(name)).address[role]).toBe(`${role}:${ports[role]}`);
+  it.each(endpointNames)('%s is found where it listens', (endpoint) => {
+    const [role, port] = [roleAt(endpoint), endpoints[endpoint]];
+    expect(readConfig(environmentOf(role)).listen[endpoint]).toBe(`0.0.0.0:${port}`);
+    for (const [name] of programs) expect(readConfig(environmentOf(name)).address[endpoint]).toBe(`${role}:${port}`);
   });
 
   it('names the services of this file as its backends', () => {

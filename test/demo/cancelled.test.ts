@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { check } from '../../src/audit/checks.ts';
-import { type Config, listeningRoles, readConfig } from '../../src/config.ts';
+import { type Config, endpointNames, endpointVariable, readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/database/port.ts';
 import { openDoors, productCount } from '../../src/demo/doors.ts';
 import { KioskClient, KioskRefusal } from '../../src/demo/kiosk-client.ts';
@@ -179,7 +179,7 @@ async function openOnServers(): Promise<TestMall> {
 async function openEmbedded(): Promise<TestMall> {
   const place = await scratch({});
   const listen: Record<string, string> = {};
-  for (const role of listeningRoles) listen[`MALLBOTS_${role.toUpperCase()}_LISTEN`] = `127.0.0.1:${await freePort()}`;
+  for (const each of endpointNames) listen[endpointVariable(each, 'LISTEN')] = `127.0.0.1:${await freePort()}`;
   const environment = { ...place.environment, ...listen } as Record<string, string>;
   const config = readConfig(environment);
   let program: Program | undefined;

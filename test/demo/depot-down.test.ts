@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { check } from '../../src/audit/checks.ts';
 import { readFacts } from '../../src/audit/store.ts';
-import { listeningRoles, readConfig } from '../../src/config.ts';
+import { endpointNames, endpointVariable, readConfig } from '../../src/config.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { openDesk } from '../../src/demo/desk.ts';
 import { KioskClient } from '../../src/demo/kiosk-client.ts';
@@ -45,8 +45,7 @@ async function startMall() {
     MALLBOTS_TRACE_FILE: join(directory, 'traces.jsonl'),
     MALLBOTS_LOG_LEVEL: 'error',
   };
-  for (const role of listeningRoles)
-    environment[`MALLBOTS_${role.toUpperCase()}_LISTEN`] = `127.0.0.1:${await freePort()}`;
+  for (const each of endpointNames) environment[endpointVariable(each, 'LISTEN')] = `127.0.0.1:${await freePort()}`;
   const config = readConfig(environment);
   const backends = await openBackends(config, { logger, applicationName: name, poolSize: 16 });
   cleanUp.defer(() => backends.close());

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listeningRoles } from '../../src/config.ts';
+import { endpointNames, endpointVariable } from '../../src/config.ts';
 import { KioskClient } from '../../src/demo/kiosk-client.ts';
 import { drawMall, drawOrders } from '../../src/demo/mall.ts';
 import { shop } from '../../src/demo/shopper.ts';
@@ -19,7 +19,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'mallbots-up-'));
   chmodSync(directory, 0o755);
   const listen: Record<string, string> = {};
-  for (const role of listeningRoles) listen[`MALLBOTS_${role.toUpperCase()}_LISTEN`] = `127.0.0.1:${await freePort()}`;
+  for (const each of endpointNames) listen[endpointVariable(each, 'LISTEN')] = `127.0.0.1:${await freePort()}`;
   environment = { ...listen, MALLBOTS_DATA: directory, DATABASE_URL: '', AMQP_URL: '' };
   kioskAddress = listen.MALLBOTS_KIOSK_LISTEN!;
 });

@@ -88,8 +88,9 @@ export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
   const { orders, payments, depot, hub, analytics, registry = {}, parked = {} } = doubles;
   const started = {
     orders: await serve('orders', OrdersService, several(orders), parkedAside(parked.orders)),
-    // Stores is asked for nothing but what it has parked.
+    // These are asked for nothing but what they have parked.
     stores: await serve('stores', ParkedService, parked.stores ?? nothingParked),
+    kiosk: await serve('kiosk', ParkedService, parked.kiosk ?? nothingParked),
     payments: await serve('payments', PaymentsService, severalInvoices(payments), parkedAside(parked.payments)),
     depot: await serve('depot', DepotService, depot, parkedAside(parked.depot)),
     analytics: await serve('analytics', AnalyticsService, analytics),
@@ -107,6 +108,7 @@ export async function startDoubles(doubles: Doubles): Promise<StartedDoubles> {
       payments: started.payments.server.address,
       depot: started.depot.server.address,
       stores: started.stores.server.address,
+      kiosk: started.kiosk.server.address,
       hub: started.hub.server.address,
       analytics: started.analytics.server.address,
     },

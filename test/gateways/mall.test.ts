@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
+import { draft } from '../../src/contract/message.ts';
 import { openEvents } from './kiosk/event-source.ts';
 import { type Mall, startMall } from './mall.ts';
 
@@ -117,6 +118,34 @@ describe('a shopper at the kiosk and staff at the desk', () => {
     await becomes(orderId, 'collectable');
     await mall.staff.handOver(await shown(orderId));
     await becomes(orderId, 'completed');
+  });
+});
+
+describe('what the kiosk could not take in', () => {
+  test('is seen, dropped and tried again at the desk, and the shopper sees what waited behind it', async () => {
+    const placed = await place();
+    // Of its own, so that nothing else of the order waits behind it.
+    const key = newId();
+    const refused = (orderId: string) =>
+      mall.publish(draft('orders.pickup_refused', key, { orderId, wrongCodes: 1, locked: false }));
+    const events = await openEvents(`${mall.url}/v1/orders/${placed}/events`);
+    await refused('');
+    await refused(placed);
+
+    const list = async () => (await mall.staff.listParked({ role: '', key, afterId: 0 })).parked;
+    const [first] = await list();
+    expect(first).toMatchObject({
+      role: 'kiosk',
+      message: { name: 'orders.pickup_refused', reason: expect.stringMatching(/names no order$/) },
+    });
+    expect(await mall.staff.retryParked({ role: 'kiosk', key })).toMatchObject({ settled: 0, left: 2 });
+    await mall.staff.dropParked({ role: 'kiosk', id: first!.message!.id });
+    expect(await mall.staff.retryParked({ role: 'kiosk', key })).toMatchObject({ settled: 1, left: 0 });
+    expect(await list()).toEqual([]);
+    for (let event = await events.next(); event?.event !== 'orders.pickup_refused'; event = await events.next()) {
+      expect(event).toBeDefined();
+    }
+    events.hangUp();
   });
 });
 

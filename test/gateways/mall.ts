@@ -9,6 +9,7 @@ import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { DepotService } from '../../src/gen/depot/v1/depot.ts';
 import { StaffService } from '../../src/gen/staff/v1/staff.ts';
 import { StoresService } from '../../src/gen/stores/v1/stores.ts';
+import { freePort } from '../../src/kit/free-port.ts';
 import type { StartRole } from '../../src/role/role.ts';
 import { connectClient } from '../../src/rpc/client.ts';
 import { startDepot } from '../../src/services/depot/service.ts';
@@ -28,7 +29,7 @@ export async function startMall() {
   const { database } = cleanUp.use(await withDatabase());
   const broker = createEmbeddedBroker({ logger: silentLogger });
   cleanUp.defer(() => broker.close());
-  const environment: Record<string, string> = {};
+  const environment: Record<string, string> = { MALLBOTS_KIOSK_GRPC_LISTEN: `127.0.0.1:${await freePort()}` };
   const start = async (role: ListeningRole, starter: StartRole): Promise<string> => {
     environment[`MALLBOTS_${role.toUpperCase()}_LISTEN`] = '127.0.0.1:0';
     const telemetry = recordingTelemetry(role);
@@ -66,6 +67,7 @@ export async function startMall() {
     depot: depot.api,
     staff: staff.api,
     database,
+    publish,
     /** A bot does an order's list: everything is found. */
     async shop(orderId: string): Promise<void> {
       // The depot plans an order when it hears of it, a moment after the kiosk.

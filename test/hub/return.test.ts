@@ -41,7 +41,10 @@ async function startMall() {
   const { database } = cleanUp.use(await withDatabase());
   const broker = createEmbeddedBroker({ logger: silentLogger });
   cleanUp.defer(() => broker.close());
-  const environment: Record<string, string> = { MALLBOTS_HUB_LEASE_MS: String(leaseMs) };
+  const environment: Record<string, string> = {
+    MALLBOTS_HUB_LEASE_MS: String(leaseMs),
+    MALLBOTS_KIOSK_GRPC_LISTEN: '127.0.0.1:0',
+  };
   const start = async (role: ListeningRole, starter: StartRole): Promise<string> => {
     environment[`MALLBOTS_${role.toUpperCase()}_LISTEN`] = '127.0.0.1:0';
     const telemetry = recordingTelemetry(role);

@@ -4,8 +4,8 @@ import type { ParkedService } from '../../gen/parked/v1/parked.ts';
 import type { StaffService } from '../../gen/staff/v1/staff.ts';
 import type { Api } from '../../rpc/api.ts';
 
-/** The roles that are asked for what they have parked. The kiosk, which speaks REST to shoppers, is not. */
-export const parkingRoles = ['orders', 'stores', 'payments', 'depot'] as const;
+/** The roles that handle messages, and are asked for what they have parked. */
+export const parkingRoles = ['orders', 'stores', 'payments', 'depot', 'kiosk'] as const;
 export type ParkingRole = (typeof parkingRoles)[number];
 
 type ParkedApi = Pick<Api<StaffService>, 'listParked' | 'retryParked' | 'dropParked'>;

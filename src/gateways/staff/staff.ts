@@ -25,10 +25,10 @@ export async function startStaff({ config, telemetry, broker }: RoleContext): Pr
   const hub = connectUpstream('Hub', FleetAdminService, config.address.hub, telemetry);
   const analytics = connectUpstream('Analytics', AnalyticsService, config.address.analytics, telemetry);
   const registry = connectUpstream('Hub', registryService, config.address.hub, telemetry);
-  const parking = parkingRoles.map((role) => ({
-    role,
-    client: connectUpstream(nameOf(role), ParkedService, config.address[role], telemetry),
-  }));
+  const parking = parkingRoles.map((role) => {
+    const address = config.address[role === 'kiosk' ? 'kioskGrpc' : role];
+    return { role, client: connectUpstream(nameOf(role), ParkedService, address, telemetry) };
+  });
   const parked = Object.fromEntries(parking.map(({ role, client }) => [role, client.api]));
   const letGo = () => {
     for (const client of [orders, payments, depot, hub, analytics, registry, ...parking.map((each) => each.client)])

@@ -18,6 +18,7 @@ export const staffContext = (
     MALLBOTS_STORES_ADDRESS: address.stores,
     MALLBOTS_HUB_ADDRESS: address.hub,
     MALLBOTS_ANALYTICS_ADDRESS: address.analytics,
+    MALLBOTS_KIOSK_GRPC_ADDRESS: address.kiosk,
   });
   const absent = new Proxy({}, { get: () => expectNothing });
   return { config, telemetry, database: absent, broker: broker ?? absent } as RoleContext;

@@ -194,7 +194,7 @@ export interface RecallTaskResponse {
 }
 
 export interface ListParkedRequest {
-  /** orders, stores, payments or depot; empty for all of them. */
+  /** orders, stores, payments, depot or kiosk; empty for all of them. */
   role: string;
   key: string;
   /** Only those behind this id, of each role. */
