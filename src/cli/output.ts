@@ -12,6 +12,9 @@ export const coloured = (style: Style, text: string): string => styleText(style,
 export const writeJson = (value: unknown): boolean =>
   process.stdout.write(`${JSON.stringify(readable(value), null, 2)}\n`);
 
+/** The same in one line, for an object of many. */
+export const jsonLine = (value: unknown): string => JSON.stringify(readable(value));
+
 export const writeLine = (line = ''): boolean => process.stdout.write(`${line}\n`);
 
 /** Columns of one cell: with the widest of the other columns, a table stays within 80 columns. */

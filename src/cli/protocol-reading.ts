@@ -1,10 +1,13 @@
 import { Command } from 'commander';
-import type { Status, Translation } from '../gen/protocol/v1/protocol.ts';
+import type { Translation } from '../gen/protocol/v1/protocol.ts';
+import { stopSignal } from '../runtime/stop-signal.ts';
 import { hostPort, whole } from './arguments.ts';
-import { writeJson, writeLine } from './output.ts';
+import { jsonLine, writeJson, writeLine } from './output.ts';
+import { whileRead, writePaced } from './paced-output.ts';
 import { revisionJson } from './protocol-change.ts';
-import { atRegistry, kindArgument } from './protocol-sources.ts';
+import { atRegistry, kindArgument, type Registry } from './protocol-sources.ts';
 import { writeKinds, writeRevision, writeStatus } from './protocol-tables.ts';
+import { resumed, tellLost } from './resumed.ts';
 
 interface Options {
   readonly hub?: string;
@@ -56,18 +59,28 @@ export function readingCommands(): Command[] {
 
   const status = reading('status', 'how the fleet is doing with each revision, and what its rollouts come to')
     .argument('[kind]', 'only this one', kindArgument)
-    .option('--watch', 'go on with every change, until Ctrl-C')
-    .action(async (kind: string | undefined, { hub, json, watch }: Options) => {
-      const write = (told: Status) => (json ? writeJson(told) : writeStatus(told));
-      await atRegistry(hub, async (registry) => {
-        if (!watch) return void write(await registry.getStatus({ kind: kind ?? '' }));
-        for await (const told of registry.watchStatus({ kind: kind ?? '' })) {
-          write(told);
-          writeLine();
-        }
-      });
-    });
+    .option('--watch', 'go on with every change, until Ctrl-C; with --json an object a line')
+    .action((kind = '', { hub, json, watch }: Options) =>
+      atRegistry(hub, async (registry) => {
+        if (watch) await watchStatus(registry, kind, json === true);
+        else if (json) writeJson(await registry.getStatus({ kind }));
+        else writeStatus(await registry.getStatus({ kind }));
+      }),
+    );
   return [list, show, status];
+}
+
+/** A hub that restarts is waited for: its first word is how things are by then. */
+async function watchStatus(registry: Registry, kind: string, json: boolean): Promise<void> {
+  const signal = whileRead(stopSignal());
+  for await (const told of resumed(() => registry.watchStatus({ kind }, { signal }), tellLost, signal)) {
+    if (json) {
+      await writePaced(`${jsonLine(told)}\n`, signal);
+      continue;
+    }
+    writeStatus(told);
+    writeLine();
+  }
 }
 
 const translationJson = ({ document, ...translation }: Translation) => ({

@@ -6,6 +6,7 @@ import { type Fleet, startFleet } from '../hub/fleet.ts';
 import { shopRevision } from '../hub/protocol/shop-revision.ts';
 import { Program } from '../support/program.ts';
 import { shopTranslation, shopV2 } from '../support/shop-v2.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 
 let fleet: Fleet;
 let directory: string;
@@ -117,14 +118,24 @@ describe('mallbots protocol', { timeout }, () => {
     expect((await mallbots('status', 'nosuch')).code).toBe(3);
   });
 
-  it('watches until it is stopped', async () => {
-    const watching = new Program(['protocol', 'status', '--watch', '--hub', fleet.hub.address]);
+  it('watches, also when the hub was away, until it is stopped', async () => {
+    const wire = await TcpProxy.to('127.0.0.1', Number(fleet.hub.address.split(':')[1]));
+    const watch = (...args: string[]) =>
+      new Program(['protocol', 'status', '--watch', ...args, '--hub', `127.0.0.1:${wire.port}`]);
+    const [watching, json] = [watch(), watch('shop', '--json')];
     await watching.line(/^shop: 0 connected bots/);
+    await json.line(/"connectedBots":0/);
+    wire.cut();
+    await Promise.all([watching, json].map((program) => program.line(/; going on when it is back$/)));
     const bot = fleet.bot();
     await bot.welcomed();
     await watching.line(/^shop: 1 connected bots/);
-    watching.child.kill('SIGINT');
-    await watching.ended;
+    await json.line(/"connectedBots":1/);
+    expect(await watching.kill('SIGINT')).toMatchObject({ code: 0 });
+    const { code, stdout } = await json.kill('SIGINT');
+    expect(code).toBe(0);
+    for (const line of stdout.split('\n')) expect(JSON.parse(line).kinds).toMatchObject([{ kind: 'shop' }]);
+    await wire.close();
   });
 
   it('publishes the next major with its translation, and shows both', async () => {
