@@ -1,7 +1,7 @@
 import { invalid } from '../contract/errors.ts';
-import { decodeBody, type MessageName } from '../contract/events.ts';
+import type { MessageName } from '../contract/events.ts';
 import type { Message } from '../contract/message.ts';
-import { readable } from '../contract/readable.ts';
+
 import { requireText } from '../contract/text.ts';
 import type { Parked, ParkedMessage } from '../database/parked.ts';
 import type { ParkedService, ParkedMessage as ParkedView } from '../gen/parked/v1/parked.ts';
@@ -14,7 +14,7 @@ const maxKeyChars = 255;
 export const parkedApi = (parked: Parked): Api<ParkedService> => ({
   async listParked({ key, afterId }) {
     const messages = await parked.list({ ...(key && { key: requireText('key', key, maxKeyChars) }), afterId });
-    return { messages: messages.map(viewOf) };
+    return { messages: await Promise.all(messages.map(viewOf)) };
   },
 
   async retryParked({ key }) {
@@ -24,11 +24,11 @@ export const parkedApi = (parked: Parked): Api<ParkedService> => ({
 
   async dropParked({ id }) {
     if (!Number.isSafeInteger(id) || id < 1) throw invalid('id', id, 'MALFORMED_ID', 'give the id of a parked message');
-    return viewOf(await parked.drop(id));
+    return await viewOf(await parked.drop(id));
   },
 });
 
-const viewOf = ({ id, message, reason, attempts, parkedAt }: ParkedMessage): ParkedView => ({
+const viewOf = async ({ id, message, reason, attempts, parkedAt }: ParkedMessage): Promise<ParkedView> => ({
   id,
   messageId: message.id,
   name: message.name,
@@ -40,16 +40,18 @@ const viewOf = ({ id, message, reason, attempts, parkedAt }: ParkedMessage): Par
   attempts,
   parkedAt,
   occurredAt: message.time,
-  bodyJson: bodyJson(message),
+  bodyJson: await bodyJson(message),
 });
 
 /** The rest of a reason is a stack, which is for the log. */
 const firstLine = (text: string): string => text.split('\n', 1)[0]!;
 
-/** A message may be parked just because its body cannot be read. */
-function bodyJson({ name, body }: Message): string {
+/** Empty of a body that cannot be read: the message may be parked just for that. */
+async function bodyJson({ name, body }: Message): Promise<string> {
   try {
-    return JSON.stringify(readable(decodeBody(name as MessageName, body)));
+    // What knows all names is loaded when somebody looks: it would take a twentieth of a second of every role's start.
+    const { bodyFields } = await import('../contract/body-fields.ts');
+    return JSON.stringify(bodyFields(name as MessageName, body));
   } catch {
     return '';
   }

@@ -2,8 +2,10 @@ import { trace } from '@opentelemetry/api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { draft } from '../../src/contract/message.ts';
+import { StuckReason } from '../../src/gen/events/depot/v1/events.ts';
 import { ParkedService } from '../../src/gen/parked/v1/parked.ts';
 import { connectClient } from '../../src/rpc/client.ts';
+import { startOrders } from '../../src/services/orders/service.ts';
 import { startPayments } from '../../src/services/payments/service.ts';
 import { type ServiceAlone, startAlone } from '../support/service-alone.ts';
 
@@ -54,6 +56,20 @@ it('lists, retries and drops what a service could not handle', async () => {
   expect(await api.dropParked({ id: messages[0]!.id })).toMatchObject({ messageId: first });
   await expect(api.dropParked({ id: messages[0]!.id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   expect(await api.retryParked({ key: orderId })).toMatchObject({ settled: 1, left: 0, failure: '' });
+});
+
+it('shows what a message says by the names of its fields and enums', async () => {
+  await using orders = await startAlone('orders', startOrders);
+  const { api, close } = connectClient(ParkedService, orders.address, { tracer: trace.getTracer('test') });
+  const [key, taskId] = [newId(), newId()];
+  const reason = StuckReason.UNPLANNABLE;
+  // Nobody has placed it.
+  await orders.tell(draft('depot.list_stuck', key, { orderId: key, taskId, reason, message: 'no way' }));
+  const { messages } = await api.listParked({ key, afterId: 0 });
+  expect(messages.map(({ bodyJson }) => JSON.parse(bodyJson))).toEqual([
+    { orderId: key, taskId, reason: 'STUCK_REASON_UNPLANNABLE', message: 'no way' },
+  ]);
+  close();
 });
 
 it.each([
