@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { invalid } from '../contract/errors.ts';
-import { type Kind, type Revision, RevisionState } from '../gen/protocol/v1/protocol.ts';
+import { type Kind, RevisionState } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
 import { atRegistry, type Registry } from './protocol-sources.ts';
-import { shortDigest, stateName } from './protocol-tables.ts';
+import { revisionJson, shortDigest, stateName } from './protocol-tables.ts';
 
 interface Options {
   readonly hub?: string;
@@ -106,11 +106,6 @@ async function change(
     `${kind.kind} revision ${revision.revision} (${shortDigest(digest)}) is ${stateName(revision.state)}${share}`,
   );
 }
-
-export const revisionJson = ({ state, ...revision }: Revision) => ({
-  ...revision,
-  state: stateName(state),
-});
 
 const named = /^(?:(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6})|(?:sha256:)?(?<hex>[0-9a-f]{6,64}))$/;
 

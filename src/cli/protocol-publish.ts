@@ -5,9 +5,9 @@ import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { hostPort, readFile, whole } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
-import { author, revisionJson } from './protocol-change.ts';
+import { author } from './protocol-change.ts';
 import { atRegistry, kindArgument } from './protocol-sources.ts';
-import { stateName } from './protocol-tables.ts';
+import { revisionJson, stateName } from './protocol-tables.ts';
 import { violationsOf, withPaths, writeViolation } from './protocol-violations.ts';
 
 interface Options {

@@ -4,9 +4,8 @@ import { stopSignal } from '../runtime/stop-signal.ts';
 import { hostPort, whole } from './arguments.ts';
 import { jsonLine, writeJson, writeLine } from './output.ts';
 import { whileRead, writePaced } from './paced-output.ts';
-import { revisionJson } from './protocol-change.ts';
 import { atRegistry, kindArgument, type Registry } from './protocol-sources.ts';
-import { writeKinds, writeRevision, writeStatus } from './protocol-tables.ts';
+import { historyJson, revisionJson, statusJson, writeKinds, writeRevision, writeStatus } from './protocol-tables.ts';
 import { resumed, tellLost } from './resumed.ts';
 
 interface Options {
@@ -52,7 +51,7 @@ export function readingCommands(): Command[] {
           kindVersion: detail.kindVersion,
           fileDescriptorSet: detail.fileDescriptorSet.toString('base64'),
           sources: detail.sources,
-          history: detail.history,
+          history: historyJson(detail.history),
           translations: detail.translations.map(translationJson),
         });
     });
@@ -63,7 +62,7 @@ export function readingCommands(): Command[] {
     .action((kind = '', { hub, json, watch }: Options) =>
       atRegistry(hub, async (registry) => {
         if (watch) await watchStatus(registry, kind, json === true);
-        else if (json) writeJson(await registry.getStatus({ kind }));
+        else if (json) writeJson(statusJson(await registry.getStatus({ kind })));
         else writeStatus(await registry.getStatus({ kind }));
       }),
     );
@@ -75,7 +74,7 @@ async function watchStatus(registry: Registry, kind: string, json: boolean): Pro
   const signal = whileRead(stopSignal());
   for await (const told of resumed(() => registry.watchStatus({ kind }, { signal }), tellLost, signal)) {
     if (json) {
-      await writePaced(`${jsonLine(told)}\n`, signal);
+      await writePaced(`${jsonLine(statusJson(told))}\n`, signal);
       continue;
     }
     writeStatus(told);

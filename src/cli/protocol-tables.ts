@@ -1,8 +1,10 @@
 import { RevisionStatus } from '../gen/fleet/v1/fleet.ts';
 import {
+  type Change,
   GateVerdict,
   type Kind,
   type KindStatus,
+  type Revision,
   type RevisionDetail,
   RevisionState,
   type Rollout,
@@ -15,6 +17,33 @@ import { formatAge, writeLine, writeTable } from './output.ts';
 const nameIn = (names: Readonly<Record<string, unknown>>, value: number): string =>
   Object.keys(names).find((name) => names[name] === value) ?? String(value);
 export const stateName = (state: RevisionState): string => nameIn(RevisionState, state);
+
+/** For programs: what the tables name is named there too, not numbered. */
+export const revisionJson = ({ state, ...revision }: Revision) => ({ ...revision, state: stateName(state) });
+
+export const historyJson = (history: readonly Change[]) =>
+  history.map(({ from, to, ...change }) => ({
+    ...change,
+    from: from === RevisionState.UNSPECIFIED ? null : stateName(from),
+    to: stateName(to),
+  }));
+
+export const statusJson = ({ at, kinds }: Status) => ({
+  at,
+  kinds: kinds.map(({ revisions, rollout, ...kind }) => ({
+    ...kind,
+    revisions: revisions.map(({ revision, bots, ...standing }) => ({
+      revision: revision && revisionJson(revision),
+      bots: bots.map(({ status, bots }) => ({ status: nameIn(RevisionStatus, status), bots })),
+      ...standing,
+    })),
+    rollout: rollout && {
+      ...rollout,
+      outcome: rollout.outcome === RolloutOutcome.UNSPECIFIED ? null : nameIn(RolloutOutcome, rollout.outcome),
+      gates: rollout.gates.map((gate) => ({ ...gate, verdict: nameIn(GateVerdict, gate.verdict) })),
+    },
+  })),
+});
 
 /** Enough of a digest to name it by. */
 export const shortDigest = (digest: string): string => digest.replace('sha256:', '').slice(0, 12);

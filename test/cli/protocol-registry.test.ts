@@ -114,6 +114,18 @@ describe('mallbots protocol', { timeout }, () => {
       revision: 1,
       state: 'ACTIVE',
     });
+    expect(JSON.parse((await mallbots('status', 'shop', '--json')).stdout).kinds[0]).toMatchObject({
+      revisions: [{ revision: { state: 'ACTIVE' } }, { revision: { state: 'ROLLED_BACK' } }, {}, {}],
+      rollout: {
+        outcome: 'ROLLED_BACK',
+        gates: expect.arrayContaining([expect.objectContaining({ verdict: 'WAITING' })]),
+      },
+    });
+    expect(
+      JSON.parse((await mallbots('show', 'shop', '--revision', '2', '--json')).stdout).history.at(-1),
+    ).toMatchObject({
+      ...{ from: 'CANARY', to: 'ROLLED_BACK' },
+    });
     expect(await mallbots('retire', 'shop@9')).toMatchObject({ code: 2, stderr: expect.stringContaining('shop@9') });
     expect((await mallbots('status', 'nosuch')).code).toBe(3);
   });
