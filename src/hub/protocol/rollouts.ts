@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
+import { journalMaxAgeMs } from '../../contract/topology.ts';
 import { standForLeader, type Term } from '../../database/leader.ts';
 import type { Database } from '../../database/port.ts';
 import { pause } from '../../kit/backoff.ts';
 import type { Catalogue } from './catalogue.ts';
+import { forgetUntranslated } from './majors/translation-store.ts';
 import { changeRevision } from './registry.ts';
 import { versionOf } from './registry-store.ts';
 import { decideRollout } from './rollout.ts';
@@ -12,7 +14,7 @@ import { forgetDecided, readFigures } from './trial-store.ts';
 
 /** Between two judgements: what goes wrong with a revision is stopped within seconds. */
 const judgeEveryMs = 1_000;
-/** Between two looks for revisions that nobody needs any more, and for observations of rollouts that are decided. */
+/** Between two looks for revisions that nobody needs any more, and for what was noted of rollouts that are decided and of tasks that wait no more. */
 const tidyEveryMs = 10_000;
 const by = 'rollout';
 
@@ -43,12 +45,13 @@ async function leadUntil(ports: RolloutPorts, { signal, progressed }: Term): Pro
     }
     if (performance.now() - tidiedAtMs >= tidyEveryMs) {
       tidiedAtMs = performance.now();
-      await database.query((orm) =>
-        forgetDecided(
+      await database.query(async (orm) => {
+        await forgetDecided(
           orm,
           open.map(({ rolloutId }) => rolloutId),
-        ),
-      );
+        );
+        await forgetUntranslated(orm, journalMaxAgeMs);
+      });
       await drain(ports);
     }
     progressed();

@@ -214,6 +214,11 @@ function twoMajors(start: () => Promise<Fleet>) {
       await secondBot('new');
       expect((await ended(stuck.orderId)).body).toMatchObject({ task: { botId: 'new' } });
       expect((await statusOf('shop.v2')).untranslated).toEqual([]);
+      const noted = () =>
+        fleet.database.query(
+          async (orm) => (await orm.execute(sql`select from hub.untranslated where task_id = ${stuck.taskId}`)).length,
+        );
+      await expect.poll(noted, patient).toBe(0);
     });
 
     it('is refused by its name in a result, and kept', async () => {

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, exists, lt, ne, not, or, sql } from 'drizzle-orm';
 import type { Orm } from '../../../database/port.ts';
 import { tasks, translations, untranslated } from '../../store.ts';
 import { readTranslation } from './document.ts';
@@ -32,6 +32,29 @@ export async function addUntranslated(orm: Orm, rows: readonly UntranslatedRow[]
     .onConflictDoNothing();
 }
 
+/**
+ * Forgets tasks that wait no more, and reports that are older than `keptMs`. A task that comes to wait again is found out again; what a bot said is in no
+ * journal, and is kept for as long as if it were.
+ */
+export async function forgetUntranslated(orm: Orm, keptMs: number): Promise<void> {
+  await orm
+    .delete(untranslated)
+    .where(
+      or(
+        and(eq(untranslated.part, 'task'), not(stillWaits(orm))),
+        and(ne(untranslated.part, 'task'), lt(untranslated.at, sql`now() - make_interval(secs => ${keptMs / 1_000})`)),
+      ),
+    );
+}
+
+const stillWaits = (orm: Orm) =>
+  exists(
+    orm
+      .select({ id: tasks.taskId })
+      .from(tasks)
+      .where(and(eq(tasks.taskId, untranslated.taskId), eq(tasks.state, 'QUEUED'))),
+  );
+
 export interface UntranslatedFigures {
   readonly fromKind: string;
   readonly intoKind: string;
@@ -45,10 +68,6 @@ export interface UntranslatedFigures {
 export async function readUntranslated(orm: Orm): Promise<UntranslatedFigures[]> {
   const newest = sql`(array_agg(${untranslated.reason} order by ${untranslated.at} desc))[1]`;
   const newestTask = sql`(array_agg(${untranslated.taskId} order by ${untranslated.at} desc))[1]`;
-  const waiting = orm
-    .select({ id: tasks.taskId })
-    .from(tasks)
-    .where(and(eq(tasks.taskId, untranslated.taskId), eq(tasks.state, 'QUEUED')));
   return orm
     .select({
       fromKind: untranslated.fromKind,
@@ -59,7 +78,7 @@ export async function readUntranslated(orm: Orm): Promise<UntranslatedFigures[]>
       count: sql<number>`count(distinct ${untranslated.taskId})::int`,
     })
     .from(untranslated)
-    .where(sql`${untranslated.part} <> 'task' or exists ${waiting}`)
+    .where(or(ne(untranslated.part, 'task'), stillWaits(orm)))
     .groupBy(untranslated.fromKind, untranslated.intoKind, untranslated.part)
     .orderBy(sql`count(*) desc`);
 }
