@@ -101,10 +101,10 @@ export class LiveBot {
 
   /** What it says of a revision. */
   answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
+    if (status === 'APPLIED') this.#applied.add(digest);
+    else if (status !== 'REJECTED' || !this.#applied.delete(digest)) return;
     this.#changed();
     this.#readable = undefined;
-    if (status === 'APPLIED') this.#applied.add(digest);
-    else if (status === 'REJECTED') this.#applied.delete(digest);
   }
 
   /** Newest position and charge; what the frame leaves out stays. */

@@ -15,6 +15,13 @@ import type { WriteBehind } from './write-behind.ts';
  * like: told all at once, they would stand in the way of tasks and reports for seconds.
  */
 const toldPerSecond = 2_000;
+/**
+ * Bots that follow a new view in one turn of the event loop, with their place among those who are willing: each takes some 20 us, and no task waits for
+ * all of a fleet (100 ms with 5,000).
+ */
+const maxFollowingAtOnce = 64;
+/** Until the next ones follow, ms: the shortest that lets in what has come meanwhile. */
+const followPauseMs = 1;
 /** Between two goes, ms, and the most that are told in one, however late it is: some 5 ms. */
 const pauseMs = 10;
 const maxToldAtOnce = 64;
@@ -50,12 +57,17 @@ export class Delivery {
     }
   }
 
-  /** All bots follow another view, at once as far as offers go, and are told of it by and by. */
+  /** All bots follow another view, as far as offers go as soon as no task has to wait for it, and are told of it by and by. */
   async follow(view: ProtocolView): Promise<void> {
     const { roster, onWilling } = this.#ports;
     this.#telling = view;
     const seats = [...roster.seats];
-    for (const { bot } of seats) bot.follow(view);
+    for (let following = 0; following < seats.length; following += maxFollowingAtOnce) {
+      if (following > 0) await pause(followPauseMs);
+      if (this.#telling !== view) return;
+      for (const { bot } of seats.slice(following, following + maxFollowingAtOnce)) bot.follow(view);
+      roster.willing(performance.now());
+    }
     onWilling();
     const startedAtMs = performance.now();
     for (let told = 0; told < seats.length; ) {
