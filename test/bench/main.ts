@@ -5,6 +5,7 @@ import { dispatchLatency, dispatchRate } from './dispatch.ts';
 import type { Benchmark, Figure } from './figure.ts';
 import { idleBots } from './idle.ts';
 import { orderBenchmarks } from './orders.ts';
+import { staffPickups } from './pickups.ts';
 import { progressBenchmark } from './progress.ts';
 import { push } from './push.ts';
 import { reconnect } from './reconnect.ts';
@@ -28,6 +29,7 @@ const benchmarks: readonly Benchmark[] = [
   manyRevisions,
   push,
   revisionMemory,
+  staffPickups,
   ...orderBenchmarks,
 ];
 const isWanted = (name: string) => name.includes(values.only);
