@@ -1,5 +1,5 @@
 import { canonicalDescriptorSet, schemaDigest } from '../../contract/descriptor-set.ts';
-import { invalid, MallError, refused } from '../../contract/errors.ts';
+import { invalid, MallError } from '../../contract/errors.ts';
 import type { Database, Orm, Transaction } from '../../database/port.ts';
 import type { SourceFile } from '../store.ts';
 import type { checkRevision } from './check/check.ts';
@@ -23,7 +23,7 @@ import {
   findRevision,
   versionOf,
 } from './registry-store.ts';
-import { moved } from './revision.ts';
+import { decidePublication, moved } from './revision.ts';
 import { unretiredOf } from './unretired.ts';
 
 /** How often a revision is checked again because its kind has moved meanwhile; a check takes about a second. */
@@ -184,19 +184,15 @@ async function store(
   basedOn: Held | undefined,
   given: Given | undefined,
 ): Promise<'added' | 'known' | 'moved'> {
-  const { kind, sources, by, reason } = publication;
+  const { kind, sources, by, reason, isDraft } = publication;
   await addKind(orm, kind);
   const known = await lockAmong(orm, kind, basedOn?.neighbours.versions ?? new Map());
   await requireUnmoved(orm, publication, digest);
   if (!known || (basedOn && basedOn.version !== known.version)) return 'moved';
-  const existing = known.revisions.find((revision) => revision.digest === digest);
-  if (existing?.state === 'RETIRED') {
-    const message = `these descriptors are revision ${existing.revision} of ${kind}, which is RETIRED`;
-    throw refused('file_descriptor_set', digest, 'RETIRED', message, 'publish changed ones');
-  }
+  const { isNew, changes } = decidePublication(known, { digest, isDraft });
   const at = new Date();
   const author = { by, reason };
-  if (!existing) {
+  if (isNew) {
     const { task, progress, result } = rootsOf(kind);
     await addRevision(orm, known, {
       ...{ digest, sources, descriptorSet: canonical, state: 'DRAFT' },
@@ -204,12 +200,7 @@ async function store(
       ...{ publishedAt: at, publishedBy: by, reason },
     });
   }
-  const state = existing?.state ?? 'DRAFT';
-  const isChecked = basedOn !== undefined && (state === 'DRAFT' || state === 'ROLLED_BACK');
-  if (isChecked) {
-    const change = { digest, from: state, to: 'CHECKED' as const };
-    await changeRevisions(orm, kind, known.version + 1, [change], { ...author, at });
-  }
-  const isNew = given !== undefined && (await storeTranslation(orm, given, author));
-  return existing && !isChecked && !isNew ? 'known' : 'added';
+  if (changes.length > 0) await changeRevisions(orm, kind, known.version + 1, changes, { ...author, at });
+  const isTranslated = given !== undefined && (await storeTranslation(orm, given, author));
+  return isNew || changes.length > 0 || isTranslated ? 'added' : 'known';
 }

@@ -42,8 +42,6 @@ export interface Usage {
 }
 
 export type RevisionCommand =
-  /** What is compatible with every revision that is not retired. */
-  | { readonly type: 'check' }
   | { readonly type: 'canary'; readonly percent: number }
   | { readonly type: 'activate' | 'deprecate' | 'retire' | 'rollback' }
   /** Nobody needs it any more, as the hub has seen by itself. */
@@ -65,9 +63,28 @@ export interface RevisionDecision {
 const unchanged: RevisionDecision = { changes: [] };
 
 /**
- * The life of a revision.
+ * What becomes of descriptors that are published: a new revision, and one that was checked is CHECKED, unless it is further already. A draft is not checked.
  *
- * | state       | check   | canary         | activate | deprecate  | drained | retire            | rollback    |
+ * @throws MallError FAILED_PRECONDITION for those of a revision that is RETIRED
+ */
+export function decidePublication(
+  { kind, revisions }: Pick<KnownKind, 'kind' | 'revisions'>,
+  { digest, isDraft }: { readonly digest: string; readonly isDraft: boolean },
+): RevisionDecision & { readonly isNew: boolean } {
+  const known = revisions.find((revision) => revision.digest === digest);
+  if (known?.state === 'RETIRED') {
+    const message = `these descriptors are revision ${known.revision} of ${kind}, which is RETIRED`;
+    throw refused('file_descriptor_set', digest, 'RETIRED', message, 'publish changed ones');
+  }
+  const from = known?.state ?? 'DRAFT';
+  const isChecked = !isDraft && (from === 'DRAFT' || from === 'ROLLED_BACK');
+  return { isNew: !known, changes: isChecked ? [{ digest, from, to: 'CHECKED' }] : [] };
+}
+
+/**
+ * The life of a revision; its publication is a matter of `decidePublication`.
+ *
+ * | state       | publish | canary         | activate | deprecate  | drained | retire            | rollback    |
  * |-------------|---------|----------------|----------|------------|---------|-------------------|-------------|
  * | DRAFT       | CHECKED | refused        | refused  | refused    | -       | RETIRED           | refused     |
  * | CHECKED     | same    | CANARY         | ACTIVE   | refused    | -       | RETIRED           | refused     |
@@ -98,8 +115,6 @@ export function decideRevision(
   if (isSoAlready(target.state, command)) return unchanged;
   if (basedOn !== kind.version) throw moved(kind, basedOn, since, 'look at it again and repeat what still makes sense');
   switch (command.type) {
-    case 'check':
-      return move(target, 'CHECKED', ['DRAFT', 'ROLLED_BACK'], 'published again', 'publish changed descriptors');
     case 'canary':
       return canary(kind, target, command.percent);
     case 'activate':
@@ -121,8 +136,6 @@ export function decideRevision(
 
 function isSoAlready(state: RevisionState, { type }: RevisionCommand): boolean {
   switch (type) {
-    case 'check':
-      return state !== 'DRAFT' && state !== 'RETIRED' && state !== 'ROLLED_BACK';
     case 'canary':
       return false;
     case 'activate':

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MallError } from '../../../src/contract/errors.ts';
 import {
   blocksRetirement,
+  decidePublication,
   decideRevision,
   type KnownKind,
   type RevisionCommand,
@@ -12,7 +13,7 @@ import { type RevisionState, revisionStates } from '../../../src/hub/protocol/re
 
 const nobody = { rejected: 0, onlyThis: 0, pinned: 0, waiting: 0 };
 const idle: Usage = { ...nobody, connected: 3, applied: 3, builtIn: false, elsewhere: [] };
-const commands = ['check', 'canary', 'activate', 'deprecate', 'drained', 'retire', 'rollback'] as const;
+const commands = ['canary', 'activate', 'deprecate', 'drained', 'retire', 'rollback'] as const;
 type Name = (typeof commands)[number];
 const command = (type: Name): RevisionCommand => (type === 'canary' ? { type, percent: 10 } : { type });
 
@@ -39,14 +40,14 @@ function outcome(kind: KnownKind, type: Name, usage = idle, basedOn = 7): string
 
 /** As the table of `decideRevision` says, beside an ACTIVE revision 1. */
 const table: Readonly<Record<RevisionState, readonly string[]>> = {
-  DRAFT: ['CHECKED', 'WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'RETIRED', 'WRONG_STATE'],
-  CHECKED: ['same', 'CANARY, begin', 'ACTIVE', 'WRONG_STATE', 'same', 'RETIRED', 'WRONG_STATE'],
-  CANARY: ['same', 'adjust', 'ACTIVE, promoted', 'WRONG_STATE', 'same', 'STILL_NEEDED', 'ROLLED_BACK, rolledBack'],
-  ACTIVE: ['same', 'WRONG_STATE', 'same', 'DEPRECATED', 'same', 'STILL_NEEDED', 'ROLLED_BACK'],
-  DEPRECATED: ['same', 'WRONG_STATE', 'ACTIVE', 'same', 'DRAINED', 'DRAINED, RETIRED', 'WRONG_STATE'],
-  DRAINED: ['same', 'WRONG_STATE', 'ACTIVE', 'same', 'same', 'RETIRED', 'WRONG_STATE'],
-  RETIRED: ['WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'same', 'WRONG_STATE'],
-  ROLLED_BACK: ['CHECKED', 'WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'RETIRED', 'same'],
+  DRAFT: ['WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'RETIRED', 'WRONG_STATE'],
+  CHECKED: ['CANARY, begin', 'ACTIVE', 'WRONG_STATE', 'same', 'RETIRED', 'WRONG_STATE'],
+  CANARY: ['adjust', 'ACTIVE, promoted', 'WRONG_STATE', 'same', 'STILL_NEEDED', 'ROLLED_BACK, rolledBack'],
+  ACTIVE: ['WRONG_STATE', 'same', 'DEPRECATED', 'same', 'STILL_NEEDED', 'ROLLED_BACK'],
+  DEPRECATED: ['WRONG_STATE', 'ACTIVE', 'same', 'DRAINED', 'DRAINED, RETIRED', 'WRONG_STATE'],
+  DRAINED: ['WRONG_STATE', 'ACTIVE', 'same', 'same', 'RETIRED', 'WRONG_STATE'],
+  RETIRED: ['WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'same', 'WRONG_STATE'],
+  ROLLED_BACK: ['WRONG_STATE', 'WRONG_STATE', 'WRONG_STATE', 'same', 'RETIRED', 'same'],
 };
 
 describe('the life of a revision', () => {
@@ -76,6 +77,30 @@ describe('the life of a revision', () => {
     expect(late([draft, canary])).toThrow('since revision 2 became CANARY by "ann"; ');
     const many = Array.from({ length: 7 }, (_, index) => ({ ...canary, revision: index + 1 }));
     expect(late(many)).toThrow(/since changes of 2 others(, revision [34567] became CANARY by "ann"){5}; /);
+  });
+});
+
+describe('a publication', () => {
+  const published = (state: RevisionState, isDraft = false) =>
+    decidePublication(kindOf('ACTIVE', state), { digest: 'two', isDraft });
+
+  it('has been checked, and says so of what was not', () => {
+    for (const state of revisionStates.filter((each) => each !== 'RETIRED')) {
+      const isChecked = state === 'DRAFT' || state === 'ROLLED_BACK';
+      const changes = isChecked ? [{ digest: 'two', from: state, to: 'CHECKED' }] : [];
+      expect(published(state), state).toEqual({ isNew: false, changes });
+      expect(published(state, true), state).toEqual({ isNew: false, changes: [] });
+    }
+  });
+
+  it('adds what is not known, which is a draft until it is checked', () => {
+    const added = (isDraft: boolean) => decidePublication(kindOf('ACTIVE', 'ACTIVE'), { digest: 'three', isDraft });
+    expect(added(true)).toEqual({ isNew: true, changes: [] });
+    expect(added(false)).toEqual({ isNew: true, changes: [{ digest: 'three', from: 'DRAFT', to: 'CHECKED' }] });
+  });
+
+  it.each([true, false])('is refused for what is RETIRED (draft: %s)', (isDraft) => {
+    expect(() => published('RETIRED', isDraft)).toThrow('revision 2 of shop, which is RETIRED; publish changed ones');
   });
 });
 
