@@ -20,4 +20,9 @@ export class TokenBucket {
     this.#tokens -= cost;
     return true;
   }
+
+  /** One that was taken and not used. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
 }

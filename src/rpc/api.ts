@@ -22,6 +22,8 @@ export type Definition = Record<string, UnaryMethod | StreamMethod>;
 export interface CallOptions {
   /** Aborted when the caller hangs up or its deadline passes. */
   readonly signal?: AbortSignal | undefined;
+  /** Whose call it is, `address:port`; for the implementation alone. */
+  readonly peer?: string | undefined;
   /** ms; the client's default is `defaultDeadlineMs`, of a stream that it may last for ever. */
   readonly deadlineMs?: number | undefined;
 }

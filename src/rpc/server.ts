@@ -61,7 +61,7 @@ export interface ServerSetup {
   readonly onEvent?: OnGateEvent;
 }
 
-type Options = { readonly signal: AbortSignal };
+type Options = { readonly signal: AbortSignal; readonly peer: string };
 
 /**
  * `methods` as gRPC handlers: whatever is thrown becomes a status. Each call gets a server span under the caller's, but for streams: they last as long
@@ -101,7 +101,7 @@ function serve(
     void context.with(trace.setSpan(context.active(), span), async () => {
       try {
         if (call.request instanceof Unreadable) throw unreadable(name, call.request);
-        const response = await run(call.request, { signal });
+        const response = await run(call.request, { signal, peer: call.getPeer() });
         span.setAttributes({ [ATTR_RPC_STATUS_CODE]: 'OK', ...orderAttributes(response) });
         respond(null, response);
       } catch (thrown) {
@@ -138,7 +138,7 @@ function serveStream(
     void (async () => {
       try {
         if (call.request instanceof Unreadable) throw unreadable(name, call.request);
-        for await (const response of run(call.request, { signal })) {
+        for await (const response of run(call.request, { signal, peer: call.getPeer() })) {
           if (!call.write(response)) await once(call, 'drain', { signal });
           if (signal.aborted) return;
         }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Code } from '../../src/contract/errors.ts';
 import { plumbingInstruments } from '../../src/database/plumbing-metrics.ts';
+import { staffInstruments } from '../../src/gateways/staff/code-searches.ts';
 import { hubInstruments } from '../../src/hub/instruments.ts';
 import { ATTR_OUTCOME } from '../../src/telemetry/attributes.ts';
 import { isAnswer } from '../../src/telemetry/failure.ts';
@@ -173,10 +174,12 @@ const labelOf = (attribute: string) => attribute.replaceAll('.', '_');
 const ofResource = ['service_name', 'service_instance_id'];
 /** Metric to labels. Those of the connector are in its README. */
 const known = new Map<string, readonly string[]>([
-  ...[...Object.values(hubInstruments), ...Object.values(plumbingInstruments)].map((instrument): [string, string[]] => [
-    prometheusName(instrument as Instrument),
-    [...ofResource, ...(instrument as Instrument).attributes.map(labelOf)],
-  ]),
+  ...[hubInstruments, plumbingInstruments, staffInstruments]
+    .flatMap((table) => Object.values(table))
+    .map((instrument): [string, string[]] => [
+      prometheusName(instrument as Instrument),
+      [...ofResource, ...(instrument as Instrument).attributes.map(labelOf)],
+    ]),
   ['traces_span_metrics_calls_total', [...ofResource, 'span_name', 'span_kind', 'status_code']],
   ['traces_span_metrics_duration_seconds_bucket', [...ofResource, 'span_name', 'span_kind', 'status_code']],
 ]);

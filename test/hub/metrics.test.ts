@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../src/contract/ids.ts';
 import { plumbingInstruments } from '../../src/database/plumbing-metrics.ts';
+import { staffInstruments } from '../../src/gateways/staff/code-searches.ts';
 import { Nack, NackReason } from '../../src/gen/fleet/v1/fleet.ts';
 import { RegistryService } from '../../src/gen/protocol/v1/protocol.ts';
 import { hubInstruments } from '../../src/hub/instruments.ts';
@@ -204,12 +205,13 @@ describe('what a hub counts', () => {
 
 describe('the instruments of a hub', () => {
   it('are the tables in the README', () => {
-    const rows = [...Object.values(hubInstruments), ...Object.values(plumbingInstruments)].map(
-      ({ name, kind, unit, attributes, description }) => {
+    const tables: Readonly<Record<string, Instrument>>[] = [hubInstruments, plumbingInstruments, staffInstruments];
+    const rows = tables
+      .flatMap((table) => Object.values(table))
+      .map(({ name, kind, unit, attributes, description }) => {
         const named = attributes.map((attribute) => `\`${attribute}\``).join(' ');
         return `| \`${name}\` | ${kind}, ${unit} | ${named} | ${description} |`;
-      },
-    );
+      });
     const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8').split('\n');
     expect(readme.filter((line) => /^\| `(?:mallbots|db)\./.test(line))).toEqual(rows);
   });

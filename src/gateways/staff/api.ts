@@ -1,4 +1,4 @@
-import { type Tracer, trace } from '@opentelemetry/api';
+import { type Meter, type Tracer, trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { MallError } from '../../contract/errors.ts';
 import { requireId } from '../../contract/ids.ts';
@@ -21,6 +21,7 @@ import { orderAttributes } from '../../telemetry/attributes.ts';
 import { linkBothWays } from '../../telemetry/linked-trace.ts';
 import { parseTraceparent } from '../../telemetry/propagation.ts';
 import type { BoardFeed } from './board.ts';
+import { CodeSearches } from './code-searches.ts';
 import { fleetApi } from './fleet.ts';
 import type { JournalReadings } from './journal.ts';
 import { type ParkingRole, parkedApi } from './parked.ts';
@@ -57,6 +58,7 @@ const paymentPollMs = 50;
 
 export interface StaffTelemetry {
   readonly tracer: Tracer;
+  readonly meter: Meter;
   readonly logger: Logger;
 }
 
@@ -64,9 +66,10 @@ export interface StaffTelemetry {
 export function staffApi(
   upstreams: Upstreams,
   { journal, board }: Feeds,
-  { tracer, logger }: StaffTelemetry,
+  { tracer, meter, logger }: StaffTelemetry,
 ): Api<StaffService> {
   const { orders, payments, depot, analytics } = upstreams;
+  const codes = new CodeSearches({ meter, logger });
 
   /** The answer, or undefined where the service has none or is not there: staff can go on without. */
   async function ifKnown<T>(what: string, answer: Promise<T>): Promise<T | undefined> {
@@ -181,7 +184,8 @@ export function staffApi(
     },
 
     async findPickup(request, options) {
-      const order = await orders.findPickup(request);
+      const find = () => orders.findPickup(request);
+      const order = await (request.orderId ? codes.count(find) : codes.search(options?.peer, find));
       lookAt(order);
       return sheetOf(order, options);
     },
@@ -189,7 +193,7 @@ export function staffApi(
     async handOver({ orderId: id, ...proof }, options) {
       const orderId = requireId('order_id', id);
       linkToOrder(await getOrder(orderId, options));
-      return sheetOf(await handedOver({ orderId, ...proof }, options), options);
+      return sheetOf(await codes.count(() => handedOver({ orderId, ...proof }, options)), options);
     },
 
     async cancelOrder({ orderId: id, idempotencyKey, reason }, options) {

@@ -1,7 +1,8 @@
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, test } from 'vitest';
-import { refused, unavailable } from '../../../src/contract/errors.ts';
+import { notFound, refused, unavailable } from '../../../src/contract/errors.ts';
 import { newId } from '../../../src/contract/ids.ts';
+import { codesOfNoOrder } from '../../../src/gateways/staff/code-searches.ts';
 import { startStaff } from '../../../src/gateways/staff/staff.ts';
 import { ShoppingList } from '../../../src/gen/depot/v1/depot.ts';
 import { CancelledBy, type CancelOrderRequest, OrderState } from '../../../src/gen/orders/v1/orders.ts';
@@ -32,6 +33,30 @@ const shown = (orderId: string) => ({ orderId, pickupCode: 'K7P4-Q9T', identityR
 
 const since = new Date('2026-01-05T10:10:00Z');
 const inBay = (bay: string, orderId: string) => ({ bay, orderId, since });
+
+describe('a pickup code', () => {
+  test('is looked for no more when many were of no order, and tried with the order all the same', async () => {
+    const order = anOrder();
+    const { api } = await start({
+      orders: {
+        async findPickup({ orderId }) {
+          if (orderId) return order;
+          throw notFound('order', 'pickup_code', 'K7P4-***');
+        },
+      },
+      payments: { getInvoice: async ({ orderId }) => anInvoice(orderId) },
+    });
+    const { orderId } = order;
+    const pickupCode = 'K7P4-Q9T';
+    for (let tries = 0; tries < codesOfNoOrder; tries += 1)
+      await expect(api.findPickup({ pickupCode, orderId: '' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(api.findPickup({ pickupCode, orderId: '' })).rejects.toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      message: expect.stringMatching(/more than 10 codes a minute .*; look for the order in the pickups/),
+    });
+    expect(await api.findPickup({ pickupCode, orderId })).toMatchObject({ order: { orderId } });
+  });
+});
 
 describe('the pickups', () => {
   test('are the orders in the bays with their money, in the order of the bays', async () => {

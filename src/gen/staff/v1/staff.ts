@@ -5051,7 +5051,10 @@ export const StaffService = {
     responseSerialize: (value: OrderSheet): Buffer => Buffer.from(OrderSheet.encode(value).finish()),
     responseDeserialize: (value: Buffer): OrderSheet => OrderSheet.decode(value),
   },
-  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  /**
+   * The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order.
+   * Without an order id RESOURCE_EXHAUSTED to a desk that has tried more than ten in a minute that are of no order.
+   */
   findPickup: {
     path: "/staff.v1.Staff/FindPickup" as const,
     requestStream: false as const,
@@ -5195,7 +5198,10 @@ export interface StaffServer extends UntypedServiceImplementation {
   payOrder: handleUnaryCall<PayOrderRequest, OrderSheet>;
   /** Gives back what was paid, or part of it, as payments.v1.Payments/Refund does. */
   refundOrder: handleUnaryCall<RefundOrderRequest, OrderSheet>;
-  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  /**
+   * The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order.
+   * Without an order id RESOURCE_EXHAUSTED to a desk that has tried more than ten in a minute that are of no order.
+   */
   findPickup: handleUnaryCall<FindPickupRequest, OrderSheet>;
   /** FAILED_PRECONDITION while unpaid or not ready, and for a wrong code. */
   handOver: handleUnaryCall<HandOverRequest, OrderSheet>;
@@ -5291,7 +5297,10 @@ export interface StaffClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OrderSheet) => void,
   ): ClientUnaryCall;
-  /** The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order. */
+  /**
+   * The order that the code is for which a shopper shows, as orders.v1.Orders/FindPickup has it: five wrong ones lock an order.
+   * Without an order id RESOURCE_EXHAUSTED to a desk that has tried more than ten in a minute that are of no order.
+   */
   findPickup(
     request: FindPickupRequest,
     callback: (error: ServiceError | null, response: OrderSheet) => void,
