@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { logLevels } from './telemetry/logger.ts';
-import { defaultMaxFileBytes, samplerNames } from './telemetry/settings.ts';
+import { defaultMaxFileBytes, otlpProtocols, samplerNames } from './telemetry/settings.ts';
 
 /** Every role that listens, and its port. */
 export const ports = {
@@ -54,6 +54,7 @@ const variables = {
   namespace: 'MALLBOTS_NAMESPACE',
   dataDirectory: 'MALLBOTS_DATA',
   otlpEndpoint: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  otlpProtocol: 'OTEL_EXPORTER_OTLP_PROTOCOL',
   traceFile: 'MALLBOTS_TRACE_FILE',
   traceFileMaxBytes: 'MALLBOTS_TRACE_FILE_MAX_BYTES',
   sampler: 'OTEL_TRACES_SAMPLER',
@@ -114,6 +115,9 @@ const schema = z.object({
   otlpEndpoint: url(/^https?$/, 'http://127.0.0.1:4318')
     .or(z.literal(''))
     .default(''),
+  otlpProtocol: z
+    .enum(otlpProtocols, `give ${otlpProtocols.join(' or ')}, in which a collector takes OTLP over HTTP, at port 4318`)
+    .default('http/protobuf'),
   /** Where traces go as OTLP JSON lines; by default into the data directory where no OTLP endpoint is given. */
   traceFile: z.string().optional(),
   /** Of that file and its older part, which is dropped. */

@@ -76,6 +76,14 @@ describe('the configuration', () => {
     },
   );
 
+  test('speaks OTLP in protobuf or JSON, and says of what it does not speak what to give instead', () => {
+    expect(readConfig({}).otlpProtocol).toBe('http/protobuf');
+    expect(readConfig({ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }).otlpProtocol).toBe('http/json');
+    expect(() => readConfig({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toThrow(
+      'OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": give http/protobuf or http/json, in which a collector takes OTLP over HTTP, at port 4318',
+    );
+  });
+
   test('keeps a password to itself', () => {
     expect(() => readConfig({ DATABASE_URL: 'postgers://me:secret@db/mall' })).toThrow('postgers://me:…@db/mall');
   });

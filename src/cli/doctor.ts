@@ -126,15 +126,20 @@ async function broker({ amqpUrl, namespace }: Config): Promise<Finding> {
   });
 }
 
-async function collector({ otlpEndpoint, traceFile }: Config): Promise<Finding> {
+/** A request to export no span. */
+const nothingIn = {
+  'http/protobuf': { headers: { 'content-type': 'application/x-protobuf' }, body: new Uint8Array() },
+  'http/json': { headers: { 'content-type': 'application/json' }, body: '{"resourceSpans":[]}' },
+};
+
+async function collector({ otlpEndpoint, otlpProtocol, traceFile }: Config): Promise<Finding> {
   if (!otlpEndpoint)
     return { what: 'traces', where: traceFile, state: 'ok', found: 'local OTLP JSON file', remedy: '' };
   const remedy = 'start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT';
   return look('OTLP collector', otlpEndpoint, remedy, async () => {
     const response = await fetch(`${otlpEndpoint.replace(/\/$/, '')}/v1/traces`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{"resourceSpans":[]}',
+      ...nothingIn[otlpProtocol],
       // A request that waits for its answer keeps the process from ending.
       signal: AbortSignal.timeout(lookTimeoutMs),
     });

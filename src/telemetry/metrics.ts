@@ -4,12 +4,15 @@ import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import type { Logger } from 'pino';
 import { FileExporter } from './file-exporter.ts';
-import { OtlpMetricExporter } from './otlp-metric-exporter.ts';
+import { otlpMetricExporter } from './otlp-exporters.ts';
 import { reported } from './reported.ts';
+import type { OtlpProtocol } from './settings.ts';
 
 export interface MetricsOptions {
   /** OTLP over HTTP, for example http://127.0.0.1:4318; empty: none. */
   readonly otlpEndpoint: string;
+  /** Protobuf when not given. */
+  readonly otlpProtocol?: OtlpProtocol;
   /** OTLP JSON lines; empty: none. */
   readonly metricsFile: string;
   /** Between two exports, ms. */
@@ -40,9 +43,12 @@ export function createMetrics(options: MetricsOptions, scope: string, resource: 
   return { meter: provider.getMeter(scope), shutdown: () => provider.shutdown() };
 }
 
-function exporters({ otlpEndpoint, metricsFile }: MetricsOptions, logger: Logger): PushMetricExporter[] {
+function exporters(options: MetricsOptions, logger: Logger): PushMetricExporter[] {
+  const { otlpEndpoint, otlpProtocol = 'http/protobuf', metricsFile } = options;
   return [
-    ...(otlpEndpoint ? [reported(new OtlpMetricExporter(otlpEndpoint), 'metrics', otlpEndpoint, logger)] : []),
+    ...(otlpEndpoint
+      ? [reported(otlpMetricExporter({ otlpEndpoint, otlpProtocol }), 'metrics', otlpEndpoint, logger)]
+      : []),
     ...(metricsFile
       ? [reported(new FileExporter(metricsFile, JsonMetricsSerializer), 'metrics', metricsFile, logger)]
       : []),

@@ -11,6 +11,10 @@ export const samplerNames = [
 ] as const;
 export type SamplerName = (typeof samplerNames)[number];
 
+/** The values of `OTEL_EXPORTER_OTLP_PROTOCOL` that are spoken: of the specification's, not `grpc`. */
+export const otlpProtocols = ['http/protobuf', 'http/json'] as const;
+export type OtlpProtocol = (typeof otlpProtocols)[number];
+
 /**
  * Bytes of a file and its older part together: the traces of the last thousand orders at hand (100 kB each), the metrics of half a day, the disk
  * never full.

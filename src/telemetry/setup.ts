@@ -1,6 +1,5 @@
 import { context, type Meter, type Tracer } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -15,6 +14,7 @@ import { FileExporter } from './file-exporter.ts';
 import { KeptSpans } from './kept-spans.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics.ts';
+import { otlpSpanExporter } from './otlp-exporters.ts';
 import { reported } from './reported.ts';
 import { createSampler, isParentBased } from './sampling.ts';
 import type { SamplerName } from './settings.ts';
@@ -113,11 +113,10 @@ interface Export {
 }
 
 function exporters(options: TelemetryOptions, logger: Logger): Export[] {
-  const { otlpEndpoint, traceFile, traceFileMaxBytes } = options;
-  const url = `${otlpEndpoint.replace(/\/$/, '')}/v1/traces`;
+  const { otlpEndpoint, otlpProtocol = 'http/protobuf', traceFile, traceFileMaxBytes } = options;
   const exports: Export[] = [];
   if (otlpEndpoint) {
-    const exporter = reported(new OTLPTraceExporter({ url }), 'traces', otlpEndpoint, logger);
+    const exporter = reported(otlpSpanExporter({ otlpEndpoint, otlpProtocol }), 'traces', otlpEndpoint, logger);
     exports.push({ exporter, maxExportBatchSize: spansPerRequest });
   }
   if (traceFile) {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../src/kit/free-port.ts';
 import { type TestDatabase, withDatabase } from '../support/database.ts';
 import { startJaeger } from '../support/jaeger.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { Program } from '../support/program.ts';
 import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
 import { otlp, story } from './recorded.ts';
@@ -110,6 +111,19 @@ describe('mallbots doctor', () => {
       remedy,
     });
     expect((await examine({ DATABASE_URL: db.url })).of('Jaeger')).toBeUndefined();
+  });
+
+  it.each([
+    ['', 'application/x-protobuf'],
+    ['http/json', 'application/json'],
+  ])('gives a collector no span, in the encoding that roles export in (%s)', async (protocol, contentType) => {
+    await using collector = await startOtlpReceiver();
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: protocol };
+    const { of } = await examine({ DATABASE_URL: db.url, ...endpoint });
+
+    expect(of('OTLP collector')).toMatchObject({ state: 'ok', found: 'takes traces' });
+    expect(collector.requests).toEqual([{ path: '/v1/traces', contentType }]);
+    expect(collector.spans()).toEqual([]);
   });
 
   it('asks all of them at once: none that is silent holds up the others', async () => {

@@ -1,4 +1,4 @@
-import type { ReceivedSpan } from './otlp-decode.ts';
+import type { ReceivedMetric, ReceivedSpan } from './otlp-decode.ts';
 
 /** OTLP in JSON as the specification has it: ids in hex, 64-bit numbers as text, enumerations as numbers. Independent of the exporter and of the program's own reader. */
 interface Any {
@@ -24,6 +24,34 @@ interface JsonRequest {
   readonly resourceSpans: ReadonlyArray<{
     readonly resource: { readonly attributes: Attributes };
     readonly scopeSpans: ReadonlyArray<{ readonly spans: readonly JsonSpan[] }>;
+  }>;
+}
+
+interface JsonPoint {
+  readonly attributes?: Attributes;
+  readonly asInt?: string | number;
+  readonly asDouble?: number;
+  readonly sum?: number;
+  readonly count?: string | number;
+  readonly explicitBounds?: readonly number[];
+  readonly bucketCounts?: ReadonlyArray<string | number>;
+}
+interface JsonData {
+  readonly isMonotonic?: boolean;
+  readonly dataPoints: readonly JsonPoint[];
+}
+interface JsonMetric {
+  readonly name: string;
+  readonly description?: string;
+  readonly unit?: string;
+  readonly gauge?: JsonData;
+  readonly sum?: JsonData;
+  readonly histogram?: JsonData;
+}
+interface JsonMetricsRequest {
+  readonly resourceMetrics: ReadonlyArray<{
+    readonly resource: { readonly attributes: Attributes };
+    readonly scopeMetrics: ReadonlyArray<{ readonly metrics: readonly JsonMetric[] }>;
   }>;
 }
 
@@ -57,6 +85,30 @@ export function jsonSpansOf(body: Uint8Array): ReceivedSpan[] {
         })),
         statusCode: span.status?.code ?? 0,
       })),
+    ),
+  );
+}
+
+export function jsonMetricsOf(body: Uint8Array): ReceivedMetric[] {
+  const { resourceMetrics } = JSON.parse(Buffer.from(body).toString('utf8')) as JsonMetricsRequest;
+  return resourceMetrics.flatMap(({ resource, scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics }) =>
+      metrics.map((metric) => {
+        const type = (['gauge', 'sum', 'histogram'] as const).find((name) => metric[name])!;
+        const { isMonotonic = false, dataPoints } = metric[type]!;
+        return {
+          service: String(attributesOf(resource.attributes)['service.name']),
+          ...{ name: metric.name, description: metric.description ?? '', unit: metric.unit ?? '' },
+          ...{ type, monotonic: isMonotonic },
+          points: dataPoints.map((point) => ({
+            attributes: attributesOf(point.attributes),
+            value: Number(point.asDouble ?? point.asInt ?? point.sum ?? 0),
+            count: Number(point.count ?? 0),
+            bounds: [...(point.explicitBounds ?? [])],
+            buckets: (point.bucketCounts ?? []).map(Number),
+          })),
+        };
+      }),
     ),
   );
 }

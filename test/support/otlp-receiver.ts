@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { metricsOf, type ReceivedMetric, type ReceivedSpan, spansOf } from './otlp-decode.ts';
-import { jsonSpansOf } from './otlp-json-decode.ts';
+import { jsonMetricsOf, jsonSpansOf } from './otlp-json-decode.ts';
 
 export interface OtlpReceiver extends AsyncDisposable {
   /** What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to. */
@@ -16,7 +16,7 @@ export interface OtlpReceiver extends AsyncDisposable {
   refuseNext(status: number): void;
 }
 
-/** A collector's OTLP/HTTP receiver for traces in protobuf and JSON, and metrics in protobuf: it keeps what it is sent. */
+/** A collector's OTLP/HTTP receiver for traces and metrics, in protobuf and JSON: it keeps what it is sent. */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const requests: Array<{ path: string | undefined; contentType: string | undefined }> = [];
   const spans: ReceivedSpan[] = [];
@@ -30,7 +30,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     if (refusal === undefined && request.url === '/v1/traces')
       spans.push(...(isJson ? jsonSpansOf(body) : spansOf(body)));
     if (refusal === undefined && request.url === '/v1/metrics')
-      for (const [service, newest] of Map.groupBy(metricsOf(body), (metric) => metric.service))
+      for (const [service, newest] of Map.groupBy((isJson ? jsonMetricsOf : metricsOf)(body), ({ service }) => service))
         metrics.set(service, newest);
     // An empty response is full success, and no bytes.
     response.writeHead(refusal ?? 200, { 'content-type': 'application/x-protobuf' }).end();

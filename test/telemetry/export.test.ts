@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { fail } from '../../src/telemetry/failure.ts';
 import { contextOf } from '../../src/telemetry/propagation.ts';
 import { recordedSpans } from '../../src/telemetry/recorded-span.ts';
+import type { OtlpProtocol } from '../../src/telemetry/settings.ts';
 import { createTelemetry } from '../../src/telemetry/setup.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts';
 
@@ -18,8 +19,9 @@ beforeEach(async () => {
 });
 afterEach(() => collector[Symbol.asyncDispose]());
 
-const telemetryOf = (role: string, otlpEndpoint = collector.endpoint, traceFile = '') =>
+const telemetryOf = (role: string, otlpEndpoint = collector.endpoint, traceFile = '', otlpProtocol?: OtlpProtocol) =>
   createTelemetry({
+    ...(otlpProtocol && { otlpProtocol }),
     metricsFile: '',
     metricIntervalMs: 60_000,
     role,
@@ -30,36 +32,43 @@ const telemetryOf = (role: string, otlpEndpoint = collector.endpoint, traceFile 
   });
 
 describe('spans for a collector', () => {
-  test('arrive over OTLP/HTTP as they were recorded, under the service of their role', async () => {
-    const { tracer, shutdown } = telemetryOf('orders');
-    const startTime = new Date('2026-01-02T03:04:05.006Z');
-    const link = trace.getSpanContext(contextOf(`00-${'1'.repeat(32)}-2222222222222222-01`))!;
-    const options = { kind: SpanKind.PRODUCER, startTime, links: [{ context: link }] };
-    const attributes = { 'mallbots.order_id': 'o1', 'mallbots.fence': 3, cold: true, metres: 1.5 };
-    const span = tracer.startSpan('send orders.events', { ...options, attributes }, contextOf(traceparent));
-    span.setStatus({ code: SpanStatusCode.ERROR });
-    span.end(new Date('2026-01-02T03:04:05.010Z'));
-    await shutdown();
+  test.each([
+    ['in protobuf', undefined, 'application/x-protobuf'],
+    ['in protobuf, as asked', 'http/protobuf', 'application/x-protobuf'],
+    ['in JSON', 'http/json', 'application/json'],
+  ] as const)(
+    'arrive over OTLP/HTTP %s as they were recorded, under the service of their role',
+    async (_, protocol, contentType) => {
+      const { tracer, shutdown } = telemetryOf('orders', collector.endpoint, '', protocol);
+      const startTime = new Date('2026-01-02T03:04:05.006Z');
+      const link = trace.getSpanContext(contextOf(`00-${'1'.repeat(32)}-2222222222222222-01`))!;
+      const options = { kind: SpanKind.PRODUCER, startTime, links: [{ context: link }] };
+      const attributes = { 'mallbots.order_id': 'o1', 'mallbots.fence': 3, cold: true, metres: 1.5 };
+      const span = tracer.startSpan('send orders.events', { ...options, attributes }, contextOf(traceparent));
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end(new Date('2026-01-02T03:04:05.010Z'));
+      await shutdown();
 
-    expect(collector.requests).toEqual([{ path: '/v1/traces', contentType: 'application/x-protobuf' }]);
-    const startTimeUnixNano = BigInt(startTime.getTime()) * 1_000_000n;
-    expect(collector.spans()).toEqual([
-      {
-        service: 'orders',
-        traceId,
-        spanId: span.spanContext().spanId,
-        parentSpanId: 'b7ad6b7169203331',
-        name: 'send orders.events',
-        // The wire counts from 1.
-        kind: SpanKind.PRODUCER + 1,
-        startTimeUnixNano,
-        endTimeUnixNano: startTimeUnixNano + 4_000_000n,
-        attributes,
-        links: [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16) }],
-        statusCode: SpanStatusCode.ERROR,
-      },
-    ]);
-  });
+      expect(collector.requests).toEqual([{ path: '/v1/traces', contentType }]);
+      const startTimeUnixNano = BigInt(startTime.getTime()) * 1_000_000n;
+      expect(collector.spans()).toEqual([
+        {
+          service: 'orders',
+          traceId,
+          spanId: span.spanContext().spanId,
+          parentSpanId: 'b7ad6b7169203331',
+          name: 'send orders.events',
+          // The wire counts from 1.
+          kind: SpanKind.PRODUCER + 1,
+          startTimeUnixNano,
+          endTimeUnixNano: startTimeUnixNano + 4_000_000n,
+          attributes,
+          links: [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16) }],
+          statusCode: SpanStatusCode.ERROR,
+        },
+      ]);
+    },
+  );
 
   test('are the same in protobuf to a collector and in JSON in the file, which a collector takes as well', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'export-'));

@@ -44,15 +44,18 @@ const telemetryOf = (role: string, options: Partial<TelemetryOptions> = {}) =>
   });
 
 describe('metrics for a collector', () => {
-  test('arrive over OTLP/HTTP with name, unit, type and numbers', async () => {
-    const { meter, shutdown } = telemetryOf('orders');
+  test.each([
+    ['protobuf', 'http/protobuf', 'application/x-protobuf'],
+    ['JSON', 'http/json', 'application/json'],
+  ] as const)('arrive over OTLP/HTTP in %s with name, unit, type and numbers', async (_, otlpProtocol, contentType) => {
+    const { meter, shutdown } = telemetryOf('orders', { otlpProtocol });
     const tally = new Tally(observable(meter, doors), 'mallbots.colour', { 'mallbots.floor': 2 });
     for (const colour of ['red', 'blue', 'red']) tally.add(colour);
     const walked = histogram(meter, walks);
     for (const seconds of [0.25, 0.5, 0.75, 4]) walked.record(seconds);
     await shutdown();
 
-    expect(collector.requests).toEqual([{ path: '/v1/metrics', contentType: 'application/x-protobuf' }]);
+    expect(collector.requests).toEqual([{ path: '/v1/metrics', contentType }]);
     expect(collector.metrics()).toEqual([
       {
         service: 'orders',
