@@ -52,6 +52,10 @@ function tell(happening: Happening, names: Names): string {
       return `ready in bay ${bay}`;
     case 'orders.collectable':
       return coloured('green', `ready and paid, in bay ${bay}`);
+    case 'orders.pickup_refused':
+      return coloured('yellow', `wrong code at the desk, ${quantity} in a row${because}`);
+    case 'orders.identity_checked':
+      return `no code: staff have seen who the shopper is${because}`;
     case 'orders.completed':
       return coloured('green', 'handed over');
     case 'orders.cancellation_requested':

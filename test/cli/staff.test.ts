@@ -87,6 +87,8 @@ const cydsTimeline = Timeline.fromPartial({
       ...{ name: 'bots.item_short', at: new Date('2026-01-05T10:01:01Z'), botId: 'bot-7', quantity: 1 },
       lineId: cyds.lines[0]!.lineId,
     },
+    { name: 'orders.pickup_refused', at: new Date('2026-01-05T10:02:00Z'), quantity: 5, reason: 'locked' },
+    { name: 'orders.identity_checked', at: new Date('2026-01-05T10:02:01Z'), reason: 'passport of Cyd' },
   ],
 });
 const paid: PayRequest[] = [];
@@ -309,6 +311,8 @@ describe('mallbots staff show', () => {
           '^  time  Cyd orders 2 items for €3\\.00$',
           '^  time  bot-7 reaches Grocer$',
           '^  time  bot-7 cannot find 1 x Apple$',
+          '^  time  wrong code at the desk, 5 in a row \\(locked\\)$',
+          '^  time  no code: staff have seen who the shopper is \\(passport of Cyd\\)$',
         ].join('\n'),
         'm',
       ),
@@ -325,6 +329,8 @@ describe('mallbots staff show', () => {
           { name: 'orders.placed', at: '2026-01-05T10:00:00.000Z', amount: { minor: 300, currency: 'EUR' } },
           { name: 'bots.stop_reached', botId: 'bot-7' },
           { name: 'bots.item_short', quantity: 1 },
+          { name: 'orders.pickup_refused', quantity: 5, reason: 'locked' },
+          { name: 'orders.identity_checked', reason: 'passport of Cyd' },
         ],
       },
       invoice: { state: 'open' },

@@ -44,6 +44,8 @@ const told: { readonly [N in MessageName]?: (body: BodyOf<N>) => Said } = {
   }),
   'orders.ready': ({ bay }) => ({ bay }),
   'orders.collectable': ({ bay }) => ({ bay }),
+  'orders.pickup_refused': ({ wrongCodes, locked }) => ({ quantity: wrongCodes, reason: locked ? 'locked' : '' }),
+  'orders.identity_checked': ({ reason }) => ({ reason }),
   'orders.completed': () => ({}),
   'orders.cancellation_requested': ({ requestedBy, reason }) => ({
     reason: [requestedBy, reason].filter(Boolean).join(': '),

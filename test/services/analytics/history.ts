@@ -45,6 +45,8 @@ export function history(): Message[] {
     told(21, draft('bots.item_short', ada, { ...task(ada, 'bot-2', 2, 21, 2), ...short(toys, 2) })),
     told(29, draft('bots.task_succeeded', ada, { ...task(ada, 'bot-2', 2, 29, 2), lines: [], original: undefined })),
     told(30, draft('orders.ready', ada, { orderId: ada, bay: 'A1' })),
+    told(35, draft('orders.pickup_refused', ada, { orderId: ada, wrongCodes: 5, locked: true })),
+    told(38, draft('orders.identity_checked', ada, { orderId: ada, reason: 'passport', wasLocked: true })),
     told(40, draft('orders.completed', ada, { orderId: ada })),
     told(50, store(toys, 'Little Orbit Toys', 2)),
     told(3_600, placed(ben)),

@@ -116,6 +116,8 @@ function suite(open: OpenJournal): void {
       ['bots.item_short', 'bot-2', 2],
       ['bots.task_succeeded', 'bot-2'],
       ['orders.ready', 'A1'],
+      ['orders.pickup_refused', 5, 'locked'],
+      ['orders.identity_checked', 'passport'],
       ['orders.completed'],
     ]);
     expect(steps[2]?.at(-1)).toEqual(['orders.cancelled', 'SOLD_OUT']);
@@ -154,6 +156,6 @@ function suite(open: OpenJournal): void {
   it('keeps time lines as long as the journal does, counted from its newest event', async () => {
     await countedTo(messages.length);
     await expect(db.database.query((orm) => pruneTimeline(orm, 3_700_000))).resolves.toBe(false);
-    expect((await timelines()).map(({ happenings }) => happenings.length)).toEqual([7, 4, 5]);
+    expect((await timelines()).map(({ happenings }) => happenings.length)).toEqual([9, 4, 5]);
   });
 }
