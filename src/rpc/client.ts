@@ -18,6 +18,13 @@ export const defaultDeadlineMs = 5_000;
 /** Longest wait between two tries to reach a server that went away (the library's default of 120 s is too long after a restart). */
 const maxReconnectBackoffMs = 1_000;
 
+/**
+ * While a call is under way the server is asked by a PING after so long, and is away when it has not answered for as long again: behind a network that
+ * loses everything, who looks on would wait for ever, and every other call would time out until the kernel gives up, a quarter of an hour later. The
+ * library's default is never. A ping in ten seconds is far below what our servers take from a connection (`controlFramesPerSecond`).
+ */
+const keepaliveMs = 10_000;
+
 export interface RpcClient<D> {
   readonly api: Api<D>;
   close(): void;
@@ -32,6 +39,8 @@ export function connectClient<D extends Definition>(
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': maxReconnectBackoffMs,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.keepalive_timeout_ms': keepaliveMs,
   });
   const api = Object.fromEntries(
     Object.entries(definition).map(([name, method]) => [

@@ -109,6 +109,22 @@ function suite(open: OpenJournal): void {
     expect(code).toBe(0);
   });
 
+  it('is followed over a network that loses everything for a while, which nobody tells it', { timeout }, async () => {
+    const following = journal('--follow', '--json', '--order', adas.orderId);
+    await following.line(/orders\.placed/);
+    wire.blackhole();
+    const [missed] = await publish(placed());
+    await following.line(/; going on when it is back$/);
+    // What was on its way is lost with its connection, and those that are tried meanwhile get no answer either.
+    wire.cut();
+    await wire.restore();
+    await following.line(new RegExp(missed!));
+    const { stdout, code } = await following.kill('SIGINT');
+    const ids = stdout.split('\n').map((line) => JSON.parse(line).id);
+    expect(ids.filter((id) => id === missed)).toHaveLength(1);
+    expect(code).toBe(0);
+  });
+
   it('ends when nobody reads it any more', { timeout }, async () => {
     const following = journal('--follow', '--from', '0');
     await following.line(/orders\.placed/);
