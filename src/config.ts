@@ -89,6 +89,8 @@ const hubLimits = {
   maxUnacknowledged: whole(1, 65_536, 'frames'),
   maxQueuedFrames: whole(16, 65_536, 'frames'),
   maxQueuedBytes: whole(16_384, 1_073_741_824, 'bytes'),
+  maxUnsentFrames: whole(16, 16_777_216, 'frames'),
+  maxUnsentBytes: whole(16_384, 17_179_869_184, 'bytes'),
   framesPerSecond: whole(1, 1_000_000, 'frames a second'),
   refusalsPerSecond: whole(1, 1_000_000, 'frames a second'),
   maxWaitingFrames: whole(16, 16_777_216, 'frames'),

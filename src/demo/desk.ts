@@ -1,7 +1,7 @@
 import { context, SpanKind, trace } from '@opentelemetry/api';
 import { MallError } from '../contract/errors.ts';
 import { maxPageSize } from '../contract/page.ts';
-import { OrderState } from '../gen/orders/v1/orders.ts';
+import { type Order, OrderState } from '../gen/orders/v1/orders.ts';
 import { type Pickup, StaffService } from '../gen/staff/v1/staff.ts';
 import { Loop } from '../kit/loop.ts';
 import { connectClient } from '../rpc/client.ts';
@@ -19,6 +19,27 @@ export interface DeskVisitors {
   paysHere?(orderId: string): boolean;
 }
 
+/** What happens at the desk starts on its own: a trace of its own, linked to the order's. */
+export async function atDesk<T>(
+  { orderId, traceparent }: Order,
+  name: string,
+  { tracer }: Pick<Telemetry, 'tracer'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const placing = parseTraceparent(traceparent);
+  const span = tracer.startSpan(name, {
+    root: true,
+    kind: SpanKind.INTERNAL,
+    links: placing ? [{ context: placing }] : [],
+    attributes: { [ATTR_ORDER_ID]: orderId, [ATTR_CORRELATION_ID]: orderId },
+  });
+  try {
+    return await context.with(trace.setSpan(context.active(), span), work);
+  } finally {
+    span.end();
+  }
+}
+
 /**
  * Staff at the desk, through the API that the staff CLI uses: they look at the bays, take payment from whoever pays here, and hand over
  * what is ready and paid.
@@ -29,7 +50,7 @@ export function openDesk(
   telemetry: Telemetry,
 ): { close(): Promise<void> } {
   const { api, close } = connectClient(StaffService, staffAddress, telemetry);
-  const { tracer, logger } = telemetry;
+  const { logger } = telemetry;
 
   const serve = async ({ order, invoice }: Pickup): Promise<void> => {
     if (!order) return;
@@ -39,16 +60,9 @@ export function openDesk(
     const collectable = order.state === OrderState.COLLECTABLE;
     const owes = order.state === OrderState.READY && (invoice?.due?.minor ?? 0) > 0;
     if (!collectable && !(owes && visitors.paysHere?.(orderId))) return;
-    // What happens at the desk starts on its own: a trace of its own, linked to the order's.
-    const placing = parseTraceparent(order.traceparent);
-    const span = tracer.startSpan(collectable ? 'pickup' : 'payment at the desk', {
-      root: true,
-      kind: SpanKind.INTERNAL,
-      links: placing ? [{ context: placing }] : [],
-      attributes: { [ATTR_ORDER_ID]: orderId, [ATTR_CORRELATION_ID]: orderId },
-    });
+    const name = collectable ? 'pickup' : 'payment at the desk';
     try {
-      await context.with(trace.setSpan(context.active(), span), async () => {
+      await atDesk(order, name, telemetry, async () => {
         if (collectable) await api.handOver({ orderId, pickupCode, identityReason: '' });
         else await api.payOrder({ orderId, idempotencyKey: `desk-${orderId}-${invoice!.due!.minor}` });
       });
@@ -56,8 +70,6 @@ export function openDesk(
       // Refused: the board was older than the order; the next look tells. Unavailable: likewise.
       logger.info({ err: error, [ATTR_ORDER_ID]: orderId }, 'the desk has to look again');
       if (MallError.from(error).code === 'INTERNAL') throw error;
-    } finally {
-      span.end();
     }
   };
 

@@ -16,7 +16,8 @@ import type { HubMetrics } from './hub-metrics.ts';
 import { identify } from './identity.ts';
 import { drainDeadlineMs, drainRetryAfterMs, type HubLimits, type HubTimes, refusalBurst } from './limits.ts';
 import { LiveBot } from './live-bot.ts';
-import { type Call, Outbound, type Unsent } from './outbound.ts';
+import { type Call, Outbound } from './outbound.ts';
+import type { Outflow } from './outflow.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import type { Delivery } from './protocol/delivery.ts';
 import { nackOf, type Refusal } from './refusal.ts';
@@ -36,6 +37,7 @@ export interface SessionPorts {
   readonly botLimits: Pick<BotLimits, 'of'>;
   readonly times: HubTimes;
   readonly limits: HubLimits;
+  readonly outflow: Outflow;
   readonly counts: Counts;
   readonly metrics: HubMetrics;
   readonly logger: Logger;
@@ -86,7 +88,7 @@ export class BotSession implements Seat {
     const { refusalsPerSecond } = ports.limits;
     this.#refusals = new TokenBucket(refusalBurst(ports.limits), refusalsPerSecond, performance.now());
     this.#outbound = new Outbound(
-      ports.limits,
+      ports.outflow,
       ports.metrics,
       () => this.input({ type: 'overflowed' }),
       ports.onWilling,
@@ -109,11 +111,6 @@ export class BotSession implements Seat {
 
   get takesOffers(): boolean {
     return this.#state.at === 'READY' && this.#outbound.isFlowing;
-  }
-
-  /** What its bot does not read. */
-  get unsent(): Unsent {
-    return this.#outbound.unsent;
   }
 
   /** Every frame of the bot up to here is durable, or refused for good. */

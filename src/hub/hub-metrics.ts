@@ -1,7 +1,7 @@
 import type { SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { Counts } from './counts.ts';
 import type { Intake } from './intake.ts';
-import type { OutboundStatus } from './outbound-status.ts';
+import type { OutboundStatus } from './outflow.ts';
 import type { Refusal } from './refusal.ts';
 import type { SessionState } from './session.ts';
 import type { TaskInput } from './task.ts';

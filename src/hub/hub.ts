@@ -33,7 +33,7 @@ import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
 import type { Call } from './outbound.ts';
-import { outboundStatus } from './outbound-status.ts';
+import { Outflow } from './outflow.ts';
 import { Patience } from './patience.ts';
 import { startProtocol } from './protocol/protocol.ts';
 import { publisher, source } from './publish.ts';
@@ -70,6 +70,7 @@ export async function startHub(
   const limits = hubLimits(config.hubLimits);
   const counts = new Counts();
   const intake = new Intake(limits, counts);
+  const outflow = new Outflow(limits);
   const { tracer } = telemetry;
   const logger = telemetry.logger.child({ [ATTR_HUB_ID]: hubId });
   await database.migrate(schema, migrationsOf(schema));
@@ -160,6 +161,7 @@ export async function startHub(
     limits,
     counts,
     intake,
+    outflow,
     hangUp: (peer) => server.hangUp(peer),
     metrics,
     logger,
@@ -172,7 +174,7 @@ export async function startHub(
   metrics.watch({
     counts,
     intake,
-    outbound: () => outboundStatus(roster.seats),
+    outbound: () => outflow.status,
     sessions: () => [
       ...Array.from(connections, ({ session }) => session.state),
       ...Array.from(roster.detached, ({ state }) => state),
@@ -199,7 +201,7 @@ export async function startHub(
     connections: server.connections,
     bots: roster.size,
     ...intake.status,
-    ...outboundStatus(roster.seats),
+    ...outflow.status,
     counts: counts.all,
   });
   const server: RpcServer = await startServer(

@@ -120,7 +120,7 @@ export const hubInstruments = {
     name: 'mallbots.hub.outbound.bytes',
     kind: 'count',
     unit: 'By',
-    description: 'Of the tasks in offers among them',
+    description: 'Of the tasks and revisions among them',
     attributes: [],
   },
   slowStreams: {

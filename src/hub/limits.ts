@@ -25,8 +25,12 @@ export const defaultLimits: HubLimits = {
   maxUnacknowledged: 256,
   /** Frames down that wait for one slow bot. Policy when full: lossy ones go first, then the stream (RESOURCE_EXHAUSTED). */
   maxQueuedFrames: 256,
-  /** Bytes of tasks in offers that one slow bot has not taken: two of the largest. Policy when full: it is offered nothing. */
+  /** Bytes of tasks and revisions that one slow bot has not taken: two of the largest frames. Policy when full: it is offered nothing. */
   maxQueuedBytes: 512 * 1024,
+  /** Frames down that wait for all bots together, some 300 bytes each in memory: 26 for each of 10,000. Policy: see `Outflow`. */
+  maxUnsentFrames: 262_144,
+  /** Of tasks and revisions for all bots together: 26 kB, or some 35 usual tasks, for each of 10,000. */
+  maxUnsentBytes: 256 * 1024 * 1024,
   /** What one bot may send: a walking robot says a few frames a second. */
   framesPerSecond: 1_000,
   /** Frames of one bot that are refused: each costs a Nack and a line of log. After a lost task, what was under way about it is refused at once. */

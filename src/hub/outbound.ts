@@ -2,7 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { HubFrame } from '../gen/fleet/v1/fleet.ts';
 import type { IncomingFrame } from './envelope.ts';
 import type { HubMetrics } from './hub-metrics.ts';
-import { type HubLimits, maxRetainedFrames } from './limits.ts';
+import { maxRetainedFrames } from './limits.ts';
+import type { Backlog, Outflow } from './outflow.ts';
 import type { HubBody } from './roster.ts';
 
 export type Call = ServerDuplexStream<IncomingFrame, HubFrame>;
@@ -46,37 +47,34 @@ function fateOf(body: HubBody): 'lossy' | 'once' | 'retained' {
   }
 }
 
-/** What waits for a bot to read it. */
-export interface Unsent {
-  readonly frames: number;
-  /** Of the tasks in offers: all else is small, or shared by all bots. */
-  readonly bytes: number;
+/** Of tasks and of the fleet's language: all else is small. */
+function bytesOf(body: HubBody): number {
+  if (body.$case === 'offer') return body.value.payload.length;
+  if (body.$case !== 'protocolOffer') return 0;
+  return body.value.add.reduce((sum, { fileDescriptorSet }) => sum + fileDescriptorSet.length, 0);
 }
-
-const bytesOf = (body: HubBody): number => (body.$case === 'offer' ? body.value.payload.length : 0);
 
 /** A welcome comes before what is sent again, and must not be taken for the newest of it. */
 const isNumbered = (body: HubBody) => body.$case !== 'welcome' && fateOf(body) !== 'lossy';
 
 /**
  * The frames of a session to its bot, over all of its streams on this hub; the one writer of the stream that is attached just now. Holds back
- * while that says that it is full (grpc-js: from the 16th message on), at most `maxQueuedFrames`; policy when full: the oldest lossy
- * frame goes, and where there is none, the stream. From a quarter of that, or `maxQueuedBytes` of tasks, on no offers come. Every frame carries the newest acknowledgement; what was acknowledged in one turn of
+ * while that says that it is full (grpc-js: from the 16th message on), as much as `Outflow` has room for; policy when full: the oldest lossy
+ * frame goes, and where there is none, the stream. Every frame carries the newest acknowledgement; what was acknowledged in one turn of
  * the event loop shares one frame. Keeps what is to be sent again, at most `maxRetainedFrames`; policy when full: the oldest goes, and a bot
  * that has not seen it cannot resume.
  */
 export class Outbound {
-  readonly #maxQueuedFrames: number;
-  readonly #maxQueuedBytes: number;
+  readonly #outflow: Outflow;
   readonly #metrics: HubMetrics;
   readonly #onOverflow: () => void;
   readonly #onFlowing: () => void;
   #call: Call | undefined;
+  /** Queued, and of what has many bytes also what was written and not taken by the connection: grpc-js holds up to 16 messages of any size. */
+  #backlog: Backlog | undefined;
   #queue: Queued[] = [];
   #retained: Queued[] = [];
   #writable = true;
-  /** Queued, and written but not taken by the connection: grpc-js holds up to 16 messages of any size. */
-  #unsentBytes = 0;
   /** The last number given. */
   #lastSeq = 0;
   /** Every frame up to here is gone: acknowledged, or too old. */
@@ -86,14 +84,8 @@ export class Outbound {
   #ackScheduled = false;
 
   /** `onFlowing`: the bot reads again. */
-  constructor(
-    { maxQueuedFrames, maxQueuedBytes }: Pick<HubLimits, 'maxQueuedFrames' | 'maxQueuedBytes'>,
-    metrics: HubMetrics,
-    onOverflow: () => void,
-    onFlowing: () => void,
-  ) {
-    this.#maxQueuedFrames = maxQueuedFrames;
-    this.#maxQueuedBytes = maxQueuedBytes;
+  constructor(outflow: Outflow, metrics: HubMetrics, onOverflow: () => void, onFlowing: () => void) {
+    this.#outflow = outflow;
     this.#metrics = metrics;
     this.#onOverflow = onOverflow;
     this.#onFlowing = onFlowing;
@@ -104,16 +96,14 @@ export class Outbound {
     return this.#durable;
   }
 
-  /** The bot reads what it is sent: little waits. */
+  /** There is a stream, and the bot reads what it is sent. */
   get isFlowing(): boolean {
-    return this.#queue.length < this.#maxQueuedFrames / 4 && this.#unsentBytes < this.#maxQueuedBytes;
-  }
-
-  get unsent(): Unsent {
-    return { frames: this.#queue.length, bytes: this.#unsentBytes };
+    return this.#backlog?.isFlowing ?? false;
   }
 
   attach(call: Call): void {
+    this.#backlog?.leave();
+    this.#backlog = this.#outflow.join(() => this.#shed());
     this.#call = call;
     this.#writable = !call.writableNeedDrain;
     call.on('drain', this.#onDrain);
@@ -126,7 +116,8 @@ export class Outbound {
     this.#call?.off('drain', this.#onDrain);
     this.#call = undefined;
     this.#queue = [];
-    this.#unsentBytes = 0;
+    this.#backlog?.leave();
+    this.#backlog = undefined;
   }
 
   /** Whether a bot that has seen everything up to `lastSeen` can be sent the rest. */
@@ -138,14 +129,14 @@ export class Outbound {
   replay(lastSeen: number, matters: (body: HubBody) => boolean): void {
     this.confirm(lastSeen);
     this.#retained = this.#retained.filter(({ body }) => matters(body));
-    this.#queue.push(...this.#retained);
+    for (const frame of this.#retained) this.#enqueue(frame);
     this.#pump();
   }
 
   /** False when there is no stream to send it on now. */
   send(body: HubBody, traceparent: string): boolean {
     const fate = fateOf(body);
-    if (this.#call && this.#queue.length >= this.#maxQueuedFrames && !this.#dropLossy()) {
+    if (this.#backlog?.isFull && !this.#dropLossy(1)) {
       if (fate === 'lossy') return true;
       this.#onOverflow();
     }
@@ -153,10 +144,10 @@ export class Outbound {
     const queued = { seq: isNumbered(body) ? ++this.#lastSeq : 0, body, traceparent };
     if (fate === 'retained') this.#retain(queued);
     if (!this.#call) return false;
-    this.#unsentBytes += bytesOf(body);
-    this.#queue.push(queued);
+    this.#enqueue(queued);
     this.#pump();
-    return true;
+    // What waits for all bots together may have been too much with this.
+    return this.#call !== undefined;
   }
 
   /** The bot has seen everything up to `seq`. */
@@ -186,10 +177,10 @@ export class Outbound {
     if (!wasFlowing && this.isFlowing) this.#onFlowing();
   };
 
-  #onTaken(call: Call, bytes: number): void {
-    if (this.#call !== call) return;
+  #onTaken(backlog: Backlog | undefined, bytes: number): void {
+    if (this.#backlog !== backlog) return;
     const wasFlowing = this.isFlowing;
-    this.#unsentBytes -= bytes;
+    backlog?.move(0, -bytes);
     if (!wasFlowing && this.isFlowing) this.#onFlowing();
   }
 
@@ -198,16 +189,30 @@ export class Outbound {
     if (this.#retained.length > maxRetainedFrames) this.#goneUpTo = this.#retained.shift()!.seq;
   }
 
-  #dropLossy(): boolean {
-    const oldest = this.#queue.findIndex(({ body }) => fateOf(body) === 'lossy');
-    return oldest >= 0 && this.#queue.splice(oldest, 1).length > 0;
+  #enqueue(frame: Queued): void {
+    this.#queue.push(frame);
+    this.#backlog?.move(1, bytesOf(frame.body));
+  }
+
+  #shed(): void {
+    if (!this.#dropLossy(Number.POSITIVE_INFINITY)) this.#onOverflow();
+  }
+
+  /** The oldest, `most` of them; whether there were any. */
+  #dropLossy(most: number): boolean {
+    const dropped = new Set(this.#queue.filter(({ body }) => fateOf(body) === 'lossy').slice(0, most));
+    this.#queue = this.#queue.filter((frame) => !dropped.has(frame));
+    this.#backlog?.move(-dropped.size, 0);
+    return dropped.size > 0;
   }
 
   #pump(): void {
     while (this.#call && this.#writable) {
       const next = this.#queue.shift();
-      if (next) this.#write(this.#call, next);
-      else if (this.#durable > this.#ackSent) {
+      if (next) {
+        this.#backlog?.move(-1, 0);
+        this.#write(this.#call, next);
+      } else if (this.#durable > this.#ackSent) {
         this.#write(this.#call, { seq: 0, body: { $case: 'acknowledgement', value: {} }, traceparent: '' });
       } else return;
     }
@@ -217,7 +222,8 @@ export class Outbound {
     this.#ackSent = this.#durable;
     this.#metrics.frame('transmit', frame.body.$case);
     const bytes = bytesOf(frame.body);
-    const onTaken = bytes > 0 ? () => this.#onTaken(call, bytes) : undefined;
+    const backlog = this.#backlog;
+    const onTaken = bytes > 0 ? () => this.#onTaken(backlog, bytes) : undefined;
     this.#writable = call.write({ ...frame, ack: this.#durable }, onTaken);
   }
 }

@@ -10,6 +10,7 @@ import { Leases } from '../../src/hub/leases.ts';
 import type { Ledger } from '../../src/hub/ledger.ts';
 import { drainDeadlineMs, hubLimits } from '../../src/hub/limits.ts';
 import type { LiveBot } from '../../src/hub/live-bot.ts';
+import { Outflow } from '../../src/hub/outflow.ts';
 import { Patience } from '../../src/hub/patience.ts';
 import { Delivery } from '../../src/hub/protocol/delivery.ts';
 import { Interpreter } from '../../src/hub/protocol/majors/interpreter.ts';
@@ -97,6 +98,7 @@ export class Hub {
         onWilling,
       }),
       intake: new Intake(limits, counts),
+      outflow: new Outflow(limits),
       botLimits: { of: () => Number.POSITIVE_INFINITY },
       ...{ roster, catalogue, delivery, times, limits, counts, metrics, logger, onWilling },
       hangUp: () => {},

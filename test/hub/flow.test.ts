@@ -8,6 +8,7 @@ import { Lane } from '../../src/hub/lane.ts';
 import { defaultLimits, maxRetainedFrames } from '../../src/hub/limits.ts';
 import { meteredHub } from '../../src/hub/metered.ts';
 import { type Call, Outbound } from '../../src/hub/outbound.ts';
+import { Outflow } from '../../src/hub/outflow.ts';
 import { nackOf } from '../../src/hub/refusal.ts';
 import type { HubBody } from '../../src/hub/roster.ts';
 import { TokenBucket } from '../../src/kit/token-bucket.ts';
@@ -50,12 +51,13 @@ const leaseFences = (frames: readonly HubFrame[]) =>
   frames.flatMap(({ body }) => (body?.$case === 'lease' ? [body.value.fence] : []));
 
 describe('the outbound queue', () => {
-  const open = (room: number) => {
+  const open = (room: number, limits = defaultLimits) => {
     const stream = new SlowStream(room);
     let overflows = 0;
     let reads = 0;
+    const outflow = new Outflow(limits);
     const outbound = new Outbound(
-      defaultLimits,
+      outflow,
       meteredHub(createNoopMeter()),
       () => {
         overflows += 1;
@@ -73,7 +75,7 @@ describe('the outbound queue', () => {
       outbound.attach(stream as unknown as Call);
       return stream;
     };
-    return { stream, outbound, next, overflows: () => overflows, reads: () => reads };
+    return { stream, outbound, outflow, next, overflows: () => overflows, reads: () => reads };
   };
 
   it('writes nothing while the stream is full, and everything in order afterwards', () => {
@@ -86,18 +88,20 @@ describe('the outbound queue', () => {
   });
 
   it('says when the bot falls behind, and when it reads again', () => {
-    const { stream, outbound, reads } = open(1);
+    const { stream, outbound, outflow, reads } = open(1);
     for (let fence = 1; fence <= maxQueuedFrames / 4; fence++) outbound.send(lease(fence), '');
     expect(outbound.isFlowing).toBe(true);
+    expect(outflow.status).toEqual({ unsentFrames: maxQueuedFrames / 4 - 1, unsentBytes: 0, slowStreams: 0 });
     outbound.send(lease(1_000), '');
     expect(outbound.isFlowing).toBe(false);
+    expect(outflow.status).toEqual({ unsentFrames: maxQueuedFrames / 4, unsentBytes: 0, slowStreams: 1 });
     stream.read(2);
     expect(outbound.isFlowing).toBe(true);
     expect(reads()).toBe(1);
   });
 
   it('says so by the bytes of tasks too, those included that the stream has and the connection does not', () => {
-    const { stream, outbound, next, reads } = open(100);
+    const { stream, outbound, outflow, next, reads } = open(100);
     const offer = () => {
       const payload = Buffer.alloc(maxQueuedBytes / 2);
       return outbound.send({ $case: 'offer', value: Offer.fromPartial({ taskId: 't', payload }) }, '');
@@ -106,17 +110,30 @@ describe('the outbound queue', () => {
     expect(outbound.isFlowing).toBe(true);
     offer();
     expect(outbound.isFlowing).toBe(false);
-    expect(outbound.unsent).toEqual({ frames: 0, bytes: maxQueuedBytes });
+    expect(outflow.status).toEqual({ unsentFrames: 0, unsentBytes: maxQueuedBytes, slowStreams: 1 });
     stream.takes.shift()!();
     expect(outbound.isFlowing).toBe(true);
     expect(reads()).toBe(1);
 
     next();
-    expect(outbound.unsent).toEqual({ frames: 0, bytes: 0 });
+    expect(outflow.status).toEqual({ unsentFrames: 0, unsentBytes: 0, slowStreams: 0 });
     offer();
     // What becomes of the frames of a stream that is over is nobody's business.
     stream.takes.shift()!();
-    expect(outbound.unsent).toEqual({ frames: 0, bytes: maxQueuedBytes / 2 });
+    expect(outflow.status).toMatchObject({ unsentFrames: 0, unsentBytes: maxQueuedBytes / 2 });
+  });
+
+  it('does the same when all bots together have too much waiting and this one has most of it', () => {
+    const { stream, outbound, outflow, overflows } = open(1, { ...defaultLimits, maxUnsentFrames: 3 });
+    outbound.send(lease(1), '');
+    outbound.send(nack, '');
+    for (const fence of [2, 3]) outbound.send(lease(fence), '');
+    expect(outflow.status).toMatchObject({ unsentFrames: 3 });
+    expect(outbound.send(lease(4), '')).toBe(true);
+    expect([overflows(), outflow.status.unsentFrames]).toEqual([0, 3]);
+    expect(outbound.send(lease(5), '')).toBe(false);
+    expect([overflows(), outflow.status.unsentFrames]).toEqual([1, 0]);
+    expect(leaseFences(stream.written)).toEqual([1]);
   });
 
   it('drops lossy frames first when it is full, then gives up the stream', () => {

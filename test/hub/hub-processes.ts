@@ -69,7 +69,12 @@ export interface HubProcesses extends AsyncDisposable {
   readonly directory: string;
 }
 
-export async function startHubProcesses(count: number, environment: Environment): Promise<HubProcesses> {
+/** `one`: what one of them has otherwise, by its number from 0. */
+export async function startHubProcesses(
+  count: number,
+  environment: Environment,
+  one: Readonly<Record<number, Environment>> = {},
+): Promise<HubProcesses> {
   await using opening = new AsyncDisposableStack();
   const db = opening.use(await withDatabase());
   const directory = mkdtempSync(join(tmpdir(), 'hub-processes-'));
@@ -94,6 +99,7 @@ export async function startHubProcesses(count: number, environment: Environment)
     const hub = new HubProcess(address, wires, {
       MALLBOTS_LOG_LEVEL: 'warn',
       ...environment,
+      ...one[index],
       DATABASE_URL: wires.database.through(db.url),
       AMQP_URL: wires.broker.through(amqpUrl),
       MALLBOTS_NAMESPACE: namespace,

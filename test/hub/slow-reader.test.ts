@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { GetBotRequest, ListTasksRequest, Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { GetBotRequest, ListTasksRequest, NackReason, Outcome, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { flood } from '../chaos/flood.ts';
 import { mallTimeoutMs } from '../support/program.ts';
@@ -14,6 +14,10 @@ const leaseMs = 10_000;
 /** Little fills it; what is kept for a bot that comes back is twice as much. */
 const maxQueuedFrames = 64;
 const maxQueuedBytes = 200_000;
+/** Less than what so many slow bots may have by their own bounds. */
+const slowBots = 5;
+const maxUnsentFrames = 100;
+const maxUnsentBytes = 800_000;
 /** grpc-js takes so many messages before it says that it is full. */
 const inGrpcJs = 16;
 /** More than the windows of a connection take, together with one more. */
@@ -38,19 +42,26 @@ describeWithRabbitMq(
       /** All else is the same at the other one. */
       let hub: HubProcess;
       let quietHub: HubProcess;
+      /** Has less room for what all of its bots do not read. */
+      let narrowHub: HubProcess;
       beforeAll(async () => {
-        mall = await startHubProcesses(2, {
+        const limits = {
           MALLBOTS_HUB_LEASE_MS: String(leaseMs),
           MALLBOTS_HUB_MAX_QUEUED_FRAMES: String(maxQueuedFrames),
           MALLBOTS_HUB_MAX_QUEUED_BYTES: String(maxQueuedBytes),
-        });
-        [hub, quietHub] = mall.hubs as [HubProcess, HubProcess];
+        };
+        const narrow = {
+          MALLBOTS_HUB_MAX_UNSENT_FRAMES: String(maxUnsentFrames),
+          MALLBOTS_HUB_MAX_UNSENT_BYTES: String(maxUnsentBytes),
+        };
+        mall = await startHubProcesses(3, limits, { 2: narrow });
+        [hub, quietHub, narrowHub] = mall.hubs as [HubProcess, HubProcess, HubProcess];
       }, mallTimeoutMs);
       afterAll(() => mall?.[Symbol.asyncDispose](), mallTimeoutMs);
 
-      const status = () => hub.admin.getHubStatus({});
-      const counted = async (name: string, reason: string) =>
-        (await status()).counts.find((count) => count.name === name && count.reason === reason)?.value ?? 0;
+      const status = (of = hub) => of.admin.getHubStatus({});
+      const counted = async (name: string, reason: string, of = hub) =>
+        (await status(of)).counts.find((count) => count.name === name && count.reason === reason)?.value ?? 0;
       const viewOf = ({ hello: { botId } }: RawBot) => hub.admin.getBot(GetBotRequest.fromPartial({ botId }));
       const tasksOf = async ({ hello: { botId } }: RawBot) => {
         const { tasks } = await hub.admin.listTasks(ListTasksRequest.fromPartial({ openOnly: true, pageSize: 1_000 }));
@@ -67,8 +78,11 @@ describeWithRabbitMq(
         Promise.all(Array.from({ length: count }, () => askForTask(mall.broker, { onlyBotId: botId, ...more })));
 
       /** It beats for what is in `held` at the time. */
-      async function slowBot(held: readonly Assignment[] = []): Promise<{ bot: RawBot; resumeToken: Buffer }> {
-        const bot = raw(hub, { credits });
+      async function slowBot(
+        held: readonly Assignment[] = [],
+        at = hub,
+      ): Promise<{ bot: RawBot; resumeToken: Buffer }> {
+        const bot = raw(at, { credits });
         const { resumeToken } = await bot.welcomed();
         bot.keepBeating(held);
         return { bot, resumeToken: Buffer.from(resumeToken) };
@@ -92,25 +106,26 @@ describeWithRabbitMq(
       }
 
       /** Of the steps that two bots can report in the same time, those of the one at the hub that has the costly bot. */
-      async function shareOfHub(): Promise<number> {
+      async function shareOfHub(costly = hub): Promise<number> {
         let all = 0;
         const count = () => {
           all += 1;
         };
         const isEnough = () => all >= rounds;
-        const [here] = await Promise.all([hub, quietHub].map((at) => reporting(at, isEnough, count)));
+        const [here] = await Promise.all([costly, quietHub].map((at) => reporting(at, isEnough, count)));
         return here! / all;
       }
 
       const offeredTo = async (bot: RawBot) => (await tasksOf(bot)).filter(({ state }) => state === 'OFFERED').length;
 
-      /** Resolves when neither its end nor the hub's takes any more. */
-      async function hasTakenAll(bot: RawBot): Promise<void> {
-        let offered = 0;
+      /** Resolves when neither their ends nor the hub's take any more. */
+      async function haveTakenAll(bots: readonly RawBot[], at = hub): Promise<void> {
+        let unsent = 0;
         const isFull = async () => {
-          const before = offered;
-          offered = await offeredTo(bot);
-          return offered > 0 && offered === before && (await status()).slowStreams === 1;
+          const before = unsent;
+          const { unsentBytes, slowStreams } = await status(at);
+          unsent = unsentBytes;
+          return unsent > 0 && unsent === before && slowStreams === bots.length;
         };
         await expect.poll(isFull, { ...patient, interval: 500 }).toBe(true);
       }
@@ -130,7 +145,7 @@ describeWithRabbitMq(
         bot.stopReading();
         const asked = await askFor(mostTasks, bot, { payload });
         await expect.poll(async () => (await tasksOf(bot)).length, patient).toBe(mostTasks);
-        await hasTakenAll(bot);
+        await haveTakenAll([bot]);
 
         // For as long as it lasts, however much there is to tell.
         const share = await shareOfHub();
@@ -163,7 +178,7 @@ describeWithRabbitMq(
         for (const _ of await askFor(taskCount, bot)) leased.push(await bot.lease());
         bot.stopReading();
         await askFor(mostTasks - taskCount, bot, { payload });
-        await hasTakenAll(bot);
+        await haveTakenAll([bot]);
         const before = await counted('mallbots.hub.sessions.closed', 'CONSUMER_TOO_SLOW');
         for (const { taskId } of leased) await hub.admin.cancelTask({ taskId, reason: 'the shop is on fire' });
         for (let n = 0; n < maxQueuedFrames + 2 * inGrpcJs; n++) bot.send(undefined);
@@ -192,6 +207,39 @@ describeWithRabbitMq(
         const open = await tasksOf(back);
         expect(open.map(({ state }) => state)).toEqual(Array(mostTasks - taskCount).fill('QUEUED'));
         for (const { taskId } of open) await hub.admin.cancelTask({ taskId, reason: 'the shop is on fire' });
+      });
+
+      it('keeps what many bots do not read within a bound for all, ends the streams that have most, and leaves the others alone', async () => {
+        const slow = await Promise.all(Array.from({ length: slowBots }, () => slowBot([], narrowHub)));
+        const bots = slow.map(({ bot }) => bot);
+        for (const bot of bots) {
+          bot.stopReading();
+          await askFor(mostTasks / 2, bot, { payload });
+        }
+        await haveTakenAll(bots, narrowHub);
+        const { unsentBytes } = await status(narrowHub);
+        expect(unsentBytes).toBeGreaterThanOrEqual(maxUnsentBytes / 2);
+        expect(unsentBytes).toBeLessThanOrEqual(maxUnsentBytes);
+
+        // Each is told less than one stream may have waiting, and all of them more than the hub has room for.
+        const told = maxQueuedFrames / 2 + inGrpcJs;
+        for (const bot of bots) for (let n = 0; n < told; n++) bot.send(undefined);
+        const ended = () => counted('mallbots.hub.sessions.closed', 'CONSUMER_TOO_SLOW', narrowHub);
+        await expect.poll(ended, patient).toBeGreaterThan(0);
+        expect((await status(narrowHub)).unsentFrames).toBeLessThanOrEqual(maxUnsentFrames);
+        expect(await ended()).toBeLessThan(slowBots);
+        expect(await shareOfHub(narrowHub)).toBeGreaterThan(1 / 4);
+
+        const detached = async () => {
+          const views = await Promise.all(bots.map(viewOf));
+          return slow.find((_, at) => views[at]!.sessionState === 'DETACHED');
+        };
+        await expect.poll(detached, patient).toBeDefined();
+        const { bot, resumeToken } = (await detached())!;
+        const { botId, instanceId } = bot.hello;
+        const back = raw(narrowHub, { botId, instanceId, resumeToken, lastHubSeq: bot.seen, credits: [] });
+        expect(await back.welcomed()).toMatchObject({ resumed: true, epoch: 2 });
+        expect((await back.next('nack')).value.reason).toBe(NackReason.BODY_UNSET);
       });
 
       it('lets a bot that sends as fast as it can have its own stream cost, and no other', async () => {
