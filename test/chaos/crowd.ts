@@ -1,4 +1,5 @@
 import type { Config } from '../../src/config.ts';
+import { closesOrder } from '../../src/contract/events.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { openDesk } from '../../src/demo/desk.ts';
 import type { OpenDoors } from '../../src/demo/doors.ts';
@@ -18,9 +19,13 @@ const mostOrders = 2_000;
 export class Crowd {
   readonly #doors: OpenDoors;
   readonly #plans: Iterator<[number, ShopperPlan]>;
-  readonly #telemetry: Telemetry;
+  /** Of the desk. */
+  readonly telemetry: Telemetry;
   readonly #desk: ReturnType<typeof openDesk>;
   readonly #paysAtDesk = new Set<string>();
+  readonly #keptAway = new Set<string>();
+  /** Orders that only somebody else could end otherwise: their shopper stays, and not all of their items can be short. */
+  readonly #steady = new Set<string>();
   readonly #signal: AbortSignal;
   readonly #size: number;
   /** When each was placed, by `performance.now()`; those that are not ready. */
@@ -37,12 +42,12 @@ export class Crowd {
     this.#plans = planShoppers(seed, doors.mall, mostOrders, cancelShare).entries();
     this.#size = Math.ceil(bots * shoppersPerBot);
     this.#signal = signal;
-    this.#telemetry = createTelemetry({ ...config, logLevel: 'silent', role: 'desk', instanceId: newId() });
+    this.telemetry = createTelemetry({ ...config, logLevel: 'silent', role: 'desk', instanceId: newId() });
     const visitors = {
-      showsCode: (orderId: string) => doors.kiosk.pickupCode(orderId),
+      showsCode: (orderId: string) => (this.#keptAway.has(orderId) ? undefined : doors.kiosk.pickupCode(orderId)),
       paysHere: (orderId: string) => this.#paysAtDesk.has(orderId),
     };
-    this.#desk = openDesk(config.address.staff, visitors, this.#telemetry);
+    this.#desk = openDesk(config.address.staff, visitors, this.telemetry);
   }
 
   /** Orders that the kiosk has taken. */
@@ -60,6 +65,17 @@ export class Crowd {
     return this.#newestReadyPlacedAtMs > sinceMs;
   }
 
+  /** The order that was placed last of those that are not ready, and that nobody means to cancel. */
+  get newest(): string | undefined {
+    return [...this.#unready.keys()].findLast((orderId) => this.#steady.has(orderId));
+  }
+
+  /** From now on its shopper does not come to the desk. */
+  keepFromDesk(orderId: string): { orderId: string; code: string } {
+    this.#keptAway.add(orderId);
+    return { orderId, code: this.#doors.kiosk.pickupCode(orderId) ?? '' };
+  }
+
   open(): void {
     this.#isOpen = true;
     while (this.#inside < this.#size) void this.#shopper();
@@ -74,7 +90,7 @@ export class Crowd {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOpen = false;
     await this.#desk.close();
-    await this.#telemetry.shutdown();
+    await this.telemetry.shutdown();
   }
 
   async #shopper(): Promise<void> {
@@ -98,13 +114,15 @@ export class Crowd {
       plan,
       this.#doors.kiosk,
       {
-        placed: ({ pays }, { orderId }) => {
+        placed: ({ pays, cancels, lines }, { orderId }) => {
           this.#placed += 1;
           this.#unready.set(orderId, performance.now());
+          if (!cancels && lines.length > 1) this.#steady.add(orderId);
           if (pays === 'at the desk') this.#paysAtDesk.add(orderId);
         },
         happened: (_, { orderId }, { name }) => {
           if (name === 'orders.ready') this.#ready(orderId);
+          if (closesOrder(name)) this.#unready.delete(orderId);
         },
       },
       this.#signal,

@@ -3,27 +3,42 @@ import type { Named } from './rewrite.ts';
 
 /** A mistake that somebody could make in one place of the product, and what brings it to light. */
 export interface Defect extends Named {
-  /** Faults that provoke it, in the order in which they are tried. */
-  readonly foundBy: readonly string[];
+  /** The fault that provokes it. */
+  readonly foundBy: string;
+  /** Promises (rules of the audit and the suite) that are what the mistake breaks: one of them at least has to be. */
+  readonly breaks: readonly string[];
 }
+
+/** Something that a service should have heard it has not. */
+const unheard = ['consumed exactly once', 'start of a task is told', 'services count the same units'];
+/** Something counts more than once. */
+const counted = ['services count the same units', 'stock adds up', 'invoiced is what was picked'];
 
 export const defects: readonly Defect[] = [
   {
     name: 'reports are acknowledged before the broker has confirmed them',
     rewrites: [publishing('async (report) => { publish(report).catch(() => {}); }')],
-    foundBy: ['hub cut off from the broker'],
+    foundBy: 'hub cut off from the broker',
+    breaks: unheard,
   },
   {
     name: 'reports that could not be handled count as handled',
     rewrites: [
       { file: 'src/hub/lane.ts', find: 'if (!isPassing(error)) {', replace: 'if (isPassing(error)) return true; {' },
     ],
-    foundBy: ['hub cut off from the broker'],
+    foundBy: 'hub cut off from the broker',
+    breaks: unheard,
   },
   {
     name: 'reports get a new id each time',
-    rewrites: [publishing('(report) => publish({ ...report, id: crypto.randomUUID() })')],
-    foundBy: ['crash: progress confirmed, not acknowledged'],
+    // That of a start stays: nobody would be told of any.
+    rewrites: [
+      publishing(
+        "(report) => publish({ ...report, id: report.id + (report.id.endsWith(':started') ? '' : ':' + crypto.randomUUID()) })",
+      ),
+    ],
+    foundBy: 'hub without confirms',
+    breaks: counted,
   },
   {
     name: 'a result counts each time it comes',
@@ -34,7 +49,8 @@ export const defects: readonly Defect[] = [
         replace: "case 'succeeded':\n      if (!isHeld(phase) && phase.state !== 'SUCCEEDED')",
       },
     ],
-    foundBy: ['answer lost: result committed, not acknowledged'],
+    foundBy: 'answer lost: result committed, not acknowledged',
+    breaks: ['one accepted result per task'],
   },
   {
     name: 'no fence is checked, neither by the hub nor by the inboxes',
@@ -55,7 +71,8 @@ export const defects: readonly Defect[] = [
         replace: 'if (false && message.task && highestFence !== null',
       },
     ],
-    foundBy: ['lost bot reports late'],
+    foundBy: 'lost bot reports late',
+    breaks: ['an old fence is refused', 'an old fence has no effect'],
   },
   {
     name: 'no fence is checked by the inboxes',
@@ -66,7 +83,8 @@ export const defects: readonly Defect[] = [
         replace: 'if (false && message.task && highestFence !== null',
       },
     ],
-    foundBy: ['late reports'],
+    foundBy: 'late reports',
+    breaks: ['an old fence has no effect'],
   },
   {
     name: 'a task keeps its fence when it changes hands',
@@ -82,19 +100,22 @@ export const defects: readonly Defect[] = [
         replace: 'attempt: task.attempt + 1, fence: task.fence,',
       },
     ],
-    foundBy: ['lost bot reports late'],
+    foundBy: 'lost bot reports late',
+    breaks: ['a task has a new fence after each loss', 'an old fence is refused'],
   },
   {
     name: 'a lost task is given to nobody',
     rewrites: [
       { file: 'src/hub/leases.ts', find: 'const ended = await ledger.expire();', replace: 'const ended: any[] = [];' },
     ],
-    foundBy: ['bots frozen'],
+    foundBy: 'bots frozen',
+    breaks: ['the mall gets over it', 'task ends'],
   },
   {
     name: 'a bot that misses a lease loses its task at once',
     rewrites: [{ file: 'src/hub/task.ts', find: "if (isLeased && onLeaseLoss !== 'reassign')", replace: 'if (false)' }],
-    foundBy: ['bots not heard for a moment'],
+    foundBy: 'bots not heard for a moment',
+    breaks: ['a task goes on with its bot'],
   },
   {
     name: 'a task is acknowledged to the broker before it is stored',
@@ -105,7 +126,8 @@ export const defects: readonly Defect[] = [
         replace: 'delivery.ack(); if (await untilDone(delivery, span, cancel ? () => ends(cancel) : store)) {}',
       },
     ],
-    foundBy: ['hub killed while cut off from the database'],
+    foundBy: 'hub killed while cut off from the database',
+    breaks: ['order ends'],
   },
   {
     name: 'no inbox: what comes twice is handled twice',
@@ -116,7 +138,8 @@ export const defects: readonly Defect[] = [
         replace: 'if (entry.outcome === null) return settle(tx, tables, message, message.task?.fence ?? null, handle);',
       },
     ],
-    foundBy: ['acknowledgements of services lost'],
+    foundBy: 'acknowledgements of services lost',
+    breaks: counted,
   },
   {
     name: 'an event is acknowledged to the broker before its effect',
@@ -127,7 +150,8 @@ export const defects: readonly Defect[] = [
         replace: 'delivery.ack(); const outcome = await this.#untilDone(delivery, span);',
       },
     ],
-    foundBy: ['services killed while cut off from the database'],
+    foundBy: 'services killed while cut off from the database',
+    breaks: ['consumed exactly once'],
   },
   {
     name: 'the relay marks a message before it is published',
@@ -138,7 +162,8 @@ export const defects: readonly Defect[] = [
         replace: 'this.#marks.add(row.id); await this.#marks.written(); if (!(await this.#deliver(row))) return;',
       },
     ],
-    foundBy: ['services killed while cut off from the broker'],
+    foundBy: 'services killed while cut off from the broker',
+    breaks: ['consumed exactly once'],
   },
   {
     name: 'the relay stops at its first error',
@@ -149,7 +174,8 @@ export const defects: readonly Defect[] = [
         replace: 'await new Promise(() => {});',
       },
     ],
-    foundBy: ['services cut off from the broker'],
+    foundBy: 'services cut off from the broker',
+    breaks: ['outbox is published'],
   },
   {
     name: 'events are written after the transaction of their cause',
@@ -161,12 +187,14 @@ export const defects: readonly Defect[] = [
           "tx.afterCommit(() => { globalThis.chaos('state committed, events not'); void database.transaction((later) => outbox.add(later, events, causationId)); });\n        return result;",
       },
     ],
-    foundBy: ['crash: state committed, events not'],
+    foundBy: 'crash: state committed, events not',
+    breaks: ['order ends', 'order is invoiced', 'services count the same units'],
   },
   {
     name: 'messages are published without waiting for confirms',
     rewrites: [{ file: 'src/broker/rabbitmq-publisher.ts', find: 'await channel.confirmSelect();', replace: '' }],
-    foundBy: ['broker silent, then cut'],
+    foundBy: 'broker silent, then cut',
+    breaks: unheard,
   },
   {
     name: 'a bot forgets what it said when it is cut off',
@@ -177,7 +205,20 @@ export const defects: readonly Defect[] = [
         replace: 'this.#settle(this.#highestSent);',
       },
     ],
-    foundBy: ['hub killed before the broker confirms'],
+    foundBy: 'hub killed before the broker confirms',
+    breaks: unheard,
+  },
+  {
+    name: 'a wrong pickup code is counted in the transaction that its refusal takes back',
+    rewrites: [
+      {
+        file: 'src/services/orders/api.ts',
+        find: 'return { result: decision, events: decision.events };',
+        replace: 'if (decision.refusal) throw decision.refusal; return { result: decision, events: decision.events };',
+      },
+    ],
+    foundBy: 'pickup code guessed',
+    breaks: ['a wrong pickup code counts'],
   },
 ];
 

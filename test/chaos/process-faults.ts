@@ -2,6 +2,7 @@ import { roleNames } from '../../src/runtime/roles.ts';
 import { until } from './cast.ts';
 import { choose, during, type Fault, lossLeases } from './fault.ts';
 import { flood } from './flood.ts';
+import { guessCode } from './guess-code.ts';
 import { reportLate } from './late-bot.ts';
 import type { ChaosMall } from './mall.ts';
 
@@ -207,6 +208,8 @@ const lostBotReports: Fault = {
   },
 };
 
+const codeGuessed: Fault = { name: 'pickup code guessed', inflict: guessCode };
+
 export const processFaults: readonly Fault[] = [
   hubKilled,
   hubsKilled,
@@ -224,4 +227,5 @@ export const processFaults: readonly Fault[] = [
   botsFrozen,
   botFlooding,
   lostBotReports,
+  codeGuessed,
 ];
