@@ -101,7 +101,7 @@ export async function openStage(given: Environment, options: StageOptions): Prom
       const reached = await Promise.all(
         cast.map(async ({ role, environment }) => {
           const { listen, address } = readConfig(environment);
-          await awaitHealth(role, listen[role]);
+          await awaitHealth(role, listen[role], { beside: cast.length - 1, signal });
           return { role, address: address[role] };
         }),
       );

@@ -58,22 +58,38 @@ async function grpcStatus(address: string): Promise<string> {
   }
 }
 
-/** A process has to load its program, migrate its schema and reach its back ends before it serves. */
+/**
+ * A process has to load its program, migrate its schema and reach its back ends before it serves: some 2 s of a processor, which a machine that has
+ * much else to do may need half a minute for. Those that start at the same moment share the processors: each gets so much more for each of them.
+ */
 const startPatienceMs = 60_000;
+const patienceBesideMs = 15_000;
 const askEveryMs = 100;
+
+export interface Start {
+  /** Other processes that start at the same moment. */
+  readonly beside?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Resolves when `role` serves.
- * @throws MallError UNAVAILABLE when it does not in `startPatienceMs`
+ * @throws MallError UNAVAILABLE when it does not in time, or what `signal` says
  */
-export async function awaitHealth(role: ListeningRole, address: string): Promise<void> {
-  const giveUpAt = Date.now() + startPatienceMs;
+export async function awaitHealth(
+  role: ListeningRole,
+  address: string,
+  { beside = 0, signal }: Start = {},
+): Promise<void> {
+  const giveUpAt = Date.now() + startPatienceMs + beside * patienceBesideMs;
   for (;;) {
     try {
       return await checkHealth(role, address);
     } catch (error) {
       if (Date.now() > giveUpAt) throw error;
-      await pause(askEveryMs);
+      await pause(askEveryMs, signal);
+      signal?.throwIfAborted();
     }
   }
 }

@@ -8,8 +8,9 @@ import { HealthImplementation } from 'grpc-health-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { healthCommand } from '../../src/cli/health.ts';
 import { listeningRoles } from '../../src/config.ts';
+import { freePort } from '../../src/kit/free-port.ts';
 import { type RpcServer, startServer } from '../../src/rpc/server.ts';
-import { checkHealth } from '../../src/runtime/health.ts';
+import { awaitHealth, checkHealth } from '../../src/runtime/health.ts';
 
 const cleanups: Array<() => unknown> = [];
 afterEach(async () => {
@@ -105,5 +106,21 @@ describe('mallbots health', () => {
       code: 'commander.invalidArgument',
       message: expect.stringContaining(listeningRoles.join(', ')),
     });
+  });
+});
+
+describe('awaitHealth', () => {
+  it('resolves when the role comes to serve', async () => {
+    const port = await freePort();
+    const served = awaitHealth('hub', `127.0.0.1:${port}`);
+    await expect(checkHealth('hub', `127.0.0.1:${port}`)).rejects.toThrow('does not serve');
+    const server = await startServer(`127.0.0.1:${port}`, []);
+    cleanups.push(() => server.drain());
+    await served;
+  });
+
+  it('waits no longer than anybody wants to know', async () => {
+    const nobodyCares = AbortSignal.abort(new Error('interrupted'));
+    await expect(awaitHealth('hub', nobody, { signal: nobodyCares })).rejects.toThrow('interrupted');
   });
 });

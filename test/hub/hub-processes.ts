@@ -46,9 +46,9 @@ export class HubProcess {
   }
 
   /** Resolves when it serves. */
-  async start(): Promise<void> {
+  async start(beside = 0): Promise<void> {
     this.#program = new Program(['hub'], this.#environment as Record<string, string>);
-    await awaitHealth('hub', this.address);
+    await awaitHealth('hub', this.address, { beside });
   }
 
   async close(): Promise<void> {
@@ -109,7 +109,7 @@ export async function startHubProcesses(
     opening.defer(() => hub.close());
     hubs.push(hub);
   }
-  await Promise.all(hubs.map((hub) => hub.start()));
+  await Promise.all(hubs.map((hub) => hub.start(count - 1)));
   const parts = opening.move();
   return { hubs, database: db.database, broker, heard, directory, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
