@@ -1,3 +1,11 @@
+export {
+  type Nack,
+  NackReason,
+  type ProtocolStatus,
+  type RetiredKind,
+  RevisionStatus,
+  type SchemaRef,
+} from '../../src/gen/fleet/v1/fleet.ts';
 export { type BackoffPolicy, defaultBackoff } from './backoff.ts';
 export { type Bot, connectBot } from './bot.ts';
 export type { BotOptions } from './bot-options.ts';
@@ -11,5 +19,6 @@ export * from './kinds/return.ts';
 export * from './kinds/shop.ts';
 export { type Accept, maxRevisionBytes, maxRevisions } from './language.ts';
 export type { BotLogger } from './logger.ts';
+export { outboxLimit } from './outbox.ts';
 export type { Description, Schema } from './schema.ts';
 export { type AbortCause, type Handler, type Step, type Task, TaskAborted, TaskFailed } from './task.ts';

@@ -1,5 +1,4 @@
-import { type ProtocolStatus, RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
-import type { AbortCause } from '../sdk/index.ts';
+import { type AbortCause, type ProtocolStatus, RevisionStatus } from '../sdk/index.ts';
 
 interface OnTour {
   readonly botId: string;

@@ -1,7 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { type BotState, connectBot, HubRefused, shopKind } from '../../bots/sdk/index.ts';
-import { NackReason } from '../../src/gen/fleet/v1/fleet.ts';
+import { type BotState, connectBot, HubRefused, NackReason, shopKind } from '../../bots/sdk/index.ts';
 import { emptyTask, gate, hubAndBot, nothingPicked, patient, reached, schema } from './robot.ts';
 
 const idle = async () => nothingPicked;
