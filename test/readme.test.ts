@@ -128,6 +128,9 @@ describe('the README', { timeout: mallTimeoutMs }, () => {
       expect(output).toMatch(/shop revision 2 \(\w+\) is CANARY at 50 %/);
       expect(output).toMatch(/shop revision 2 \(\w+\) is ACTIVE/);
       expect(output).toMatch(/shop revision 1 \(\w+\) is RETIRED/);
+      expect(output).toMatch(
+        /bot-\d+ succeeds {2}\{"storeName":"Green Thumb","tidy":true,"walkedMetres":1\d(\.\d+)?\}/,
+      );
     });
   });
 });

@@ -13,7 +13,7 @@ const plain = /^[\p{L}\p{N}_.:/@+-]+$/u;
 /** A terminal obeys these, and JSON leaves them as they are. */
 const controls = /[\u007f-\u009f]/g;
 
-const escaped = (json: string): string =>
+export const escaped = (json: string): string =>
   json.replaceAll(controls, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** An event as one line of JSON: the attributes of CloudEvents and its extensions, what it says as `data`, and its place in the journal. */

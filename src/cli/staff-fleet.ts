@@ -204,7 +204,7 @@ const botView = (bot: BotView) => ({
   maxUnacknowledged: bot.maxUnacknowledged,
 });
 
-const taskView = (task: TaskView) => ({
+export const taskView = (task: TaskView) => ({
   taskId: task.taskId,
   kind: task.kind,
   revision: task.revision,

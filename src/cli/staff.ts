@@ -8,6 +8,7 @@ import { hostPort, whole } from './arguments.ts';
 import { atDesk } from './at-desk.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
+import { askCommand } from './staff-ask.ts';
 import { fleetCommand, limitCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
 import { handOverCommand } from './staff-hand-over.ts';
 import { journalCommand } from './staff-journal.ts';
@@ -34,6 +35,7 @@ Examples:
   $ mallbots staff orders --state placed  the newest orders, in a state
   $ mallbots staff fleet                the robots
   $ mallbots staff tasks --stuck 30m    what does not get on
+  $ mallbots staff ask inspect --wait   one task of a kind, to try it out
   $ mallbots staff recall 0a3f9e12      take a task back from its robot
   $ mallbots staff parked list          what a service could not handle
   $ mallbots staff watch                bays, orders and robots, live
@@ -134,6 +136,7 @@ export function staffCommand(): Command {
     fleetCommand(),
     limitCommand(),
     tasksCommand(),
+    askCommand(),
     recallCommand(),
     parkedCommand(),
     journalCommand(),

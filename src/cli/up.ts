@@ -52,7 +52,8 @@ async function up({ bots, seed, timeScale }: UpOptions): Promise<void> {
       roles.push(...(await startEveryRole(config, backends)));
       const { opened, misplacedSkus } = await openMall(drawMall(seed), config.address.stores);
       const { hub } = config.address;
-      const fleetArguments = botsArguments({ hub, first: 1, count: bots, seed, timeScale, shortSkus: misplacedSkus });
+      const fleetOptions = { hub, first: 1, count: bots, seed, timeScale, shortSkus: misplacedSkus };
+      const fleetArguments = botsArguments({ ...fleetOptions, generic: true });
       if (bots > 0) fleet = supervise('bots', fleetArguments, environment);
       console.log(welcome(config, backends.database.address, bots, opened));
 

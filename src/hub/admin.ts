@@ -6,6 +6,7 @@ import type { Database } from '../database/port.ts';
 import type { BotCredit, BotView, FleetAdminService, ListTasksRequest, TaskView } from '../gen/fleet/v1/fleet.ts';
 import type { Duration } from '../gen/google/protobuf/duration.ts';
 import type { Api } from '../rpc/api.ts';
+import type { AskTask } from './ask-task.ts';
 import { type BotLimits, everyOtherKind } from './bot-limits.ts';
 import { type BotListing, listBots } from './bot-store.ts';
 import type { CancelTask } from './cancel.ts';
@@ -29,11 +30,13 @@ const taskKey = (order: 'newest' | 'stuck') =>
 /** fleet.v1.FleetAdmin: the whole fleet, whichever hub its bots are on. */
 export const fleetAdmin = ({
   database,
+  askTask,
   cancelTask,
   botLimits,
   control,
 }: {
   database: Database;
+  askTask: AskTask;
   cancelTask: CancelTask;
   botLimits: Pick<BotLimits, 'refresh'>;
   control: Pick<Control, 'tellLimits'>;
@@ -87,6 +90,13 @@ export const fleetAdmin = ({
     const task = await database.query((orm) => findTask(orm, taskId));
     if (task) return taskView(task);
     throw notFound('task', 'task_id', taskId);
+  },
+
+  async askTask(request) {
+    const onlyBotId = optional(request.onlyBotId, requireBotId) ?? '';
+    // Nobody would ever do it.
+    if (onlyBotId) await findBot(database, onlyBotId);
+    return taskView(await askTask({ ...request, kind: requireKind(request.kind), onlyBotId }));
   },
 
   async cancelTask({ taskId: id, reason }) {

@@ -13,6 +13,7 @@ import { implement, type RpcServer, startServer } from '../rpc/server.ts';
 import { ATTR_HUB_ID } from '../telemetry/attributes.ts';
 import { fleetAdmin } from './admin.ts';
 import { Admissions } from './admissions.ts';
+import { asker } from './ask-task.ts';
 import { type Assign, nearestWilling } from './assign.ts';
 import { BotLimits } from './bot-limits.ts';
 import type { BotSession } from './bot-session.ts';
@@ -148,6 +149,7 @@ export async function startHub(
       if (seat) sendRecall(seat, recall);
     },
   });
+  const askTask = asker({ database, ledger, dispatch, catalogue });
   const cancelTask = canceller({ ledger, roster, control });
   const ports: ConnectionPorts = {
     hubId,
@@ -212,7 +214,7 @@ export async function startHub(
         definition: FleetAdminService,
         implementation: implement(
           FleetAdminService,
-          { ...fleetAdmin({ database, cancelTask, botLimits, control }), getHubStatus },
+          { ...fleetAdmin({ database, askTask, cancelTask, botLimits, control }), getHubStatus },
           telemetry,
         ),
       },

@@ -106,6 +106,15 @@ describe('a simulated robot', () => {
 });
 
 describe('who rejects', () => {
+  it('is every robot, of the next major of what it was made for: walking there is not shopping', () => {
+    const says = (kind: string) => vetoOf(7, noFaults, 'bot-1')({ ...revision, kind });
+    expect(['shop.v2', 'return.v10'].map(says)).toEqual([
+      'this robot was not made for shop.v2',
+      'this robot was not made for return.v10',
+    ]);
+    expect(['shop', 'shopping.v2', 'inspect.v2'].map(says)).toEqual([true, true, true]);
+  });
+
   const set = fromBinary(FileDescriptorSetSchema, giftNotes().fileDescriptorSet);
   const registry = createFileRegistry(set);
   const message = registry.getMessage('kinds.shop.v1.ShopTask')!;

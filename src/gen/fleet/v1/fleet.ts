@@ -812,6 +812,19 @@ export interface GetTaskRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+export interface AskTaskRequest {
+  /** A UUID of whoever asks. */
+  taskId: string;
+  kind: string;
+  /** That the payload is written in; 0 for the newest ACTIVE one, or the newest where none is. A bot does it in whichever revision it has. */
+  revision: number;
+  /** The fields of the kind's task by name, in the protobuf JSON mapping; empty for none. */
+  payloadJson: string;
+  /** The only bot that may do it; empty when any may. */
+  onlyBotId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 export interface CancelTaskRequest {
   taskId: string;
   /** For people; up to 500 characters. */
@@ -6914,6 +6927,167 @@ export const GetTaskRequest: MessageFns<GetTaskRequest> = {
   },
 };
 
+function createBaseAskTaskRequest(): AskTaskRequest {
+  return { taskId: "", kind: "", revision: 0, payloadJson: "", onlyBotId: "", _unknownFields: {} };
+}
+
+export const AskTaskRequest: MessageFns<AskTaskRequest> = {
+  encode(message: AskTaskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(24).uint32(message.revision);
+    }
+    if (message.payloadJson !== "") {
+      writer.uint32(34).string(message.payloadJson);
+    }
+    if (message.onlyBotId !== "") {
+      writer.uint32(42).string(message.onlyBotId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskTaskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskTaskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.payloadJson = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.onlyBotId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AskTaskRequest {
+    return {
+      taskId: isSet(object.taskId)
+        ? globalThis.String(object.taskId)
+        : isSet(object.task_id)
+        ? globalThis.String(object.task_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      payloadJson: isSet(object.payloadJson)
+        ? globalThis.String(object.payloadJson)
+        : isSet(object.payload_json)
+        ? globalThis.String(object.payload_json)
+        : "",
+      onlyBotId: isSet(object.onlyBotId)
+        ? globalThis.String(object.onlyBotId)
+        : isSet(object.only_bot_id)
+        ? globalThis.String(object.only_bot_id)
+        : "",
+    };
+  },
+
+  toJSON(message: AskTaskRequest): unknown {
+    const obj: any = {};
+    if (message.taskId !== "") {
+      obj.taskId = message.taskId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.payloadJson !== "") {
+      obj.payloadJson = message.payloadJson;
+    }
+    if (message.onlyBotId !== "") {
+      obj.onlyBotId = message.onlyBotId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AskTaskRequest>): AskTaskRequest {
+    return AskTaskRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AskTaskRequest>): AskTaskRequest {
+    const message = createBaseAskTaskRequest();
+    message.taskId = object.taskId ?? "";
+    message.kind = object.kind ?? "";
+    message.revision = object.revision ?? 0;
+    message.payloadJson = object.payloadJson ?? "";
+    message.onlyBotId = object.onlyBotId ?? "";
+    return message;
+  },
+};
+
 function createBaseCancelTaskRequest(): CancelTaskRequest {
   return { taskId: "", reason: "", _unknownFields: {} };
 }
@@ -7930,7 +8104,7 @@ export const HubClient = makeGenericClientConstructor(HubService, "fleet.v1.Hub"
 };
 
 /**
- * FleetAdmin answers questions of operators about this fleet, and ends tasks. Any hub answers for all of them.
+ * FleetAdmin answers questions of operators about this fleet, asks for tasks by hand, and ends tasks. Any hub answers for all of them.
  *
  * INVALID_ARGUMENT names the field of a request that has an impossible value.
  */
@@ -7989,6 +8163,21 @@ export const FleetAdminService = {
     responseSerialize: (value: TaskView): Buffer => Buffer.from(TaskView.encode(value).finish()),
     responseDeserialize: (value: Buffer): TaskView => TaskView.decode(value),
   },
+  /**
+   * Asks for one task of a kind that the mall itself asks for none of: to try a new kind out. What becomes of it is told in the events about it, whose
+   * order_id is the task's own id. Repeating it with the same task_id changes nothing, and answers with the task as it is.
+   * NOT_FOUND for a kind, a revision or a bot that there is not, FAILED_PRECONDITION for a kind that belongs to orders, and for a revision that no
+   * payload can be written in.
+   */
+  askTask: {
+    path: "/fleet.v1.FleetAdmin/AskTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AskTaskRequest): Buffer => Buffer.from(AskTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AskTaskRequest => AskTaskRequest.decode(value),
+    responseSerialize: (value: TaskView): Buffer => Buffer.from(TaskView.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TaskView => TaskView.decode(value),
+  },
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus: {
     path: "/fleet.v1.FleetAdmin/GetHubStatus" as const,
@@ -8031,6 +8220,13 @@ export interface FleetAdminServer extends UntypedServiceImplementation {
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
   /** NOT_FOUND for a task that nobody has asked for. */
   getTask: handleUnaryCall<GetTaskRequest, TaskView>;
+  /**
+   * Asks for one task of a kind that the mall itself asks for none of: to try a new kind out. What becomes of it is told in the events about it, whose
+   * order_id is the task's own id. Repeating it with the same task_id changes nothing, and answers with the task as it is.
+   * NOT_FOUND for a kind, a revision or a bot that there is not, FAILED_PRECONDITION for a kind that belongs to orders, and for a revision that no
+   * payload can be written in.
+   */
+  askTask: handleUnaryCall<AskTaskRequest, TaskView>;
   /** How the hub that answers is doing; the others are asked at their own addresses. */
   getHubStatus: handleUnaryCall<GetHubStatusRequest, GetHubStatusResponse>;
   /**
@@ -8116,6 +8312,24 @@ export interface FleetAdminClient extends Client {
   ): ClientUnaryCall;
   getTask(
     request: GetTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TaskView) => void,
+  ): ClientUnaryCall;
+  /**
+   * Asks for one task of a kind that the mall itself asks for none of: to try a new kind out. What becomes of it is told in the events about it, whose
+   * order_id is the task's own id. Repeating it with the same task_id changes nothing, and answers with the task as it is.
+   * NOT_FOUND for a kind, a revision or a bot that there is not, FAILED_PRECONDITION for a kind that belongs to orders, and for a revision that no
+   * payload can be written in.
+   */
+  askTask(request: AskTaskRequest, callback: (error: ServiceError | null, response: TaskView) => void): ClientUnaryCall;
+  askTask(
+    request: AskTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TaskView) => void,
+  ): ClientUnaryCall;
+  askTask(
+    request: AskTaskRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TaskView) => void,

@@ -23,7 +23,7 @@ import {
 import { Timeline } from "../../analytics/v1/analytics.ts";
 import { Money } from "../../common/v1/common.ts";
 import { ShoppingList } from "../../depot/v1/depot.ts";
-import { BotView, TaskView } from "../../fleet/v1/fleet.ts";
+import { AskTaskRequest, BotView, TaskView } from "../../fleet/v1/fleet.ts";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Order, OrderState, orderStateFromJSON, orderStateToJSON } from "../../orders/v1/orders.ts";
@@ -178,6 +178,11 @@ export interface ListTasksRequest {
 export interface ListTasksResponse {
   tasks: TaskView[];
   nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface AskTaskResponse {
+  task: TaskView | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2511,6 +2516,89 @@ export const ListTasksResponse: MessageFns<ListTasksResponse> = {
     const message = createBaseListTasksResponse();
     message.tasks = object.tasks?.map((e) => TaskView.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseAskTaskResponse(): AskTaskResponse {
+  return { task: undefined, _unknownFields: {} };
+}
+
+export const AskTaskResponse: MessageFns<AskTaskResponse> = {
+  encode(message: AskTaskResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.task !== undefined) {
+      TaskView.encode(message.task, writer.uint32(10).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskTaskResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskTaskResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.task = TaskView.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AskTaskResponse {
+    return { task: isSet(object.task) ? TaskView.fromJSON(object.task) : undefined };
+  },
+
+  toJSON(message: AskTaskResponse): unknown {
+    const obj: any = {};
+    if (message.task !== undefined) {
+      obj.task = TaskView.toJSON(message.task);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AskTaskResponse>): AskTaskResponse {
+    return AskTaskResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AskTaskResponse>): AskTaskResponse {
+    const message = createBaseAskTaskResponse();
+    message.task = (object.task !== undefined && object.task !== null) ? TaskView.fromPartial(object.task) : undefined;
     return message;
   },
 };
@@ -5124,6 +5212,16 @@ export const StaffService = {
     responseSerialize: (value: ListTasksResponse): Buffer => Buffer.from(ListTasksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListTasksResponse => ListTasksResponse.decode(value),
   },
+  /** Asks for a task by hand as fleet.v1.FleetAdmin/AskTask does. */
+  askTask: {
+    path: "/staff.v1.Staff/AskTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AskTaskRequest): Buffer => Buffer.from(AskTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AskTaskRequest => AskTaskRequest.decode(value),
+    responseSerialize: (value: AskTaskResponse): Buffer => Buffer.from(AskTaskResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AskTaskResponse => AskTaskResponse.decode(value),
+  },
   /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
   recallTask: {
     path: "/staff.v1.Staff/RecallTask" as const,
@@ -5215,6 +5313,8 @@ export interface StaffServer extends UntypedServiceImplementation {
   limitBot: handleUnaryCall<LimitBotRequest, LimitBotResponse>;
   /** Newest first; with `stuck_for` those first that are stuck the longest. */
   listTasks: handleUnaryCall<ListTasksRequest, ListTasksResponse>;
+  /** Asks for a task by hand as fleet.v1.FleetAdmin/AskTask does. */
+  askTask: handleUnaryCall<AskTaskRequest, AskTaskResponse>;
   /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
   recallTask: handleUnaryCall<RecallTaskRequest, RecallTaskResponse>;
   /** Messages that could not be handled, by role and in the order of arrival. */
@@ -5411,6 +5511,22 @@ export interface StaffClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListTasksResponse) => void,
+  ): ClientUnaryCall;
+  /** Asks for a task by hand as fleet.v1.FleetAdmin/AskTask does. */
+  askTask(
+    request: AskTaskRequest,
+    callback: (error: ServiceError | null, response: AskTaskResponse) => void,
+  ): ClientUnaryCall;
+  askTask(
+    request: AskTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AskTaskResponse) => void,
+  ): ClientUnaryCall;
+  askTask(
+    request: AskTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AskTaskResponse) => void,
   ): ClientUnaryCall;
   /** Ends a task as fleet.v1.FleetAdmin/CancelTask does. FAILED_PRECONDITION when it has ended otherwise. */
   recallTask(
