@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { refused } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { formatMoney } from '../contract/money.ts';
-import { isPickupCode } from '../contract/pickup-code.ts';
+import { isPickupCode, requirePickupCode } from '../contract/pickup-code.ts';
 import { OrderState } from '../gen/orders/v1/orders.ts';
 import { InvoiceState } from '../gen/payments/v1/payments.ts';
 import type { HandOverRequest, OrderSheet } from '../gen/staff/v1/staff.ts';
@@ -44,10 +44,16 @@ export const handOverCommand = (orderArgument: string, view: (sheet: OrderSheet)
       }),
     );
 
+/** Hyphens of an id stand before its last twelve characters. */
+const mayEndId = /^(?:[0-9a-f-]*-)?[0-9a-f]{12}$|^[0-9a-f]{0,11}$/i;
+
 /** The order, and why whoever takes its goods is its shopper; a code is tried before any money is taken. */
 async function proven(given: string, options: Options, api: StaffApi): Promise<{ sheet: OrderSheet; proof: Proof }> {
   const { code, withoutCode: identityReason, yes } = options;
-  if (isPickupCode(given)) {
+  const isOrder = code !== undefined || identityReason !== undefined || mayEndId.test(given);
+  if (isPickupCode(given) || !isOrder) {
+    // What is none, and was meant for one, is told why.
+    requirePickupCode(given);
     const sheet = await api.findPickup({ pickupCode: given, orderId: '' });
     return { sheet, proof: { pickupCode: given, identityReason: '' } };
   }

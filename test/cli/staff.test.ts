@@ -411,6 +411,13 @@ describe('whoever takes the goods', () => {
     expect({ status, paid, handedOver }).toEqual({ status: 4, paid: [], handedOver: [] });
   });
 
+  test.each(['AAAA-AA2', 'k0p4q9t', 'K7P4-Q9'])('is told what a code is where they show %s', async (given) => {
+    const { stderr, status } = await staff('hand-over', given);
+
+    expect(stderr).toContain('a code has 7 letters and digits, such as K7P4-Q9T');
+    expect(status).toBe(2);
+  });
+
   test('is not asked where nobody can be, and the error says what to give', async () => {
     const { stderr, status } = await staff('hand-over', adas.orderId);
 
