@@ -81,7 +81,10 @@ async function checkHere(
       'this program was not built with it; give --hub, where it is published',
     );
   }
-  const judged = judgeTranslations(kind, candidate, older, { versions: new Map(), pairs: [{ rules, revisions }] });
+  const judged = await judgeTranslations(kind, candidate, older, {
+    versions: new Map(),
+    pairs: [{ rules, revisions }],
+  });
   const compatible = judged.violations.length === 0;
   return { ...result, ...judged, compatible, against: [...result.against, other] };
 }

@@ -157,7 +157,7 @@ async function held(
   const candidate = { label: 'candidate', fileDescriptorSet };
   const checked = await check(candidate, unretired, kind);
   const { violations, omitted } =
-    checked.violations.length > 0 ? checked : judgeTranslations(kind, candidate, unretired, neighbours);
+    checked.violations.length > 0 ? checked : await judgeTranslations(kind, candidate, unretired, neighbours);
   const against = [...checked.against, ...neighbours.versions.keys()];
   return { version, neighbours, violations, omitted, against };
 }

@@ -36,7 +36,7 @@ const down = () => translator(rules, 'down', tongue(second, 'shop.v2'), tongue(f
 const older = payloadsOf(firstSet);
 const newer = () => payloadsOf(secondSet);
 const check = (given: Translation, language = second) =>
-  checkTranslation(given, { older: [first], newer: [language], candidate: 'newer' });
+  [...checkTranslation(given, { older: [first], newer: [language], candidate: 'newer' })].flat();
 
 describe('a payload in another major', () => {
   const item = { lineId: 'l', productId: 'p', sku: 's', quantity: 3 };
@@ -139,10 +139,31 @@ describe('a translation', () => {
     );
     const pairs = [{ rules, revisions: [{ label: 'revision 1', fileDescriptorSet: firstSet }] }];
     const candidate = { label: 'candidate', fileDescriptorSet: set };
-    const judged = judgeTranslations('shop.v2', candidate, [], { versions: new Map(), pairs });
+    const judged = await judgeTranslations('shop.v2', candidate, [], { versions: new Map(), pairs });
     expect(judged.violations.length).toBeLessThanOrEqual(maxViolations);
     expect(judged.violations.length + judged.omitted).toBe(added.length);
     expect(judged.violations[0]).toMatchObject({ rule: 'TRANSLATION_INCOMPLETE', against: ['shop'] });
+  });
+
+  it('is held against many revisions, and the hub goes on with its streams between them', async () => {
+    const label = (index: number) => ({ label: `revision ${index + 1}`, fileDescriptorSet: firstSet });
+    const revisions = Array.from({ length: 50 }, (_, index) => label(index));
+    const { set } = await languageOf(shopV2);
+    let turns = 0;
+    let isOver = false;
+    const turn = () => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const candidate = { label: 'candidate', fileDescriptorSet: set };
+    const judged = await judgeTranslations('shop.v2', candidate, [], {
+      versions: new Map(),
+      pairs: [{ rules, revisions }],
+    });
+    isOver = true;
+    expect(judged.violations).toEqual([]);
+    expect(turns).toBeGreaterThanOrEqual(revisions.length);
   });
 
   it('whose recorded payloads do not fit is not taken, whatever it says of them', async () => {
@@ -184,7 +205,8 @@ describe('a translation', () => {
         ],
       }),
     );
-    expect(checkTranslation(given, { older: [one.language], newer: [two.language], candidate: 'newer' })).toEqual([]);
+    const majors = { older: [one.language], newer: [two.language], candidate: 'newer' } as const;
+    expect([...checkTranslation(given, majors)].flat()).toEqual([]);
     const tongues = [tongue(one.language, 'crate'), tongue(two.language, 'crate.v2')] as const;
     const json = { size: 'SIZE_LARGE', only: 'a', stock: { tea: 3 }, number: 12, sizes: ['SIZE_LARGE'] };
     const there = translator(given, 'up', ...tongues).translate(

@@ -53,7 +53,7 @@ export async function checkRevision(
 }
 
 /** A revision takes some 10 ms to compare, and as long again for its payloads: a hub that checks goes on with its streams in between. */
-const breathe = () => setImmediate();
+export const breathe = () => setImmediate();
 
 async function payloadLosses(older: readonly Language[], candidate: Language, kind: string): Promise<Found[]> {
   const found: Found[] = [];

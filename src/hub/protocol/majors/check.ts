@@ -23,12 +23,13 @@ export interface Majors {
 
 /**
  * Whether the rules say of everything in either major what becomes of it in the other, and whether payloads come back: recorded ones, and samples with
- * every field of either side. Of each major the newest revision is looked at: later ones only add to earlier ones. Pure.
+ * every field of either side. Of each major the newest revision is looked at: later ones only add to earlier ones. Pure;
+ * finds one after the other, so that whoever asks can do something else in between.
  */
-export function checkTranslation(rules: Translation, majors: Majors): Finding[] {
+export function* checkTranslation(rules: Translation, majors: Majors): Generator<readonly Finding[]> {
   const [older, newer] = [majors.older.at(-1)!, majors.newer.at(-1)!];
   const flaws: Flaw[] = [];
-  const pairs = new Map<string, { newer: DescMessage; older: DescMessage }>();
+  const pairs = new Map<Part, { newer: DescMessage; older: DescMessage }>();
   const onFlaw = (flaw: Flaw) => flaws.push(flaw);
   const planners = { up: new Planner(rules, 'up', onFlaw), down: new Planner(rules, 'down', onFlaw) };
   for (const part of parts) {
@@ -39,18 +40,16 @@ export function checkTranslation(rules: Translation, majors: Majors): Finding[] 
     pairs.set(part, { newer: now, older: before });
   }
   const found = [...unknownRules(rules, majors, planners.up), ...flaws.map((flaw) => readFlaw(flaw, majors.candidate))];
-  if (found.length > 0) return unique(found);
-  return parts.flatMap((part) => {
-    const pair = pairs.get(part);
-    if (!pair) return [];
+  yield unique(found);
+  // A payload that does not survive what is refused anyway says nothing new.
+  if (found.length > 0) return;
+  for (const [part, pair] of pairs) {
     const up = planners.up.plan(pair.older, pair.newer);
     const down = planners.down.plan(pair.newer, pair.older);
-    const trips = [
-      { kind: rules.older, message: pair.older, there: up, back: down },
-      { kind: rules.newer, message: pair.newer, there: down, back: up },
-    ];
-    return trips.flatMap((trip) => lossOf(trip, part, pair[majors.candidate]) ?? []);
-  });
+    const at = pair[majors.candidate];
+    yield lossOf({ kind: rules.older, message: pair.older, there: up, back: down }, part, at);
+    yield lossOf({ kind: rules.newer, message: pair.newer, there: down, back: up }, part, at);
+  }
 }
 
 const rootOf = ({ registry }: Language, kind: string, part: Part): DescMessage | undefined =>
@@ -63,8 +62,8 @@ interface Trip {
   readonly back: Plan;
 }
 
-/** The first payload that does not come back, but for what the rules give up. */
-function lossOf({ kind, message, there, back }: Trip, part: Part, at: DescMessage): Finding | undefined {
+/** The first payload that does not come back, but for what the rules give up; empty where all do. */
+function lossOf({ kind, message, there, back }: Trip, part: Part, at: DescMessage): readonly Finding[] {
   const recorded = readCorpus(kind).filter((entry) => entry.part === part);
   for (const [payload, isReal] of [
     ...recorded.map((entry) => [entry.payload, true] as const),
@@ -78,18 +77,16 @@ function lossOf({ kind, message, there, back }: Trip, part: Part, at: DescMessag
       there.strip(after);
       if (equals(message, before.message, after.message)) continue;
       const names = differing(before, after).join(', ') || 'a value';
-      return finding(
-        'TRANSLATION_LOSES',
-        at,
-        `${what} of ${kind} does not come back as it was: ${names} of ${message.typeName}`,
-      );
+      const lost = `${what} of ${kind} does not come back as it was: ${names} of ${message.typeName}`;
+      return [finding('TRANSLATION_LOSES', at, lost)];
     } catch (error) {
       if (!(error instanceof Untranslatable)) throw error;
       // Said to be possible; but what was recorded has happened.
-      if (isReal) return finding('TRANSLATION_FAILS', at, `${what} of ${kind} cannot be translated: ${error.message}`);
+      if (isReal)
+        return [finding('TRANSLATION_FAILS', at, `${what} of ${kind} cannot be translated: ${error.message}`)];
     }
   }
-  return undefined;
+  return [];
 }
 
 /** Names, as JSON has them, of what is not the same in both. */
