@@ -71,7 +71,8 @@ export function writeTable(
   const widths = head.map((name, at) =>
     Math.max(...[name, ...cells.map((row) => row[at] ?? '')].map((text) => columnsOf(text))),
   );
-  const room = (process.stdout.columns ?? Number.POSITIVE_INFINITY) - 1 - aroundCell * head.length;
+  // A terminal that nobody has told its size says 0.
+  const room = (process.stdout.columns || Number.POSITIVE_INFINITY) - 1 - aroundCell * head.length;
   const fit = fitted(widths, room);
   const table = new Table({
     // The library counts the blanks in.

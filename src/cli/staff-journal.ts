@@ -57,7 +57,10 @@ export const journalCommand = (): Command =>
           next = nextOf(item, next);
           if (item.item?.$case !== 'event') continue;
           const { value } = item.item;
-          await writePaced(`${json ? journalJson(value) : journalText(value, process.stdout.columns)}\n`, signal);
+          await writePaced(
+            `${json ? journalJson(value) : journalText(value, process.stdout.columns || undefined)}\n`,
+            signal,
+          );
         }
         // Who follows ends it that way; who reads to the end has not got there.
         if (stop.aborted && !follow) process.exitCode = exitCodes.interrupted;

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
-import { MallError, refused } from '../contract/errors.ts';
+import { invalid, MallError, refused } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { formatMoney, parseMoney } from '../contract/money.ts';
+import type { Money } from '../gen/common/v1/common.ts';
 import type { Invoice } from '../gen/payments/v1/payments.ts';
 import type { OrderSheet } from '../gen/staff/v1/staff.ts';
-import { atDesk, type StaffApi } from './at-desk.ts';
+import { atDesk } from './at-desk.ts';
 import { confirm } from './confirm.ts';
 import { orderIdOf } from './staff-order-id.ts';
 
@@ -37,7 +38,10 @@ export const refundCommand = (
         const sum = wanted ?? kept(invoice);
         await confirm(`give ${formatMoney(sum)} back to ${order?.shopper} (${reason})?`, yes);
         const idempotencyKey = key ?? newId();
-        const sheet = await repeatable(api, { orderId, idempotencyKey, amount: wanted, reason });
+        const refund = () => api.refundOrder({ orderId, idempotencyKey, amount: wanted, reason });
+        const sheet = await refund().catch((thrown: unknown) => {
+          throw forStaff(MallError.from(thrown), { typed: amount, kept: kept(invoice), idempotencyKey });
+        });
         show(sheet, json, `${formatMoney(sum)} given back to ${sheet.order?.shopper}`);
       }),
     );
@@ -47,19 +51,26 @@ const kept = ({ paid, refunded }: Invoice) => ({ ...paid!, minor: paid!.minor - 
 const noInvoice = (orderId: string) =>
   refused('order', orderId, 'NO_INVOICE', `nothing is known of the money of order ${orderId}`, 'try again in a moment');
 
-/** Whoever repeats a refund that had no answer is to repeat its key too, or the money may go back twice. */
-async function repeatable(api: StaffApi, request: Parameters<StaffApi['refundOrder']>[0]): Promise<OrderSheet> {
-  try {
-    return await api.refundOrder(request);
-  } catch (thrown) {
-    const { code, message, detail } = MallError.from(thrown);
-    if (code !== 'UNAVAILABLE' && code !== 'DEADLINE_EXCEEDED') throw thrown;
-    const remedy = `it may have been done: repeat it with --key ${request.idempotencyKey}`;
-    throw new MallError(
-      code,
-      `${message}; ${remedy}`,
-      { ...detail, reason: 'REFUND_UNCERTAIN', remedy },
-      { cause: thrown },
-    );
+interface Wanted {
+  readonly typed: string | undefined;
+  /** What was paid and not given back, before. */
+  readonly kept: Money;
+  readonly idempotencyKey: string;
+}
+
+/** Whoever repeats a refund that had no answer is to repeat its key too, or the money may go back twice; a sum is refused as it was typed. */
+function forStaff(error: MallError, { typed, kept, idempotencyKey }: Wanted): MallError {
+  const { code, message, detail } = error;
+  if (typed !== undefined && detail.field === 'amount.minor') {
+    const remedy = `give more than nothing and at most ${formatMoney(kept)}, which is what was paid and not given back`;
+    return invalid('--amount', typed, detail.reason, remedy);
   }
+  if (code !== 'UNAVAILABLE' && code !== 'DEADLINE_EXCEEDED') return error;
+  const remedy = `it may have been done: repeat it with --key ${idempotencyKey}`;
+  return new MallError(
+    code,
+    `${message}; ${remedy}`,
+    { ...detail, reason: 'REFUND_UNCERTAIN', remedy },
+    { cause: error },
+  );
 }

@@ -78,6 +78,16 @@ describe('a table', () => {
     ).toHaveLength(2 + 4);
   });
 
+  test('is whole on a terminal that does not know its width', () => {
+    const { columns } = process.stdout;
+    Object.assign(process.stdout, { columns: 0 });
+    try {
+      expect(written([['B1', 'Ada Byron of Lovelace']]).join('\n')).toMatch(/ shopper .* Ada Byron of Lovelace /s);
+    } finally {
+      Object.assign(process.stdout, { columns });
+    }
+  });
+
   test('cuts what somebody made long, between characters as people see them', () => {
     const [line] = written([['B1', '👩‍🚀'.repeat(30)]]).slice(3);
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { refused, unavailable } from '../../src/contract/errors.ts';
+import { invalid, refused, unavailable } from '../../src/contract/errors.ts';
 import { newId } from '../../src/contract/ids.ts';
 import { startStaff } from '../../src/gateways/staff/staff.ts';
 import { Timeline } from '../../src/gen/analytics/v1/analytics.ts';
@@ -147,6 +147,8 @@ beforeAll(async () => {
           refunded.push(request);
           if (request.reason === 'no answer') throw unavailable('the database is away', 'DATABASE_UNAVAILABLE');
           const { orderId, reason, amount = euros(300) } = request;
+          if (amount.minor > 300)
+            throw invalid('amount.minor', amount.minor, 'AMOUNT_OUT_OF_RANGE', 'give 1 to 300 EUR');
           const sums = { total: euros(300 - amount.minor), paid: euros(300), refunded: amount, due: euros(0) };
           return anInvoice(orderId, { state: InvoiceState.PAID, ...sums, refunds: [{ amount, reason }] });
         },
@@ -473,6 +475,14 @@ describe('mallbots staff refund', () => {
     expect(stderr).toMatch(/^error: the database is away; it may have been done: repeat it with --key /);
     expect(stderr).toContain(refunded[0]!.idempotencyKey);
     expect(status).toBe(5);
+  });
+
+  test('refuses more than was kept in the words of the desk, with status 2', async () => {
+    expect(await staff('refund', adas.orderId, ...forACup, '--amount', '4.50')).toMatchObject({
+      status: 2,
+      stderr:
+        'error: --amount is "4.50"; give more than nothing and at most €3.00, which is what was paid and not given back\n',
+    });
   });
 
   test('needs a reason, and a sum that is one, with status 2', async () => {
