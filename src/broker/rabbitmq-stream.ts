@@ -16,6 +16,7 @@ const prefetch = 128;
 const openDeadlineMs = 10_000;
 /** A position is the offset of the AMQP message in the stream times this, plus the place in its batch: above `maxBatchMessages`. */
 const placesPerOffset = 1_024;
+const offsetOf = (position: number): number => Math.floor(position / placesPerOffset);
 /** Of the entry that a reading without `follow` writes to know where the stream ends: RabbitMQ does not say it. Readers pass over it. */
 const endMark = 'mallbots.journal_end';
 
@@ -31,12 +32,18 @@ export interface StreamReading extends JournalReading {
 
 /** See `Broker.read`. */
 export async function* readStream(reading: StreamReading): AsyncGenerator<readonly JournalEntry[]> {
-  const { follow, since, signal } = reading;
+  const { after, follow, since, signal } = reading;
   if (signal.aborted) return;
+  const end = newId();
+  if (!follow && after !== undefined) {
+    // Whoever asks for what is behind the end is sent nothing, not even a mark.
+    const endOffset = await findEnd(reading, end);
+    if (endOffset === undefined || endOffset <= offsetOf(after)) return;
+  }
   const consumer = new StreamConsumer(reading);
   try {
     await consumer.opened();
-    const end = follow ? undefined : await markEnd(reading);
+    if (!follow && after === undefined) await markEnd(reading, end);
     for (;;) {
       const { entries: taken, ended } = await consumer.take(end);
       const entries = taken.filter(({ message }) => isSince(message, since));
@@ -49,14 +56,46 @@ export async function* readStream(reading: StreamReading): AsyncGenerator<readon
 }
 
 /** All that was confirmed before is in the stream before it. */
-async function markEnd({ publisher, queue }: StreamReading): Promise<string> {
-  const id = newId();
+async function markEnd({ publisher, queue }: StreamReading, id: string): Promise<void> {
   await publisher.send(
     'the end mark',
     { routingKey: queue, durable: true, messageId: id, type: endMark },
     Buffer.alloc(0),
   );
-  return id;
+}
+
+const isMark = ({ type, messageId }: AsyncMessage, id: string): boolean => type === endMark && messageId === id;
+
+/** The offset that a mark with this id gets; undefined when the reading is over before that. */
+async function findEnd(reading: StreamReading, id: string): Promise<number | undefined> {
+  const { connection, queue, logger, redeclare, signal } = reading;
+  const found = Promise.withResolvers<number | undefined>();
+  const channel = new KeptChannel(connection, `finding the end of ${queue}`, logger, async (channel) => {
+    await requireQueue(channel, queue, redeclare);
+    await channel.basicQos({ prefetchCount: prefetch });
+    await channel.basicConsume({ queue, arguments: { 'x-stream-offset': 'next' } }, (raw) => {
+      channel.basicAck({ deliveryTag: raw.deliveryTag });
+      if (isMark(raw, id)) found.resolve(Number(raw.headers?.['x-stream-offset']));
+    });
+    await markEnd(reading, id);
+  });
+  const onAbort = () => found.resolve(undefined);
+  signal.addEventListener('abort', onAbort);
+  try {
+    await opened(channel);
+    return await found.promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await channel.close();
+  }
+}
+
+async function opened(channel: KeptChannel): Promise<void> {
+  try {
+    await channel.opened(openDeadlineMs);
+  } catch (error) {
+    throw unavailable('no channel to RabbitMQ', 'BROKER_UNREACHABLE', channel.lastError ?? error);
+  }
 }
 
 /** Reads from where it was on every new channel. */
@@ -88,17 +127,13 @@ class StreamConsumer {
     reading.signal.addEventListener('abort', this.#onAbort);
   }
 
-  async opened(): Promise<void> {
-    try {
-      await this.#channel.opened(openDeadlineMs);
-    } catch (error) {
-      throw unavailable('no channel to RabbitMQ', 'BROKER_UNREACHABLE', this.#channel.lastError ?? error);
-    }
+  opened(): Promise<void> {
+    return opened(this.#channel);
   }
 
   /** What the broker is to begin with: it sends whole chunks, so some of what is before it comes too. */
   #offset(): string | number {
-    if (this.#last >= 0) return Math.floor(this.#last / placesPerOffset);
+    if (this.#last >= 0) return offsetOf(this.#last);
     const { since } = this.#reading;
     if (!since) return 'first';
     // An age: the library cannot say AMQP's timestamp.
@@ -106,7 +141,7 @@ class StreamConsumer {
   }
 
   /** What has come, once something has; the broker sends as much again. `end` is the id of the mark to stop at. */
-  async take(end: string | undefined): Promise<{ entries: JournalEntry[]; ended: boolean }> {
+  async take(end: string): Promise<{ entries: JournalEntry[]; ended: boolean }> {
     if (this.#waiting.length === 0) await this.#wake.promise;
     this.#wake = Promise.withResolvers();
     if (this.#reading.signal.aborted) return { entries: [], ended: true };
@@ -114,7 +149,7 @@ class StreamConsumer {
     this.#waiting = [];
     const last = raws.at(-1);
     if (last && this.#from?.active) this.#from.basicAck({ deliveryTag: last.deliveryTag, multiple: true });
-    const at = raws.findIndex(({ type, messageId }) => type === endMark && messageId === end);
+    const at = raws.findIndex((raw) => isMark(raw, end));
     const entries = (at < 0 ? raws : raws.slice(0, at)).flatMap((raw) => this.#entriesOf(raw));
     this.#last = entries.at(-1)?.position ?? this.#last;
     return { entries, ended: at >= 0 };

@@ -86,6 +86,8 @@ export function journalContract(name: string, start: () => Promise<JournalHarnes
       const all = await readAll();
       expect(told(of('end', all))).toEqual(['end-0', 'end-1', 'end-2']);
       expect(await readAll(all.at(-1)!.position)).toEqual([]);
+      // A position of another mall's, for example.
+      expect(await readAll(all.at(-1)!.position + 10_000_000)).toEqual([]);
     });
 
     it('goes on behind any position, with growing ones', async () => {
