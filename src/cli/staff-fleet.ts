@@ -5,7 +5,7 @@ import { ageMs, whole } from './arguments.ts';
 import { atDesk, type StaffApi } from './at-desk.ts';
 import { idByEnd } from './id-by-end.ts';
 import { coloured, formatAge, writeJson, writeLine, writeTable } from './output.ts';
-import { shortId } from './staff-order-id.ts';
+import { orderIdOf, shortId } from './staff-order-id.ts';
 
 /** What one command lists without being asked for more, and what a hub answers at once. */
 const defaultLimit = 100;
@@ -80,7 +80,7 @@ export const tasksCommand = (): Command =>
       `only what is as it is for so long: 90s, 30m (default: ${defaultStuckMs / 60_000}m)`,
       ageMs,
     )
-    .option('--order <id>', 'only of this order')
+    .option('--order <id>', 'only of this order; the end of its id is enough')
     .option('--bot <id>', 'only what this robot has, or had last')
     .option('--state <state...>', 'only in these states: queued, running, suspect ...')
     .option(...limitOption)
@@ -88,7 +88,7 @@ export const tasksCommand = (): Command =>
       atDesk(command, async (api, json) => {
         const stuckMs = stuck === true ? defaultStuckMs : stuck;
         const { tasks, nextPageToken } = await api.listTasks({
-          orderId: order,
+          orderId: order === '' ? '' : await orderIdOf(order, api),
           openOnly: !all && state.length === 0,
           pageSize: limit,
           pageToken: '',

@@ -43,7 +43,7 @@ export const journalCommand = (): Command =>
     .description('every event of the mall, in the order in which the broker took it')
     .option('-f, --follow', 'go on with what comes, until Ctrl-C')
     .option('--from <position|time>', 'where to begin: a position, an instant (ISO 8601) or an age', positionOrTime)
-    .option('--order <id>', 'only about this order')
+    .option('--order <id>', 'only about this order; the end of its id is enough')
     .addHelpText('after', help)
     .action(({ follow = false, from, order }: Options, command: Command) =>
       atDesk(command, async (api, json) => {

@@ -9,6 +9,7 @@ import { atDesk } from './at-desk.ts';
 import { exitOnUsageError } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { askCommand } from './staff-ask.ts';
+import { addExamples } from './staff-examples.ts';
 import { fleetCommand, limitCommand, recallCommand, tasksCommand } from './staff-fleet.ts';
 import { handOverCommand } from './staff-hand-over.ts';
 import { journalCommand } from './staff-journal.ts';
@@ -144,6 +145,7 @@ export function staffCommand(): Command {
   ]) {
     staff.addCommand(inheriting(command, staff));
   }
+  addExamples(staff, '');
   return staff;
 }
 

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { staffCommand } from '../../src/cli/staff.ts';
 import { Program } from '../support/program.ts';
 
 const mallbots = (...args: string[]) => new Program(args, { COLUMNS: '80' }).ended;
@@ -48,6 +50,24 @@ describe('the help', () => {
     expect(code).toBe(2);
   });
 });
+
+/** Of a command and of all below it, those that do something, with their names on the command line. */
+const doing = (command: Command, path: string): Array<[string, Command]> =>
+  command.commands.length === 0
+    ? [[path, command]]
+    : command.commands.flatMap((child) => doing(child, `${path} ${child.name()}`));
+
+it.each(doing(staffCommand(), 'mallbots staff'))(
+  'the help of "%s" has an example of it, and fits 80 columns',
+  (path, command) => {
+    const written: string[] = [];
+    command.configureOutput({ writeOut: (text) => written.push(text), getOutHelpWidth: () => 80 }).outputHelp();
+    const lines = written.join('').split('\n');
+
+    expect(lines.filter((line) => line.startsWith(`  $ ${path}`))).not.toEqual([]);
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  },
+);
 
 it('the version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

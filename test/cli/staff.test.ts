@@ -194,10 +194,10 @@ beforeAll(async () => {
           limits.push(request);
           return robot;
         },
-        async listTasks({ states, stuckFor }) {
-          const isStuck = !stuckFor || stuckFor.seconds <= 3_600;
+        async listTasks({ states, stuckFor, orderId }) {
+          const isWanted = (!stuckFor || stuckFor.seconds <= 3_600) && ['', task.orderId].includes(orderId);
           return {
-            tasks: isStuck && (states.length === 0 || states.includes('SUSPECT')) ? [task] : [],
+            tasks: isWanted && (states.length === 0 || states.includes('SUSPECT')) ? [task] : [],
             nextPageToken: '',
           };
         },
@@ -589,6 +589,9 @@ describe('the robots', () => {
     const { stdout } = await staff('tasks', '--stuck', '30m');
     expect(stdout).toMatch(/55555555 .*shop .*suspect .*2 of 3 .*bot-7 .*11c2b1aa .*1h/);
     expect((await staff('tasks', '--stuck', '2h')).stdout).toBe('no such task\n');
+    expect((await staff('tasks', '--order', adas.orderId.slice(-8))).stdout).toContain('suspect');
+    expect((await staff('tasks', '--order', cyds.orderId)).stdout).toBe('no such task\n');
+    expect(await staff('tasks', '--order', '999999')).toMatchObject({ status: 3 });
     const { stdout: json } = await staff('tasks', '--state', 'suspect', '--json');
     expect(JSON.parse(json).tasks).toMatchObject([{ taskId: task.taskId, state: 'SUSPECT', fence: 9 }]);
     expect((await staff('tasks', '--stuck', 'long')).stderr).toContain('give an age such as 90s');
