@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import { invalid } from '../contract/errors.ts';
+import { invalid, notFound } from '../contract/errors.ts';
 import { type Kind, RevisionState } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
@@ -109,7 +109,7 @@ async function change(
 
 const named = /^(?:(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6})|(?:sha256:)?(?<hex>[0-9a-f]{6,64}))$/;
 
-/** @throws MallError INVALID_ARGUMENT when it names none, or several */
+/** @throws MallError INVALID_ARGUMENT when it is no name, or that of several, NOT_FOUND when it is that of none */
 function find(given: string, kinds: readonly Kind[]): { kind: Kind; digest: string } {
   const groups = named.exec(given)?.groups;
   const found = kinds.flatMap((kind) =>
@@ -122,9 +122,8 @@ function find(given: string, kinds: readonly Kind[]): { kind: Kind; digest: stri
       .map(({ digest }) => ({ kind, digest })),
   );
   if (found.length === 1) return found[0]!;
-  const why =
-    found.length > 1
-      ? `${found.length} revisions begin so; give more of the digest`
-      : '`mallbots protocol list` shows what there is';
-  throw invalid('revision', given, found.length > 1 ? 'AMBIGUOUS' : 'UNKNOWN', why);
+  const seeList = '`mallbots protocol list` shows what there is';
+  if (!groups) throw invalid('revision', given, 'MALFORMED', `give a ${revisionArgument}`);
+  if (found.length === 0) throw notFound('revision', 'revision', given, seeList);
+  throw invalid('revision', given, 'AMBIGUOUS', `${found.length} revisions begin so; give more of the digest`);
 }

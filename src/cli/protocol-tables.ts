@@ -121,9 +121,10 @@ function writeKindStatus({ kind, connectedBots, revisions, rollout, doneIn, untr
   writeLine();
 }
 
-function writeRollout({ revision, percent, nextPercents, outcome, reason, waitsFor, gates }: Rollout): void {
+function writeRollout({ revision, percent, nextPercents, hold, outcome, reason, waitsFor, gates }: Rollout): void {
   const isOver = outcome !== RolloutOutcome.UNSPECIFIED;
-  const how = isOver ? `${nameIn(RolloutOutcome, outcome)}: ${reason}` : `then ${nextPercents.join(', ') || 'ACTIVE'}`;
+  const next = hold ? 'held there' : `then ${nextPercents.join(', ') || 'ACTIVE'}`;
+  const how = isOver ? [nameIn(RolloutOutcome, outcome), reason].filter(Boolean).join(': ') : next;
   writeLine(`rollout of revision ${revision} at ${percent} %, ${how}`);
   if (!isOver && waitsFor.length > 0) writeLine(`waits for ${waitsFor.join(', ')}`);
   writeTable(

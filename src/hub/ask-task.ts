@@ -1,4 +1,4 @@
-import { notFound, refused } from '../contract/errors.ts';
+import { refused } from '../contract/errors.ts';
 import { requireId } from '../contract/ids.ts';
 import { payloadOf } from '../contract/write-payload.ts';
 import type { Database } from '../database/port.ts';
@@ -10,6 +10,8 @@ import type { Ledger } from './ledger.ts';
 import { defaultMaxAttempts } from './limits.ts';
 import type { Catalogue } from './protocol/catalogue.ts';
 import { tongueOf } from './protocol/majors/translator.ts';
+import { unknownRevision } from './protocol/registry.ts';
+import { unknownKind } from './protocol/status.ts';
 import type { LiveRevision, ProtocolView } from './protocol/view.ts';
 import type { Task } from './task-phase.ts';
 import { findTask } from './task-store.ts';
@@ -50,16 +52,15 @@ export const asker =
 
 /** @throws MallError NOT_FOUND, FAILED_PRECONDITION */
 function revisionOf(view: ProtocolView, { kind, revision }: AskTaskRequest): LiveRevision {
-  const seeList = '`mallbots protocol list` shows what there is';
   const usual = view.usual(kind);
-  if (!usual) throw notFound('kind', 'kind', kind, seeList);
+  if (!usual) throw unknownKind(kind);
   // Services would look in vain for the order of what is picked.
   if (hasWords(kind) || view.majors.familyOf(kind).some(hasWords)) {
     throw refused('kind', kind, 'BELONGS_TO_ORDERS', `tasks of kind ${kind} belong to orders`, 'place an order');
   }
   const wanted = revision || usual.revision;
   const found = [...view.revisions].find(({ schema }) => schema.kind === kind && schema.revision === wanted);
-  if (!found) throw notFound('revision', 'revision', `${kind}@${wanted}`, seeList);
+  if (!found) throw unknownRevision(`${kind}@${wanted}`);
   const flaw = view.flawOf(found.schema);
   if (flaw === undefined) return found;
   throw refused('revision', wanted, 'NOT_READABLE', `nobody can be asked in revision ${wanted} of ${kind}, ${flaw}`);

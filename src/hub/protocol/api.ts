@@ -1,11 +1,11 @@
-import { invalid, notFound } from '../../contract/errors.ts';
+import { invalid } from '../../contract/errors.ts';
 import { requireText } from '../../contract/text.ts';
 import type { CanaryRequest, ChangeRequest, Kind, RegistryService } from '../../gen/protocol/v1/protocol.ts';
 import type { Api } from '../../rpc/api.ts';
 import { translationsInForce } from './majors/translation-store.ts';
 import { judge, type PublishPorts, publish } from './publish.ts';
 import { rampOf } from './ramp.ts';
-import { type ChangeCommand, changeRevision, unknownDigest } from './registry.ts';
+import { type ChangeCommand, changeRevision, unknownDigest, unknownRevision } from './registry.ts';
 import { findNumbered, findRevision, historyOf, listRevisions, versionOf, versionsOf } from './registry-store.ts';
 import { newestRollouts } from './rollout-store.ts';
 import { readStatus, unknownKind } from './status.ts';
@@ -86,7 +86,7 @@ export function registryApi(ports: RegistryPorts): Api<RegistryService> {
         const row = digest === '' ? await findNumbered(orm, kind, revision) : await findRevision(orm, digest);
         if (!row && digest !== '') throw unknownDigest(digest);
         if (!row && (await versionOf(orm, kind)) === 0) throw unknownKind(kind);
-        if (!row) throw notFound('revision', 'revision', `${kind} ${revision || 'that is active'}`);
+        if (!row) throw unknownRevision(`${kind}@${revision || 'ACTIVE'}`);
         const { descriptorSet, sources } = row;
         const history = await historyOf(orm, row.digest);
         return {

@@ -176,6 +176,14 @@ async function requireUnmoved(orm: Orm, { kind, basedOn }: Publication, digest: 
   );
 }
 
+/** Of a draft, which nobody has told yet that its package is not that of its kind. @throws MallError INVALID_ARGUMENT */
+async function requireUntaken(orm: Orm, kind: string, digest: string): Promise<void> {
+  const taken = await findRevision(orm, digest);
+  if (!taken) return;
+  const remedy = `these descriptors are revision ${taken.revision} of ${taken.kind}: publish them there, or others here`;
+  throw invalid('kind', kind, 'OF_ANOTHER_KIND', remedy);
+}
+
 async function store(
   { orm }: Transaction,
   publication: Publication,
@@ -193,6 +201,7 @@ async function store(
   const at = new Date();
   const author = { by, reason };
   if (isNew) {
+    await requireUntaken(orm, kind, digest);
     const { task, progress, result } = rootsOf(kind);
     await addRevision(orm, known, {
       ...{ digest, sources, descriptorSet: canonical, state: 'DRAFT' },

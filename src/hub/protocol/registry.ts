@@ -97,5 +97,7 @@ async function write(
   }
 }
 
-export const unknownDigest = (digest: string) =>
-  notFound('revision', 'digest', digest, '`mallbots protocol list` shows what there is');
+const seeList = '`mallbots protocol list` shows what there is';
+export const unknownDigest = (digest: string) => notFound('revision', 'digest', digest, seeList);
+/** `name` as `shop@2`. */
+export const unknownRevision = (name: string) => notFound('revision', 'revision', name, seeList);

@@ -112,7 +112,7 @@ export class ProtocolView {
     const found = revisions.find(({ schema }) => schema.digest === digest);
     if (!found) return 'which this hub does not know';
     const newest = revisions.find(({ state }) => state === 'ACTIVE');
-    return `which is ${found.state}; write in revision ${newest?.schema.revision ?? 'that is ACTIVE'}`;
+    return `which is ${found.state}; write in ${newest ? `revision ${newest.schema.revision}` : 'one that is ACTIVE'}`;
   }
 
   /**

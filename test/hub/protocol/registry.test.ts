@@ -80,6 +80,15 @@ describe('publishing', () => {
     expect((await publish('shop', set)).revision).toMatchObject({ revision: 3, state: RevisionState.CHECKED });
   });
 
+  it('refuses a draft of what another kind has, with both names', async () => {
+    const set = await descriptorsOf(shopRevision(3));
+    await expect(publish('shopping', set, { draft: true })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'kind is "shopping"; these descriptors are revision 3 of shop: publish them there, or others here',
+    });
+    await expect(client.api.list({ kind: 'shopping' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('holds the second of two that come at the same moment against the first', async () => {
     const fourth = shopRevision(4);
     // The same number for another name: each would do without the other.
@@ -204,5 +213,8 @@ describe('changing', () => {
     await expect(client.api.get({ digest: '', kind: 'nothing', revision: 0 })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
+    await expect(client.api.get({ digest: '', kind: 'shop', revision: 99 })).rejects.toThrow(
+      'no revision with revision "shop@99"; `mallbots protocol list` shows what there is',
+    );
   });
 });
