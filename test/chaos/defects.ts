@@ -37,7 +37,7 @@ export const defects: readonly Defect[] = [
         "(report) => publish({ ...report, id: report.id + (report.id.endsWith(':started') ? '' : ':' + crypto.randomUUID()) })",
       ),
     ],
-    foundBy: 'hub without confirms',
+    foundBy: 'confirms of a hub lost',
     breaks: counted,
   },
   {
@@ -188,7 +188,8 @@ export const defects: readonly Defect[] = [
       },
     ],
     foundBy: 'crash: state committed, events not',
-    breaks: ['order ends', 'order is invoiced', 'services count the same units'],
+    // Whichever was the next event of Orders: somebody does not hear of it.
+    breaks: ['order ends', 'order is invoiced', 'bays are free again', 'a cancellation settles everything', ...counted],
   },
   {
     name: 'messages are published without waiting for confirms',

@@ -88,6 +88,21 @@ const brokerSilentThenCut: Fault = {
   },
 };
 
+/** What the hub publishes meanwhile arrives, and when the wire breaks it cannot know: all of it is published a second time. */
+const confirmsLost: Fault = {
+  name: 'confirms of a hub lost',
+  async inflict(mall) {
+    const { name, broker } = mall.wires.busiest;
+    await during(
+      mall,
+      mall.leaseMs / 2,
+      () => broker.blackhole('down'),
+      () => broker.cut(),
+    );
+    return name;
+  },
+};
+
 /** What services take in meanwhile they acknowledge in vain: when the wire breaks, all of it comes a second time. */
 const acknowledgementsLost: Fault = {
   name: 'acknowledgements of services lost',
@@ -153,6 +168,7 @@ export const wireFaults: readonly Fault[] = [
   services('broker', 'services reset by the broker', 0, cut),
   services('broker', 'services cut off from the broker', 1, refuse),
   services('broker', 'services not heard by the broker', 1, silenceUp),
+  confirmsLost,
   acknowledgementsLost,
   everybody(databases, 'database stalled', lossLeases, silence),
   everybody(databases, 'database on a slow line', 1, delay),
