@@ -34,11 +34,17 @@ export class Cast implements SupervisorEvents {
   readonly #known = new Set<string>();
   readonly #frozen = new Set<number>();
   #deaths = 0;
+  #haveLostSpans = false;
   #lastDead = '';
 
   /** Processes that ended without being asked to by whoever started them. */
   get deaths(): number {
     return this.#deaths;
+  }
+
+  /** One was killed: what it had not exported yet went with it. One that ends by itself exports all. */
+  get haveLostSpans(): boolean {
+    return this.#haveLostSpans;
   }
 
   get lastDead(): string {
@@ -55,7 +61,8 @@ export class Cast implements SupervisorEvents {
     this.#pids.set(name, pid);
   }
 
-  died(name: string): void {
+  died(name: string, how: string): void {
+    this.#haveLostSpans ||= how !== 'exit status 0';
     this.#deaths += 1;
     this.#lastDead = name;
     this.#pids.delete(name);

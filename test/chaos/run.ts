@@ -63,7 +63,11 @@ export async function runChaos(options: RunOptions): Promise<ChaosReport> {
       await mall[Symbol.asyncDispose]();
     }
     const { facts, faults, broken } = suffered;
-    const played = { orders: mall.crowd.placed, bots: botCount, interrupted: true, durationMs: Date.now() - startedAt };
+    const interrupted = mall.cast.haveLostSpans;
+    say(
+      `a process was killed: ${interrupted ? 'yes, so traces may have holes' : 'no, so every trace has to be whole'}`,
+    );
+    const played = { orders: mall.crowd.placed, bots: botCount, interrupted, durationMs: Date.now() - startedAt };
     const report = judge(facts, { ...played, spans: traces.all() });
     const violations = [...broken, ...report.violations];
     isSound = violations.length === 0;
