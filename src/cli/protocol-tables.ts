@@ -98,21 +98,23 @@ function writeKindStatus({ kind, connectedBots, revisions, rollout, doneIn, untr
   const across = doneIn.length > 0 ? `; its tasks are done in ${doneIn.join(', ')} as well` : '';
   writeLine(`${kind}: ${connectedBots} connected bots${across}`);
   writeTable(
-    ['revision', 'state', 'bots', 'tasks', 'waiting', 'blocks retirement'],
-    revisions.map(({ revision, bots, pinnedTasks, waitingTasks, blocksRetirement }) => [
+    ['revision', 'state', 'bots', 'tasks', 'waiting'],
+    revisions.map(({ revision, bots, pinnedTasks, waitingTasks }) => [
       `${revision?.revision} ${shortDigest(revision?.digest ?? '')}`,
       stateName(revision?.state ?? RevisionState.UNSPECIFIED),
       bots.map(({ status, bots: count }) => `${count} ${nameIn(RevisionStatus, status).toLowerCase()}`).join(', '),
       String(pinnedTasks),
       String(waitingTasks),
-      revision?.state === RevisionState.RETIRED ? '' : blocksRetirement.join('; '),
     ]),
-    // A sentence says what blocks; it is worth its room.
-    80,
+    // What bots say, in each of their four words.
+    60,
   );
-  for (const { revision, rejections } of revisions)
+  for (const { revision, rejections, blocksRetirement } of revisions) {
     for (const { reason, bots } of rejections)
       writeLine(`revision ${revision?.revision} is rejected by ${bots}: ${reason}`);
+    if (blocksRetirement.length > 0)
+      writeLine(`revision ${revision?.revision} cannot be retired: ${blocksRetirement.join('; ')}`);
+  }
   for (const { fromKind, intoKind, part, reason, taskId, count } of untranslated) {
     const what = part === 'task' ? 'waiting for bots of their own major' : `whose ${part} was refused and is kept`;
     writeLine(`${count} tasks ${what}, from ${fromKind} into ${intoKind}: ${reason} (${taskId})`);

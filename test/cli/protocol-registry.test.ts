@@ -93,6 +93,8 @@ describe('mallbots protocol', { timeout }, () => {
     const status = await mallbots('status', 'shop');
     expect(status.stdout).toContain('rollout of revision 2 at 10 %, held there');
     expect(status.stdout).toContain('task_failures');
+    expect(status.stdout).toContain('\nrevision 1 cannot be retired: it is ACTIVE; deprecate it first\n');
+    expect(status.stdout).toContain('\nrevision 2 cannot be retired: it is in CANARY; roll it back first\n');
     const stale = await mallbots('rollback', 'shop@2', '--based-on', '1');
     expect(stale).toMatchObject({ code: 4, stderr: expect.stringContaining('based_on is 1, and shop is at version') });
     expect((await mallbots('rollback', 'shop@2', '--reason', 'second thoughts')).stdout).toContain('is ROLLED_BACK');
