@@ -26,6 +26,8 @@ export class Table {
   /** Of the database's clock before this process's; it is set now and then. */
   skewMs = 0;
   isBrokerAway = false;
+  /** The first promise that was broken: whoever ran into it may have taken it for a failure of the table's. */
+  broken: Error | undefined;
   readonly #bots = new Map<string, Row>();
   readonly #holders = new Map<string, string>();
   readonly #results = new Map<string, string[]>();
@@ -134,7 +136,7 @@ export class Table {
     const { stopIndex } = draft.body as { stopIndex?: number };
     const said = `${draft.name} ${stopIndex ?? ''}`;
     const before = this.#inbox.get(id);
-    if (before !== undefined && before !== said) throw new Error(`${id} was "${before}" and is "${said}"`);
+    if (before !== undefined && before !== said) throw this.#broken(`${id} was "${before}" and is "${said}"`);
     this.#inbox.set(id, said);
     if (before === undefined) this.#hear(draft, stopIndex);
   }
@@ -146,28 +148,34 @@ export class Table {
     if (stopIndex === undefined) return;
     const key = `${id}:${fence}`;
     const told = this.#told.get(key) ?? 0;
-    if (stopIndex !== told) throw new Error(`step ${stopIndex} of ${key} comes after ${told} steps`);
+    if (stopIndex !== told) throw this.#broken(`step ${stopIndex} of ${key} comes after ${told} steps`);
     this.#told.set(key, told + 1);
+  }
+
+  #broken(promise: string): Error {
+    this.broken ??= new Error(promise);
+    return this.broken;
   }
 
   /** Everything that must hold whatever happens is looked at here. */
   #write(task: Task, events: readonly Draft[]): void {
     const { taskId, fence, phase } = task;
-    if (fence < this.tasks.get(taskId)!.fence) throw new Error(`the fence of ${taskId} falls to ${fence}`);
+    if (fence < this.tasks.get(taskId)!.fence) throw this.#broken(`the fence of ${taskId} falls to ${fence}`);
     if (isHeld(phase) || phase.state === 'OFFERED') {
       const holder = this.#holders.get(`${taskId}:${fence}`) ?? phase.botId;
-      if (holder !== phase.botId) throw new Error(`${holder} and ${phase.botId} both have fence ${fence} of ${taskId}`);
+      if (holder !== phase.botId)
+        throw this.#broken(`${holder} and ${phase.botId} both have fence ${fence} of ${taskId}`);
       this.#holders.set(`${taskId}:${fence}`, phase.botId);
     }
     if (phase.state === 'SUCCEEDED' && this.#told.get(`${taskId}:${fence}`) !== steps)
-      throw new Error(
+      throw this.#broken(
         `${taskId} succeeded under fence ${fence} with ${this.#told.get(`${taskId}:${fence}`)} steps told`,
       );
     for (const event of events) {
       this.#hear(event, undefined);
       if (event.name === 'bots.task_lost') continue;
       const results = [...(this.#results.get(taskId) ?? []), event.name];
-      if (results.length > 1) throw new Error(`${taskId} ends more than once: ${results}`);
+      if (results.length > 1) throw this.#broken(`${taskId} ends more than once: ${results}`);
       this.#results.set(taskId, results);
     }
     this.tasks.set(taskId, task);

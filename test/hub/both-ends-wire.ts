@@ -108,6 +108,13 @@ export class Line {
     this.#bot.emit('status', how);
   }
 
+  /** Both know, and what is on its way is lost. */
+  reset(): void {
+    this.up.length = 0;
+    this.breaks();
+    this.hangUp();
+  }
+
   /** The hub knows: what has not arrived is lost. */
   hangUp(): void {
     this.up.length = 0;
