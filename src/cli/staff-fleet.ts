@@ -138,7 +138,7 @@ function writeFleet(bots: readonly BotView[], more: boolean, now: Date): void {
   }
   writeTable(
     ['bot', 'session', 'charge', 'at', 'tasks', 'takes', 'speaks', 'seen'],
-    bots.map(({ botId, sessionState, connected, battery, position, taskIds, kinds, credits, lastSeenAt }) => [
+    bots.map(({ botId, sessionState, connected, battery, position, taskIds, kinds, speaks, credits, lastSeenAt }) => [
       botId,
       coloured(connected ? 'green' : 'yellow', sessionState.toLowerCase()),
       battery === undefined ? '' : `${Math.round(battery * 100)} %`,
@@ -148,11 +148,23 @@ function writeFleet(bots: readonly BotView[], more: boolean, now: Date): void {
         .filter(({ kind }) => kind !== '')
         .map(creditOf)
         .join(', '),
-      kinds.map(({ kind, digests }) => (digests.length > 1 ? `${kind} x${digests.length}` : kind)).join(' '),
+      languageOf({ kinds, speaks }),
       lastSeenAt ? `${formatAge(lastSeenAt, now)} ago` : '',
     ]),
   );
   if (more) writeLine(`there are more than these ${bots.length}: give --limit`);
+}
+
+/** "shop@1,2 return@1"; of a kind that has no revision here, its name. */
+function languageOf({ kinds, speaks }: Pick<BotView, 'kinds' | 'speaks'>): string {
+  const revisions = Map.groupBy(speaks, ({ kind }) => kind);
+  const names = [...new Set([...kinds.map(({ kind }) => kind), ...revisions.keys()])];
+  return names
+    .map((kind) => {
+      const numbers = revisions.get(kind)?.map(({ revision }) => revision) ?? [];
+      return numbers.length === 0 ? kind : `${kind}@${numbers.join(',')}`;
+    })
+    .join(' ');
 }
 
 /** "shop 2", or "shop 0 of 2" where staff have limited it. */
@@ -200,6 +212,7 @@ const botView = (bot: BotView) => ({
   battery: bot.battery ?? null,
   taskIds: bot.taskIds,
   kinds: bot.kinds.map(({ kind, digests }) => ({ kind, digests })),
+  speaks: bot.speaks.map(({ kind, revision, digest }) => ({ kind, revision, digest })),
   credits: bot.credits.map(({ kind, amount, most }) => ({ kind, amount, most: most ?? null })),
   maxUnacknowledged: bot.maxUnacknowledged,
 });

@@ -174,6 +174,7 @@ function botView({ isLive, isCurrent, x, y, ...bot }: BotListing): BotView {
     kinds: bot.kinds,
     credits: creditsOf(bot),
     maxUnacknowledged: bot.maxUnacknowledged,
+    speaks: bot.speaks,
   };
 }
 

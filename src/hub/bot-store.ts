@@ -4,7 +4,7 @@ import { rowsOf, statement } from '../database/statement.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
 import type { Introduction } from './hello.ts';
 import type { BotLimit } from './limit-store.ts';
-import { botLimits, bots, isHeld, tasks } from './store.ts';
+import { botLimits, botRevisions, bots, isHeld, revisions, tasks } from './store.ts';
 
 export type BotRow = typeof bots.$inferSelect;
 
@@ -143,6 +143,8 @@ export interface BotListing extends BotRow {
   readonly taskIds: string[];
   /** What operators let it hold, by kind. */
   readonly limits: Array<Pick<BotLimit, 'kind' | 'most'>>;
+  /** The revisions that it has applied, by its hello and by what it has said since. */
+  readonly speaks: Array<{ kind: string; revision: number; digest: string }>;
 }
 
 export interface BotFilter {
@@ -172,6 +174,13 @@ export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[
       limits: sql<BotListing['limits']>`to_json(array(
         select json_build_object('kind', l.kind, 'most', l.most) from ${botLimits} l
         where l.bot_id = ${bots.botId} order by l.kind))`,
+      speaks: sql<BotListing['speaks']>`to_json(array(
+        select json_build_object('kind', r.kind, 'revision', r.revision, 'digest', r.digest) from ${revisions} r
+        where r.digest in (
+          select jsonb_array_elements_text(k -> 'digests') from jsonb_array_elements(${bots.kinds}) k
+          union select s.digest from ${botRevisions} s
+            where s.bot_id = ${bots.botId} and s.epoch = ${bots.epoch} and s.status = 'APPLIED')
+        order by r.kind, r.revision))`,
     })
     .from(bots)
     .where(

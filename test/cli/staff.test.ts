@@ -55,7 +55,14 @@ const robot = BotView.fromPartial({
   battery: 0.755,
   position: { x: 3.2, y: -4 },
   taskIds: ['0199c1f0-7c1e-7d0a-8a52-0d6f55555555'],
-  kinds: [{ kind: 'shop', digests: ['sha256:1', 'sha256:2'] }],
+  kinds: [
+    { kind: 'shop', digests: ['sha256:1'] },
+    { kind: 'dance', digests: ['sha256:9'] },
+  ],
+  speaks: [
+    { kind: 'shop', revision: 1, digest: 'sha256:1' },
+    { kind: 'shop', revision: 2, digest: 'sha256:2' },
+  ],
   credits: [
     { kind: 'shop', amount: 2, most: 0 },
     { kind: 'return', amount: 1 },
@@ -548,10 +555,10 @@ describe('mallbots staff orders', () => {
 });
 
 describe('the robots', () => {
-  test('are a table with session, charge, place, tasks and language', async () => {
+  test('are a table with session, charge, place, tasks and the revisions that they speak', async () => {
     const { stdout, status } = await staff('fleet');
     expect(status).toBe(0);
-    expect(stdout).toMatch(/bot-7 .*ready .*76 % .*3,-4 .*55555555 .*shop 0 of 2, return 1 .*shop x2 .*ago/);
+    expect(stdout).toMatch(/bot-7 .*ready .*76 % .*3,-4 .*55555555 .*shop 0 of 2, return 1 .*shop@1,2 dance .*ago/);
     expect(stdout).not.toContain('bot-8');
     const { stdout: json } = await staff('fleet', '--all', '--json');
     expect(JSON.parse(json).bots).toMatchObject([{ botId: 'bot-7', session: { state: 'READY' } }, { botId: 'bot-8' }]);
@@ -561,6 +568,7 @@ describe('the robots', () => {
         { kind: 'return', amount: 1, most: null },
       ],
       maxUnacknowledged: 256,
+      speaks: [{ revision: 1 }, { kind: 'shop', revision: 2, digest: 'sha256:2' }],
     });
   });
 

@@ -69,6 +69,9 @@ describe('a revision that becomes ACTIVE', () => {
     await change('activate', shop);
     for (const bot of [here, there]) expect(digestsOf((await bot.next('protocolOffer')).value)).toEqual([shop.digest]);
     await here.acknowledged(answer(here, shop, RevisionStatus.APPLIED));
+    const spoken = async (botId: string) => (await fleet.admin.getBot({ botId })).speaks;
+    await expect.poll(() => spoken('here')).toMatchObject([shopSchema, shop]);
+    expect(await spoken('there')).toMatchObject([shopSchema]);
     const both = [await fleet.request(), await fleet.request()];
     for (const { taskId, orderId } of both) orders.set(taskId, orderId);
     const offers = [(await here.next('offer')).value, (await there.next('offer')).value];

@@ -778,6 +778,15 @@ export interface BotView {
   credits: BotCredit[];
   /** The credit of the other direction: reliable frames that the bot may have unacknowledged, as it was told before its newest heartbeat. */
   maxUnacknowledged: number;
+  /** The revisions in `kinds` that the registry knows, and those that it has applied since its hello; by kind and number. */
+  speaks: SpokenRevision[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+export interface SpokenRevision {
+  kind: string;
+  revision: number;
+  digest: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -6127,6 +6136,7 @@ function createBaseBotView(): BotView {
     kinds: [],
     credits: [],
     maxUnacknowledged: 0,
+    speaks: [],
     _unknownFields: {},
   };
 }
@@ -6180,6 +6190,9 @@ export const BotView: MessageFns<BotView> = {
     }
     if (message.maxUnacknowledged !== 0) {
       writer.uint32(128).uint32(message.maxUnacknowledged);
+    }
+    for (const v of message.speaks) {
+      SpokenRevision.encode(v!, writer.uint32(138).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -6333,6 +6346,14 @@ export const BotView: MessageFns<BotView> = {
             message.maxUnacknowledged = reader.uint32();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.speaks.push(SpokenRevision.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6415,6 +6436,9 @@ export const BotView: MessageFns<BotView> = {
         : isSet(object.max_unacknowledged)
         ? globalThis.Number(object.max_unacknowledged)
         : 0,
+      speaks: globalThis.Array.isArray(object?.speaks)
+        ? object.speaks.map((e: any) => SpokenRevision.fromJSON(e))
+        : [],
     };
   },
 
@@ -6468,6 +6492,9 @@ export const BotView: MessageFns<BotView> = {
     if (message.maxUnacknowledged !== 0) {
       obj.maxUnacknowledged = Math.round(message.maxUnacknowledged);
     }
+    if (message.speaks?.length) {
+      obj.speaks = message.speaks.map((e) => SpokenRevision.toJSON(e));
+    }
     return obj;
   },
 
@@ -6494,6 +6521,124 @@ export const BotView: MessageFns<BotView> = {
     message.kinds = object.kinds?.map((e) => KindSupport.fromPartial(e)) || [];
     message.credits = object.credits?.map((e) => BotCredit.fromPartial(e)) || [];
     message.maxUnacknowledged = object.maxUnacknowledged ?? 0;
+    message.speaks = object.speaks?.map((e) => SpokenRevision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSpokenRevision(): SpokenRevision {
+  return { kind: "", revision: 0, digest: "", _unknownFields: {} };
+}
+
+export const SpokenRevision: MessageFns<SpokenRevision> = {
+  encode(message: SpokenRevision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.revision !== 0) {
+      writer.uint32(16).uint32(message.revision);
+    }
+    if (message.digest !== "") {
+      writer.uint32(26).string(message.digest);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpokenRevision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpokenRevision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpokenRevision {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+    };
+  },
+
+  toJSON(message: SpokenRevision): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.digest !== "") {
+      obj.digest = message.digest;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SpokenRevision>): SpokenRevision {
+    return SpokenRevision.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SpokenRevision>): SpokenRevision {
+    const message = createBaseSpokenRevision();
+    message.kind = object.kind ?? "";
+    message.revision = object.revision ?? 0;
+    message.digest = object.digest ?? "";
     return message;
   },
 };
