@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm';
+import { and, asc, type Column, eq, getTableColumns, gt, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
 import { rowsOf, statement } from '../database/statement.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
@@ -158,6 +158,9 @@ export interface BotFilter {
   readonly limit: number;
 }
 
+/** A column of `bots` in a subquery: the library leaves the table out where a query has only one, and the subquery's own columns have the same names. */
+const botsOwn = ({ name }: Column): SQL => sql`${bots}.${sql.identifier(name)}`;
+
 /** In the order of their ids. */
 export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[]> {
   const { botId, connectedOnly, kind, hubId, after, limit } = filter;
@@ -170,16 +173,16 @@ export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[
       isCurrent: sql<boolean>`${isCurrent}`,
       taskIds: sql<string[]>`to_json(array(
         select t.task_id from ${tasks} t
-        where t.bot_id = ${bots.botId} and ${isHeld} order by t.task_id))`,
+        where t.bot_id = ${botsOwn(bots.botId)} and ${isHeld} order by t.task_id))`,
       limits: sql<BotListing['limits']>`to_json(array(
         select json_build_object('kind', l.kind, 'most', l.most) from ${botLimits} l
-        where l.bot_id = ${bots.botId} order by l.kind))`,
+        where l.bot_id = ${botsOwn(bots.botId)} order by l.kind))`,
       speaks: sql<BotListing['speaks']>`to_json(array(
         select json_build_object('kind', r.kind, 'revision', r.revision, 'digest', r.digest) from ${revisions} r
         where r.digest in (
-          select jsonb_array_elements_text(k -> 'digests') from jsonb_array_elements(${bots.kinds}) k
+          select jsonb_array_elements_text(k -> 'digests') from jsonb_array_elements(${botsOwn(bots.kinds)}) k
           union select s.digest from ${botRevisions} s
-            where s.bot_id = ${bots.botId} and s.epoch = ${bots.epoch} and s.status = 'APPLIED')
+            where s.bot_id = ${botsOwn(bots.botId)} and s.epoch = ${botsOwn(bots.epoch)} and s.status = 'APPLIED')
         order by r.kind, r.revision))`,
     })
     .from(bots)

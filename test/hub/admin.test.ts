@@ -65,6 +65,19 @@ describe('of bots, operators see', () => {
     });
   });
 
+  it('of each its own tasks and limits, and not those of others', async () => {
+    const bots = [await join('own-1'), await join('own-2')];
+    const { taskId, fence } = await leaseFor(bots[0]!);
+    await fleet.admin.limitBot({ botId: 'own-2', kind: '', most: 0 });
+    const [one, two] = (await fleet.bots({})).filter(({ botId }) => botId.startsWith('own-'));
+    expect([one!.taskIds, two!.taskIds]).toEqual([[taskId], []]);
+    expect(one!.credits.map(({ most }) => most)).toEqual(one!.credits.map(() => undefined));
+    expect(two!.credits.map(({ most }) => most)).toEqual(two!.credits.map(() => 0));
+    expect(two!.credits.length).toBeGreaterThan(0);
+    await bots[0]!.acknowledged(bots[0]!.result({ taskId, fence }, { outcome: Outcome.SUCCEEDED }));
+    for (const bot of bots) bot.cut();
+  });
+
   it('all of them page by page, of a kind, and those of one hub', async () => {
     const other = await fleet.addHub();
     const dances = { kind: 'dance', digests: [`sha256:${'0'.repeat(64)}`] };
