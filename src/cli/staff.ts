@@ -43,8 +43,8 @@ Examples:
   $ mallbots staff journal --follow     every event, as it comes
   $ mallbots staff pickups --json | jq  for programs
 
-Exit status: 0 done, 1 failed, 2 wrong arguments, 3 no such order, 4 refused,
-5 not available.`;
+Exit status: 0 done, 1 failed, 2 wrong arguments, 3 not found, 4 refused,
+5 unavailable, 130 interrupted before it was done.`;
 
 const orderArgument = 'order id, or the end of it as `pickups` shows it (6 characters or more)';
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { type Context, propagation, trace } from '@opentelemetry/api';
 import { type Channel, Connection } from 'rabbitmq-client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Broker, Delivery } from '../../src/broker/port.ts';
@@ -8,6 +9,7 @@ import { maxBatchMessages } from '../../src/broker/publish-turn.ts';
 import { connectRabbitMq, deleteTopology } from '../../src/broker/rabbitmq.ts';
 import { batchContentType, encodeBatch } from '../../src/contract/batch.ts';
 import { type Message, toHeaders } from '../../src/contract/message.ts';
+import { contextOf } from '../../src/telemetry/propagation.ts';
 import { Collector } from '../support/collector.ts';
 import { amqpUrl, describeWithRabbitMq } from '../support/services.ts';
 import { silentLogger } from '../support/silent-logger.ts';
@@ -72,6 +74,30 @@ describeWithRabbitMq('RabbitMQ', { timeout: 30_000 }, () => {
       durable: true,
       headers: { cloudEvents_id: 'm1', cloudEvents_partitionkey: 'key' },
     });
+  });
+
+  test('takes nothing but traceparent of the trace context that a stranger put beside a message, and passes nothing else on', async () => {
+    const broker = await mall.connect();
+    const { foreign, active } = await new Promise<{ foreign: Message; active: Context }>((resolve) => {
+      void broker.consume('one.inbox', 10, (delivery) => {
+        delivery.ack();
+        resolve({ foreign: delivery.message, active: contextOf(delivery.message.traceparent) });
+      });
+      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+      const headers = {
+        ...toHeaders(message('m1', { traceparent })),
+        baggage: 'is_admin=true',
+        tracestate: 'vendor=1',
+      };
+      void channel.basicPublish({ routingKey: `${mall.namespace}.one.inbox`, durable: true, headers }, 'body');
+    });
+    expect(trace.getSpanContext(active)).toMatchObject({ traceId: '0af7651916cd43dd8448eb211c80319c' });
+    expect(trace.getSpanContext(active)!.traceState).toBeUndefined();
+    expect(propagation.getBaggage(active)).toBeUndefined();
+    await broker.publish(toWork, foreign);
+    const got = await channel.basicGet({ queue: `${mall.namespace}.work`, noAck: true });
+    expect(JSON.stringify(got)).toContain('0af7651916cd43dd8448eb211c80319c');
+    expect(JSON.stringify(got)).not.toMatch(/baggage|tracestate|is_admin|vendor/);
   });
 
   test('publishes and consumes again after its connections were cut', async () => {
