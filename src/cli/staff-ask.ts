@@ -84,7 +84,7 @@ export const askCommand = (): Command =>
 function tellAsked({ taskId, kind, revision, state }: TaskView): void {
   writeLine(`${taskId}  ${kind} revision ${revision}`);
   if (state === 'QUEUED') {
-    console.error(`it waits for a robot that has room; "mallbots protocol status ${kind}" tells who does such tasks`);
+    console.error(`it waits for a robot; "mallbots protocol status ${kind}" tells how many do such tasks`);
   }
 }
 

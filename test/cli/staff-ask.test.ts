@@ -39,7 +39,9 @@ function suite(open: OpenJournal): void {
     const role = await startStaff(staffContext(address, recordingTelemetry('staff'), { broker: mall.broker }));
     cleanUp.defer(() => role.drain());
     staff = role.address;
-    const bot = connectBot({ hub: fleet.hub.address, botId: 'inspector', kinds: [anyKind.serve(inspect as never)] });
+    // Whichever hub is asked.
+    const { address: hub } = await fleet.addHub();
+    const bot = connectBot({ hub, botId: 'inspector', kinds: [anyKind.serve(inspect as never)] });
     cleanUp.defer(() => bot.kill());
     await bot.ready();
     await publishInspect();
@@ -117,7 +119,7 @@ inspector succeeds {2}\{"storeName":"Tea","tidy":false,"walkedMetres":9\}$`,
     const { code, stdout, stderr } = await ask('inspect', '--bot', 'other');
     expect(code).toBe(0);
     const [taskId] = stdout.split(' ');
-    expect(stderr).toContain('it waits for a robot that has room');
+    expect(stderr).toContain('it waits for a robot; "mallbots protocol status inspect"');
     expect(await fleet.admin.getTask({ taskId: taskId! })).toMatchObject({ state: 'QUEUED', onlyBotId: 'other' });
   });
 
