@@ -119,7 +119,7 @@ export const fleetAdmin = ({
 async function findBot(database: Database, botId: string): Promise<BotListing> {
   const [bot] = await database.query((orm) => listBots(orm, { botId, limit: 1 }));
   if (bot) return bot;
-  throw notFound('bot', 'bot_id', botId, 'list_bots has those that ever said hello');
+  throw notFound('bot', 'bot_id', botId, '"mallbots staff fleet --all" and ListBots have those that ever said hello');
 }
 
 function readTaskFilter({ orderId, botId, kind, states, openOnly }: ListTasksRequest): Omit<TaskFilter, 'limit'> {
