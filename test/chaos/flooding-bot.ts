@@ -3,7 +3,7 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { newId } from '../../src/contract/ids.ts';
 import { BotFrame, type HubFrame, HubService } from '../../src/gen/fleet/v1/fleet.ts';
 
-/** `node flooding-bot.ts <host:port> <ms>`: tells its parent what came of it. */
+/** `node flooding-bot.ts <host:port> <ms>`: floods for so long from its first welcome on, and tells its parent what came of it. */
 export interface Flooded {
   readonly frames: number;
   /** Streams that the hub ended because of it. */
@@ -11,7 +11,10 @@ export interface Flooded {
 }
 
 const [address = '', ms = ''] = process.argv.slice(2);
-const endsAtMs = performance.now() + Number(ms);
+/** For the first welcome, ms: it is no flood before that. */
+const welcomePatienceMs = 30_000;
+let endsAtMs = performance.now() + welcomePatienceMs;
+let isWelcome = false;
 const instanceId = newId();
 const { path, requestSerialize, responseDeserialize } = HubService.session;
 const hello = BotFrame.fromPartial({ body: { $case: 'hello', value: { botId: 'flooding-bot', instanceId } } });
@@ -36,6 +39,10 @@ async function floodOneStream(): Promise<number> {
     isOver = true;
   });
   await Promise.race([once(call, 'data'), ended]);
+  if (!isOver && !isWelcome) {
+    isWelcome = true;
+    endsAtMs = performance.now() + Number(ms);
+  }
   call.resume();
   while (!isOver && performance.now() < endsAtMs) {
     frames += 1;

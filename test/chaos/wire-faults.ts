@@ -95,7 +95,7 @@ const confirmsLost: Fault = {
     const { name, broker } = mall.wires.busiest;
     await during(
       mall,
-      mall.leaseMs / 2,
+      mall.leaseMs,
       () => broker.blackhole('down'),
       () => broker.cut(),
     );
