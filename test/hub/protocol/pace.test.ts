@@ -45,7 +45,7 @@ it('brings a revision to the bots some at a time, with room for tasks and report
     await vi.advanceTimersToNextTimerAsync();
   }
   await following;
-  expect(steps).toEqual([20, 40]);
+  expect(steps).toEqual([16, 32, 48]);
   vi.useRealTimers();
 });
 
@@ -69,11 +69,11 @@ it('goes on with the newest when the protocol changes meanwhile, so that nobody 
   void delivery.follow(second);
   await vi.runAllTimersAsync();
   expect(told.map((heard) => heard.at(-1) === second)).toEqual(told.map(() => true));
-  expect(told.filter((heard) => heard.includes(first))).toHaveLength(20);
+  expect(told.filter((heard) => heard.includes(first))).toHaveLength(16);
 
   void delivery.follow(first);
   delivery.stop();
   await vi.runAllTimersAsync();
-  expect(told.filter((heard) => heard.length > 1 && heard.at(-1) === first)).toHaveLength(20);
+  expect(told.filter((heard) => heard.length > 1 && heard.at(-1) === first)).toHaveLength(16);
   vi.useRealTimers();
 });
