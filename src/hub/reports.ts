@@ -6,6 +6,7 @@ import {
   type CancelReply,
   NackReason,
   type OfferReply,
+  Outcome,
   type Progress,
   type Result,
 } from '../gen/fleet/v1/fleet.ts';
@@ -190,6 +191,10 @@ export class Reports {
     const { taskId, fence } = result;
     const flaw = flawOf(frame.seq, result);
     if (flaw) return flaw;
+    const held = this.#ports.leases.fresh(bot, taskId, fence);
+    const isForeign = held && result.schema?.digest !== languageOf(held.task).digest;
+    // Before anybody decodes it; where memory does not vouch for the lease, the task's machine says so.
+    if (isForeign && result.outcome === Outcome.SUCCEEDED) return unknownSchema(result.schema?.digest, held.task);
     const asked = await this.#askedIn(bot, result);
     const report = readOutcome(result, { botId: bot.botId, asked }, this.#ports);
     if (report.refusal) {
