@@ -3,13 +3,13 @@ import {
   context,
   createContextKey,
   isSpanContextValid,
-  ROOT_CONTEXT,
   type Span,
   type SpanContext,
   TraceFlags,
   trace,
 } from '@opentelemetry/api';
 import { newId } from '../contract/ids.ts';
+import { emptyContext } from './flat-context.ts';
 
 /** W3C Trace Context level 1, version 00: `00-<trace id>-<span id>-<flags>`; an id of zeros is none. */
 const traceparentPattern = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -51,7 +51,7 @@ export function putInto(metadata: { set(key: string, value: string): void }, spa
 /** A context whose parent is the sender's span; the root context when there is none. */
 export function contextOf(traceparent: string | undefined): Context {
   const spanContext = parseTraceparent(traceparent);
-  return spanContext ? trace.setSpanContext(ROOT_CONTEXT, spanContext) : ROOT_CONTEXT;
+  return spanContext ? trace.setSpanContext(emptyContext, spanContext) : emptyContext;
 }
 
 /** What to send along: the active span as a traceparent, or an empty string outside of any span. */
@@ -74,5 +74,5 @@ export const isUntraced = (of: Context): boolean => of.getValue(untraced) === tr
 export function unsampled(): Context {
   const traceId = newId().replaceAll('-', '');
   const spanContext = { traceId, spanId: traceId.slice(16), traceFlags: TraceFlags.NONE };
-  return trace.setSpanContext(ROOT_CONTEXT, spanContext).setValue(untraced, true);
+  return trace.setSpanContext(emptyContext, spanContext).setValue(untraced, true);
 }

@@ -1,7 +1,6 @@
 import {
   type Attributes,
   type Context,
-  ROOT_CONTEXT,
   type Span,
   type SpanContext,
   type SpanKind,
@@ -12,6 +11,7 @@ import {
 } from '@opentelemetry/api';
 import { BriefSpan, type SpanSink } from './brief-span.ts';
 import type { Failing } from './failure.ts';
+import { emptyContext } from './flat-context.ts';
 
 export interface Beginning {
   readonly kind: SpanKind;
@@ -53,5 +53,5 @@ export function startLeaf(tracer: Tracer, name: string, beginning: Beginning, pa
   if (sink && parent && parent.traceFlags & TraceFlags.SAMPLED && beginning.startTime === undefined) {
     return new BriefSpan({ name, ...beginning, parent }, sink);
   }
-  return startSpan(tracer, name, beginning, parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT);
+  return startSpan(tracer, name, beginning, parent ? trace.setSpanContext(emptyContext, parent) : emptyContext);
 }
