@@ -29,7 +29,7 @@ import { Intake } from './intake.ts';
 import { type KindPolicies, kindPolicies, policiesOf } from './kinds/policy.ts';
 import { Leases } from './leases.ts';
 import { Ledger, type LedgerPorts } from './ledger.ts';
-import { byteBurst, drainDeadlineMs, hubLimits, hubTimes } from './limits.ts';
+import { byteBurst, drainDeadlineMs, hubLimits, hubTimes, sharedBufferBytes } from './limits.ts';
 import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
@@ -66,6 +66,7 @@ export async function startHub(
   { config, database, broker, telemetry }: RoleContext,
   { assign = nearestWilling, policies = kindPolicies }: HubOptions = {},
 ): Promise<Role> {
+  Buffer.poolSize = sharedBufferBytes;
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
   const limits = hubLimits(config.hubLimits);
