@@ -1,22 +1,15 @@
 import type { Position, SchemaRef } from '../gen/fleet/v1/fleet.ts';
 import type { Arm } from './protocol/rollout-record.ts';
+import type { Reading } from './protocol/view.ts';
 
 /** A bot that takes offers. */
-export interface Candidate {
+export interface Candidate extends Reading {
   readonly botId: string;
   readonly position: Position | undefined;
   /** Tasks that it has. */
   readonly load: number;
   /** Tasks that it may still be given, by the kind that it does them in. */
   readonly free: ReadonlyMap<string, number>;
-  /** By kind, what it does tasks of that in: that may be another major of it. */
-  readonly spoken: ReadonlyMap<string, SchemaRef>;
-  /** The same by the digest of what a payload may be written in. */
-  readonly digests: ReadonlyMap<string, SchemaRef>;
-  /** As `digests`, without other majors. */
-  readonly own: ReadonlyMap<string, SchemaRef>;
-  /** Kinds whose tasks it does in a revision that is being tried. */
-  readonly tries: ReadonlySet<string>;
   /** Tasks that it shall not be asked again for just now. */
   readonly shunned: ReadonlySet<string>;
 }

@@ -5,7 +5,7 @@ import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 import type { Renewal } from './lease-store.ts';
 import type { BotStatus } from './protocol/revision-states.ts';
-import type { ProtocolView } from './protocol/view.ts';
+import type { ProtocolView, Reading } from './protocol/view.ts';
 import { languageOf, type Task } from './task-phase.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
@@ -22,6 +22,8 @@ export interface Held {
   recalled: boolean;
 }
 
+const nothingShunned: ReadonlySet<string> = new Set();
+
 /** What a hub keeps in memory of a bot whose session it has; the tables decide, this saves asking them. */
 export class LiveBot {
   readonly botId: string;
@@ -33,8 +35,8 @@ export class LiveBot {
   /** What of the protocol it was told on this stream. */
   readonly #told = new Set<string>();
   #view: ProtocolView;
-  /** By digest of what a task is written in, what it is offered in, and what as it is written; undefined until that is asked for. */
-  #readable: Pick<Candidate, 'spoken' | 'digests' | 'own' | 'tries'> | undefined;
+  /** Undefined until it is asked for. */
+  #reading: Reading | undefined;
   readonly #credits: Map<string, number>;
   readonly #limits: Pick<BotLimits, 'of'>;
   /** What the tables do not have of the credits yet. */
@@ -90,7 +92,7 @@ export class LiveBot {
   /** The protocol as it is from now on. */
   follow(view: ProtocolView): void {
     this.#changed();
-    this.#readable = undefined;
+    this.#reading = undefined;
     this.#view = view;
   }
 
@@ -104,7 +106,7 @@ export class LiveBot {
     if (status === 'APPLIED') this.#applied.add(digest);
     else if (status !== 'REJECTED' || !this.#applied.delete(digest)) return;
     this.#changed();
-    this.#readable = undefined;
+    this.#reading = undefined;
   }
 
   /** Newest position and charge; what the frame leaves out stays. */
@@ -245,21 +247,14 @@ export class LiveBot {
       [...this.#credits].map(([kind, amount]) => [kind, Math.max(0, may(kind, amount) - has(kind))]),
     );
     if (roomOf({ free }) === 0) return null;
-    this.#readable ??= this.#whatItReads();
+    this.#reading ??= this.#view.readingOf(this);
     return {
       botId: this.botId,
       position: this.#position,
       load: kinds.length,
       free,
-      ...this.#readable,
-      shunned: new Set(this.#shunned.keys()),
+      ...this.#reading,
+      shunned: this.#shunned.size > 0 ? new Set(this.#shunned.keys()) : nothingShunned,
     };
-  }
-
-  #whatItReads(): Pick<Candidate, 'spoken' | 'digests' | 'own' | 'tries'> {
-    const spoken = this.#view.spokenBy(this);
-    const digests = this.#view.readableBy(spoken);
-    const own = this.#view.majors.isEmpty ? digests : this.#view.readableBy(this.#view.ownOf(this));
-    return { spoken, digests, own, tries: this.#view.triedOf(spoken) };
   }
 }

@@ -37,6 +37,18 @@ export interface Speaker {
   readonly applied: ReadonlySet<string>;
 }
 
+/** What a bot can be given tasks in, as far as languages go: one object for all bots that speak the same, since a fleet has thousands. */
+export interface Reading {
+  /** By kind, what tasks of that are done in: that may be another major of it. */
+  readonly spoken: ReadonlyMap<string, SchemaRef>;
+  /** The same by the digest of what a payload may be written in. */
+  readonly digests: ReadonlyMap<string, SchemaRef>;
+  /** As `digests`, without other majors. */
+  readonly own: ReadonlyMap<string, SchemaRef>;
+  /** Kinds whose tasks are done in a revision that is being tried. */
+  readonly tries: ReadonlySet<string>;
+}
+
 interface KnownKind {
   /** Newest first. */
   readonly revisions: readonly LiveRevision[];
@@ -46,7 +58,6 @@ interface KnownKind {
 }
 
 const nothing: KnownKind = { revisions: [], readable: new Set(), share: undefined };
-const nothingTried: ReadonlySet<string> = new Set();
 
 /** The protocol as a hub believes it to be: never changed, but replaced as a whole, so that whoever reads it twice reads the same. */
 export class ProtocolView {
@@ -55,8 +66,10 @@ export class ProtocolView {
   readonly #byDigest: ReadonlyMap<string, LiveRevision>;
   readonly #kinds: ReadonlyMap<string, KnownKind>;
   readonly majors: Majors;
-  /** By what is spoken: bots that speak the same share a map. */
+  /** By what is spoken: those that can read the same share a map. */
   readonly #readable = new Map<string, ReadonlyMap<string, SchemaRef>>();
+  /** By the digests that are spoken. */
+  readonly #readings = new Map<string, Reading>();
 
   constructor(
     versions: ReadonlyMap<string, number>,
@@ -99,12 +112,6 @@ export class ProtocolView {
     return share && armOfTask(share, task);
   }
 
-  /** Of what a bot speaks, the kinds whose revision is being tried. */
-  triedOf(spoken: ReadonlyMap<string, SchemaRef>): ReadonlySet<string> {
-    const tried = [...spoken].filter(([, { kind, digest }]) => this.shareOf(kind)?.digest === digest);
-    return tried.length > 0 ? new Set(tried.map(([kind]) => kind)) : nothingTried;
-  }
-
   /** Why a payload of this schema cannot be anybody's task; undefined when it can. */
   flawOf({ kind, digest }: Pick<SchemaRef, 'kind' | 'digest'>): string | undefined {
     const { revisions, readable } = this.#kinds.get(kind) ?? nothing;
@@ -131,39 +138,48 @@ export class ProtocolView {
     return tried ?? has('ACTIVE') ?? has('DEPRECATED');
   }
 
-  /** The kinds that a bot is offered tasks of as they are written, each with the revision that they come in. */
-  ownOf(speaker: Speaker): ReadonlyMap<string, SchemaRef> {
-    const spoken = this.#spokenOf(speaker);
-    return new Map([...spoken].map(([kind, { schema }]) => [kind, schema]));
+  readingOf(speaker: Speaker): Reading {
+    const digests: string[] = [];
+    for (const kind of this.#kindsOf(speaker)) {
+      const revision = this.#spokenIn(kind, speaker);
+      if (revision) digests.push(revision.schema.digest);
+    }
+    const key = digests.sort().join(' ');
+    const known = this.#readings.get(key);
+    if (known) return known;
+    const reading = this.#read(digests.map((digest) => this.#byDigest.get(digest)!));
+    this.#readings.set(key, reading);
+    return reading;
+  }
+
+  #read(revisions: readonly LiveRevision[]): Reading {
+    const own = new Map(revisions.map(({ schema }) => [schema.kind, schema]));
+    const spoken = this.majors.isEmpty ? own : this.#acrossMajors(revisions);
+    const tried = [...spoken].filter(([, { kind, digest }]) => this.shareOf(kind)?.digest === digest);
+    return {
+      spoken,
+      digests: this.#readableBy(spoken),
+      own: this.#readableBy(own),
+      tries: new Set(tried.map(([kind]) => kind)),
+    };
   }
 
   /**
-   * The kinds that a bot is offered tasks of, each with the revision that they come in: of all majors that the tasks can be translated to, what is tried
-   * comes first, then what is ACTIVE, then what is DEPRECATED, and of those the newest major, as of revisions the newest.
+   * Of all majors that the tasks of a kind can be translated to, what is tried comes first, then what is ACTIVE, then what is DEPRECATED, and of those the
+   * newest major, as of revisions the newest.
    */
-  spokenBy(speaker: Speaker): ReadonlyMap<string, SchemaRef> {
-    if (this.majors.isEmpty) return this.ownOf(speaker);
-    const spoken = this.#spokenOf(speaker);
+  #acrossMajors(revisions: readonly LiveRevision[]): ReadonlyMap<string, SchemaRef> {
     const best = new Map<string, SchemaRef>();
-    for (const family of new Set([...spoken.keys()].map((kind) => this.majors.familyOf(kind)))) {
-      const known = family.flatMap((kind) => spoken.get(kind) ?? []);
+    for (const family of new Set(revisions.map(({ schema }) => this.majors.familyOf(schema.kind)))) {
+      const known = revisions.filter(({ schema }) => family.includes(schema.kind));
       const [first] = known.toSorted((a, b) => usedAfter[a.state]! - usedAfter[b.state]! || newerMajor(a, b));
       for (const kind of family) if (first) best.set(kind, first.schema);
     }
     return best;
   }
 
-  #spokenOf(speaker: Speaker): ReadonlyMap<string, LiveRevision> {
-    const spoken = new Map<string, LiveRevision>();
-    for (const kind of this.#kindsOf(speaker)) {
-      const revision = this.#spokenIn(kind, speaker);
-      if (revision) spoken.set(kind, revision);
-    }
-    return spoken;
-  }
-
   /** What payloads may be written in for who speaks this, by digest with what they are offered in. */
-  readableBy(spoken: ReadonlyMap<string, SchemaRef>): ReadonlyMap<string, SchemaRef> {
+  #readableBy(spoken: ReadonlyMap<string, SchemaRef>): ReadonlyMap<string, SchemaRef> {
     const names = [...spoken].map(([kind, { digest }]) => `${kind} ${digest}`).sort();
     const key = names.join(' ');
     let readable = this.#readable.get(key);

@@ -148,3 +148,24 @@ describe('a payload', () => {
     expect(view.flawOf({ kind: 'return', digest: 'r4' })).toBe('which this hub does not know');
   });
 });
+
+describe('what bots can be given tasks in', () => {
+  it('is one object for all that speak the same', () => {
+    const view = viewOf(['DEPRECATED', 'ACTIVE']);
+    const first = view.readingOf(bot('a', 'r1', 'r2'));
+    expect(view.readingOf(bot('b', 'r2'))).toBe(first);
+    expect(first.spoken.get('shop')?.digest).toBe('r2');
+    expect([...first.digests.keys()].sort()).toEqual(['r1', 'r2']);
+    expect(first.own).toBe(first.digests);
+    expect(view.readingOf(bot('c', 'r1')).spoken.get('shop')?.digest).toBe('r1');
+  });
+
+  it('is something else for those who try a revision', () => {
+    const view = viewOf(['ACTIVE', 'CANARY']);
+    const trying = view.readingOf(bot(member, 'r1', 'r2'));
+    expect([...trying.tries]).toEqual(['shop']);
+    const others = view.readingOf(bot(stranger, 'r1', 'r2'));
+    expect([...others.tries]).toEqual([]);
+    expect(others.spoken.get('shop')?.digest).toBe('r1');
+  });
+});
