@@ -116,23 +116,25 @@ export interface Beat extends StreamKey {
   readonly maxUnacknowledged?: number;
 }
 
-/** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is still their newest. */
-export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<Set<string>> {
+/** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is not their newest any more. */
+export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<string[]> {
   const rows = beats.map(({ position, ...beat }) => ({ ...beat, ...position }));
-  const renewed = await orm.execute<{ bot_id: string }>(sql`
-    with beats as (
-      select s.* from ${bots} b
-      join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
+  const superseded = await orm.execute<{ bot_id: string }>(sql`
+    with said as (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
         as s("botId" text, epoch bigint, x float8, y float8, battery float8, credits jsonb, "maxUnacknowledged" int)
-        on b.bot_id = s."botId" and b.epoch = s.epoch
+    ), beats as (
+      select s.* from ${bots} b join said s on b.bot_id = s."botId" and b.epoch = s.epoch
       order by b.bot_id for update of b
+    ), renewed as (
+      update ${bots} b set
+        session_expires_at = now() + make_interval(secs => ${leaseMs / 1000}), last_seen_at = now(),
+        x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery),
+        credits = coalesce(s.credits, b.credits), max_unacknowledged = coalesce(s."maxUnacknowledged", b.max_unacknowledged)
+      from beats s where b.bot_id = s."botId" returning b.bot_id
     )
-    update ${bots} b set
-      session_expires_at = now() + make_interval(secs => ${leaseMs / 1000}), last_seen_at = now(),
-      x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery),
-      credits = coalesce(s.credits, b.credits), max_unacknowledged = coalesce(s."maxUnacknowledged", b.max_unacknowledged)
-    from beats s where b.bot_id = s."botId" returning b.bot_id`);
-  return new Set(renewed.map(({ bot_id }) => bot_id));
+    select "botId" as bot_id from said where "botId" not in (select bot_id from renewed)`);
+  return superseded.map(({ bot_id }) => bot_id);
 }
 
 export interface BotListing extends BotRow {

@@ -148,18 +148,20 @@ export class Leases {
     const startedAtMs = performance.now();
     try {
       const renewals = taken.flatMap(({ renewals }) => renewals);
-      const { sessions, leases } = await database.query(async (orm) => ({
-        sessions: await renewSessions(
-          orm,
-          taken.map(({ beat }) => beat),
-          times.leaseMs,
+      const { superseded, leases } = await database.query(async (orm) => ({
+        superseded: new Set(
+          await renewSessions(
+            orm,
+            taken.map(({ beat }) => beat),
+            times.leaseMs,
+          ),
         ),
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Map<string, Renewed>(),
       }));
       metrics.renewed(leases.size);
       for (const { seat, beat, sentAt, renewals } of taken) {
         // The notification of the hub that has the bot now was lost; the table has not forgotten.
-        if (!sessions.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });
+        if (superseded.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });
         for (const { taskId, fence } of renewals) {
           const held = seat.bot.find(taskId);
           if (held?.task.fence !== fence) continue;

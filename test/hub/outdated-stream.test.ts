@@ -36,6 +36,17 @@ describe('a hub whose bot has a newer stream elsewhere, which it has not heard o
     expect(await after.lease()).toEqual({ taskId, fence: 1 });
   });
 
+  it('ends its stream with the next heartbeat, and no other', async () => {
+    const [bot, other] = [fleet.bot(), fleet.bot()];
+    await Promise.all([bot.welcomed(), other.welcomed()]);
+    await goOnElsewhere(bot);
+
+    for (const each of [other, bot]) each.heartbeat([]);
+    expect(await bot.status).toMatchObject({ code: 10, details: expect.stringContaining('has epoch 2') });
+    const { taskId } = await fleet.request();
+    expect(await other.lease()).toEqual({ taskId, fence: 1 });
+  });
+
   it('offers it no task that waits, and ends its stream', async () => {
     const bot = fleet.bot({ credits: [] });
     await bot.welcomed();
