@@ -76,13 +76,20 @@ export const progressFrame = ({ schema = shopSchema, ...task }: Assignment, step
   return encode({ $case: 'progress', value }, traceparent(sampled));
 };
 
-/** Field 1, varint: BotFrame.seq. */
-const seqTag = 0x08;
+/** Varint fields of BotFrame. */
+const seqField = 1;
+const ackField = 2;
 
-export function numbered(frame: Buffer, seq: number): Buffer {
-  const prefix = [seqTag];
-  let rest = seq;
-  for (; rest > 0x7f; rest = Math.floor(rest / 128)) prefix.push((rest % 128) | 0x80);
-  prefix.push(rest);
-  return Buffer.concat([Buffer.from(prefix), frame]);
+export const numbered = (frame: Buffer, seq: number): Buffer => Buffer.concat([varint(seqField, seq), frame]);
+
+/** With the highest hub seq that has arrived, as every frame of the SDK says it: the hub keeps what it does not know to have arrived. */
+export const confirming = (frame: Buffer, ack: number): Buffer =>
+  ack === 0 ? frame : Buffer.concat([varint(ackField, ack), frame]);
+
+function varint(field: number, value: number): Buffer {
+  const bytes = [field << 3];
+  let rest = value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  bytes.push(rest);
+  return Buffer.from(bytes);
 }

@@ -14,6 +14,7 @@ import type { Bot } from './bot.ts';
 import {
   type Assignment,
   acceptFrame,
+  confirming,
   heartbeatFrame,
   helloFrame,
   numbered,
@@ -56,6 +57,8 @@ export class HubBot implements Bot {
   readonly #outbox: Array<{ readonly seq: number; readonly bytes: Buffer }> = [];
   #stream: RawStream | undefined;
   #seq = 0;
+  /** The highest of the hub's on this stream. */
+  #hubSeq = 0;
   #task: Assignment | undefined;
   #isLeased = false;
   /** Its result is on its way. */
@@ -86,6 +89,7 @@ export class HubBot implements Bot {
   connect(address: string, onLost: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       let isWelcome = false;
+      this.#hubSeq = 0;
       const onBytes = (bytes: Buffer) => {
         const frame = HubFrame.decode(bytes);
         if (frame.body?.$case !== 'welcome') return this.#hear(frame);
@@ -139,7 +143,7 @@ export class HubBot implements Bot {
   }
 
   beat(): void {
-    this.#stream!.write(heartbeatFrame(this.#held, this.#options.position));
+    this.#write(heartbeatFrame(this.#held, this.#options.position));
   }
 
   get #held(): HeldTask[] {
@@ -152,8 +156,12 @@ export class HubBot implements Bot {
     this.#seq += 1;
     const bytes = encode(this.#seq);
     this.#outbox.push({ seq: this.#seq, bytes });
-    this.#stream!.write(bytes);
+    this.#write(bytes);
     return this.#seq;
+  }
+
+  #write(bytes: Buffer): void {
+    this.#stream!.write(confirming(bytes, this.#hubSeq));
   }
 
   /** In the three steps of the SDK. */
@@ -175,7 +183,8 @@ export class HubBot implements Bot {
     this.#task = undefined;
   }
 
-  #hear({ ack, body }: HubFrame): void {
+  #hear({ seq, ack, body }: HubFrame): void {
+    this.#hubSeq = Math.max(this.#hubSeq, seq);
     switch (body?.$case) {
       case 'offer': {
         const { taskId, fence, schema = shopSchema } = body.value;
