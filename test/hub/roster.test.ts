@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
 import type { Candidate } from '../../src/hub/assign.ts';
 import { LiveBot } from '../../src/hub/live-bot.ts';
-import type { ProtocolView } from '../../src/hub/protocol/view.ts';
+import { ProtocolView } from '../../src/hub/protocol/view.ts';
 import { Roster, type Seat } from '../../src/hub/roster.ts';
 
 const schema = { kind: 'shop', revision: 1, digest: 'sha256:one' };
-const view = {
-  spokenBy: () => new Map([['shop', schema]]),
-  readableBy: () => new Map([[schema.digest, schema]]),
-  majors: { isEmpty: true },
-  triedOf: () => new Set(),
-} as unknown as ProtocolView;
+const messages = { taskMessage: '', progressMessage: '', resultMessage: '', fileDescriptorSet: Buffer.alloc(0) };
+const view = new ProtocolView(
+  new Map([['shop', 1]]),
+  [{ schema, state: 'ACTIVE', offer: { schema, ...messages } }],
+  [],
+);
 
 function fleetOf(count: number) {
   const roster = new Roster(count);
@@ -20,7 +20,7 @@ function fleetOf(count: number) {
       botId: `bot${n}`,
       kinds: new Set(['shop']),
       anyKind: false,
-      digests: [],
+      digests: [schema.digest],
       credits: [['shop', 1]],
     };
     const limits = { of: () => Number.POSITIVE_INFINITY };
