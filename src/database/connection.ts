@@ -205,7 +205,8 @@ function takenFrom(query: object, rows: RowList<Row[]>): Row[] {
   const { count } = rows;
   // Fields that the driver has and its declarations do not.
   Object.assign(query, { strings: [], args: [], parameters: [] });
-  return Object.assign(rows.splice(0), { count });
+  // As the driver has it: beside the rows, not among them.
+  return Object.defineProperty(rows.splice(0), 'count', { value: count });
 }
 
 interface Target {
