@@ -117,7 +117,7 @@ export interface Beat extends StreamKey {
 }
 
 /** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is not their newest any more. */
-export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<string[]> {
+export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<Set<string>> {
   const rows = beats.map(({ position, ...beat }) => ({ ...beat, ...position }));
   const superseded = await orm.execute<{ bot_id: string }>(sql`
     with said as (
@@ -134,7 +134,7 @@ export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: n
       from beats s where b.bot_id = s."botId" returning b.bot_id
     )
     select "botId" as bot_id from said where "botId" not in (select bot_id from renewed)`);
-  return superseded.map(({ bot_id }) => bot_id);
+  return new Set(superseded.map(({ bot_id }) => bot_id));
 }
 
 export interface BotListing extends BotRow {

@@ -149,12 +149,10 @@ export class Leases {
     try {
       const renewals = taken.flatMap(({ renewals }) => renewals);
       const { superseded, leases } = await database.query(async (orm) => ({
-        superseded: new Set(
-          await renewSessions(
-            orm,
-            taken.map(({ beat }) => beat),
-            times.leaseMs,
-          ),
+        superseded: await renewSessions(
+          orm,
+          taken.map(({ beat }) => beat),
+          times.leaseMs,
         ),
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Map<string, Renewed>(),
       }));

@@ -12,7 +12,7 @@ import type { WriteBehind } from './write-behind.ts';
 
 /**
  * Bots that are told in a second. Each costs the hub some 0.3 ms, most of it for the three frames that it answers with, and they come when the bots
- * like: told all at once, they would stand in the way of tasks and reports for seconds. So 5,000 know within 5 s.
+ * like: told all at once, they would stand in the way of tasks and reports for seconds. At this pace 5,000 know within 5 s.
  */
 const toldPerSecond = 1_250;
 /**

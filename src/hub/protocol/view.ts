@@ -138,6 +138,7 @@ export class ProtocolView {
     return tried ?? has('ACTIVE') ?? has('DEPRECATED');
   }
 
+  /** What the bot can be given tasks in. */
   readingOf(speaker: Speaker): Reading {
     const digests: string[] = [];
     for (const kind of this.#kindsOf(speaker)) {
