@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { insertMessages } from '../database/outbox-rows.ts';
 import type { Orm } from '../database/port.ts';
-import { statement } from '../database/statement.ts';
+import { eachByIndex, statement } from '../database/statement.ts';
 import { bots, outbox, tasks } from './store.ts';
 import type { Phase, Task } from './task-phase.ts';
 import { toRow, type Written } from './task-store.ts';
@@ -27,7 +27,7 @@ const changed = sql`
 
 const saved = statement<{ rows: string }, Written>(sql`
   update ${tasks} t set ${changed}, since = c.since, held_until = c."heldUntil", finished_at = c."finishedAt"
-  from ${changes} where t.task_id = c."taskId"
+  from ${changes} where t.task_id = c."taskId" and ${eachByIndex(sql`c.fence`)}
   returning t.task_id as "taskId", t.xmin::text as version`);
 
 /** Writes what can change of all of them in one statement; they are locked by this transaction. Answers with their versions. */
@@ -44,6 +44,7 @@ const swapped = statement<
     select t.task_id, c.* from ${tasks} t
     join ${changes} on t.task_id = c."taskId" and t.xmin = c.version::xid
     join ${bots} b on b.bot_id = c."botId" and b.epoch = c.epoch
+    where ${eachByIndex(sql`c.fence`)}
     order by t.task_id for update of t
   ), told as (
     ${insertMessages(outbox, sql.placeholder('messages'), sql`m."taskId" in (select task_id from same)`)}

@@ -1,5 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
+import { eachByIndex } from '../database/statement.ts';
 import type { StreamKey } from './bot-store.ts';
 import { bots, outbox, tasks } from './store.ts';
 
@@ -45,7 +46,7 @@ export async function renewLeases(
       select t.task_id, w.running from ${tasks} t
       join wanted w on w."taskId" = t.task_id and w.fence = t.fence and w."botId" = t.bot_id
       join ${bots} b on b.bot_id = t.bot_id and b.epoch = w.epoch
-      where t.state in ('LEASED', 'RUNNING', 'SUSPECT', 'CANCELLING')
+      where t.state in ('LEASED', 'RUNNING', 'SUSPECT', 'CANCELLING') and ${eachByIndex(sql`w.fence`)}
       order by t.task_id for update of t
     )
     update ${tasks} t set
