@@ -1,6 +1,6 @@
 import { and, asc, type Column, eq, getTableColumns, gt, type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../database/port.ts';
-import { rowsOf, statement } from '../database/statement.ts';
+import { eachByIndex, rowsOf, statement } from '../database/statement.ts';
 import type { Position } from '../gen/fleet/v1/fleet.ts';
 import type { Introduction } from './hello.ts';
 import type { BotLimit } from './limit-store.ts';
@@ -116,25 +116,31 @@ export interface Beat extends StreamKey {
   readonly maxUnacknowledged?: number;
 }
 
-/** Keeps sessions for `leaseMs`, and answers with the ids of the bots whose stream is not their newest any more. */
-export async function renewSessions(orm: Orm, beats: readonly Beat[], leaseMs: number): Promise<Set<string>> {
-  const rows = beats.map(({ position, ...beat }) => ({ ...beat, ...position }));
-  const superseded = await orm.execute<{ bot_id: string }>(sql`
-    with said as (
-      select * from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb)
-        as s("botId" text, epoch bigint, x float8, y float8, battery float8, credits jsonb, "maxUnacknowledged" int)
-    ), beats as (
-      select s.* from ${bots} b join said s on b.bot_id = s."botId" and b.epoch = s.epoch
-      order by b.bot_id for update of b
-    ), renewed as (
-      update ${bots} b set
-        session_expires_at = now() + make_interval(secs => ${leaseMs / 1000}), last_seen_at = now(),
-        x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery),
-        credits = coalesce(s.credits, b.credits), max_unacknowledged = coalesce(s."maxUnacknowledged", b.max_unacknowledged)
-      from beats s where b.bot_id = s."botId" returning b.bot_id
-    )
-    select "botId" as bot_id from said where "botId" not in (select bot_id from renewed)`);
-  return new Set(superseded.map(({ bot_id }) => bot_id));
+/** In the order of the ids, in which rows are locked everywhere, so that two hubs do not wait for each other. */
+export const beatsAsJson = (beats: readonly Beat[]): string =>
+  JSON.stringify(
+    beats
+      .toSorted((a, b) => (a.botId < b.botId ? -1 : 1))
+      .map(({ position, ...beat }) => ({ ...beat, x: position?.x, y: position?.y })),
+  );
+
+const renewed = statement<{ beats: string; leaseMs: number }, { botId: string }>(sql`
+  with said as (
+    select * from jsonb_to_recordset(${sql.placeholder('beats')}::text::jsonb)
+      as s("botId" text, epoch bigint, x float8, y float8, battery float8, credits jsonb, "maxUnacknowledged" int)
+  ), renewed as (
+    update ${bots} b set
+      session_expires_at = now() + ${sql.placeholder('leaseMs')}::float8 * interval '1 ms', last_seen_at = now(),
+      x = coalesce(s.x, b.x), y = coalesce(s.y, b.y), battery = coalesce(s.battery, b.battery),
+      credits = coalesce(s.credits, b.credits), max_unacknowledged = coalesce(s."maxUnacknowledged", b.max_unacknowledged)
+    from said s where b.bot_id = s."botId" and b.epoch = s.epoch and ${eachByIndex(sql`s.epoch`)}
+    returning b.bot_id
+  )
+  select "botId" from said where "botId" not in (select bot_id from renewed)`);
+
+/** Keeps the sessions of `beatsAsJson` for `leaseMs`, and answers with the ids of the bots whose stream is not their newest any more. */
+export async function renewSessions(orm: Orm, beats: string, leaseMs: number): Promise<Set<string>> {
+  return new Set((await renewed(orm, { beats, leaseMs })).map(({ botId }) => botId));
 }
 
 export interface BotListing extends BotRow {

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import { unavailable } from '../contract/errors.ts';
 import type { Database } from '../database/port.ts';
+import { pause } from '../kit/backoff.ts';
 import { Loop } from '../kit/loop.ts';
 import { ATTR_FENCE, ATTR_TASK_ID } from '../telemetry/attributes.ts';
-import { renewSessions } from './bot-store.ts';
+import { beatsAsJson, renewSessions } from './bot-store.ts';
 import { sendRecall } from './cancel.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import type { PolicyOf } from './kinds/policy.ts';
@@ -33,6 +34,21 @@ export interface LeasePorts {
   readonly takeArrivals: () => number;
   /** Bots come as a herd: no hub is to judge those that are not here yet. */
   readonly onHerd: () => void;
+}
+
+/**
+ * Bots whose sessions one statement renews: it keeps a processor of the database busy for 10 ms, and what tasks wait for comes between two of them. What is put
+ * together for it has gone before V8 takes it for old, which the list of thousands of bots would not.
+ */
+const maxBeatsAtOnce = 500;
+/** Between two of them, for what tasks wait for, of a tick: 20,000 bots take three ticks then, of the ten that a lease lasts. */
+const pausePart = 1 / 20;
+
+/** A lease that a bot's heartbeat has named. */
+interface Named {
+  readonly seat: Seat;
+  readonly renewal: Renewal;
+  readonly sentAt: Date | undefined;
 }
 
 /**
@@ -139,50 +155,54 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    const { database, roster, times, policyOf, metrics } = this.#ports;
-    const taken = [...roster.seats].flatMap((seat) => {
-      const beat = seat.bot.takeBeat();
-      return beat ? [{ seat, ...beat }] : [];
-    });
-    if (taken.length === 0) return;
+    const seats = [...this.#ports.roster.seats].filter(({ bot }) => bot.hasBeaten);
+    const pauseMs = this.#ports.times.tickMs * pausePart;
+    for (let first = 0; first < seats.length; first += maxBeatsAtOnce) {
+      if (first > 0) await pause(pauseMs);
+      await this.#renewSome(seats.slice(first, first + maxBeatsAtOnce));
+    }
+  }
+
+  async #renewSome(seats: readonly Seat[]): Promise<void> {
+    const { database, times, metrics } = this.#ports;
+    const { beats, named } = takeBeats(seats);
+    const renewals = named.map(({ renewal }) => renewal);
     const startedAtMs = performance.now();
     try {
-      const renewals = taken.flatMap(({ renewals }) => renewals);
       const { superseded, leases } = await database.query(async (orm) => ({
-        superseded: await renewSessions(
-          orm,
-          taken.map(({ beat }) => beat),
-          times.leaseMs,
-        ),
+        superseded: await renewSessions(orm, beats, times.leaseMs),
         leases: renewals.length > 0 ? await renewLeases(orm, renewals, times.leaseMs) : new Map<string, Renewed>(),
       }));
       metrics.renewed(leases.size);
-      for (const { seat, beat, sentAt, renewals } of taken) {
-        // The notification of the hub that has the bot now was lost; the table has not forgotten.
-        if (superseded.has(beat.botId)) seat.input({ type: 'superseded', epoch: beat.epoch + 1 });
-        for (const { taskId, fence } of renewals) {
-          const held = seat.bot.find(taskId);
-          if (held?.task.fence !== fence) continue;
-          const renewed = leases.get(taskId);
-          if (!renewed) {
-            this.#lose(seat, taskId, fence, 'the lease ran out');
-            continue;
-          }
-          held.expiresAtMs = startedAtMs + renewed.leftMs;
-          held.task = renewedTask(held.task, renewed);
-          const { cancelReason: reason } = renewed;
-          // The note of the hub that was asked was lost.
-          if (reason !== undefined && !held.recalled)
-            sendRecall(seat, { botId: seat.bot.botId, taskId, fence, reason });
-          else if (reason === undefined && policyOf(held.task.schema.kind).whileCutOff === 'stop') {
-            const duration = durationOf(times.leaseMs);
-            seat.send({ $case: 'lease', value: { taskId, fence, duration, renewedBy: sentAt } }, '');
-          }
-        }
+      // The notification of the hub that has the bot now was lost; the table has not forgotten.
+      for (const seat of superseded.size > 0 ? seats : []) {
+        const { botId, epoch } = seat.bot;
+        if (superseded.has(botId)) seat.input({ type: 'superseded', epoch: epoch + 1 });
       }
+      for (const each of named) this.#renewed(each, leases.get(each.renewal.taskId), startedAtMs);
     } catch (error) {
-      for (const { seat, beat, renewals } of taken) seat.bot.returnBeat(beat, renewals);
+      for (const { bot } of seats) bot.returnBeat();
+      for (const { seat, renewal } of named) seat.bot.returnRenewal(renewal);
       throw error;
+    }
+  }
+
+  #renewed({ seat, renewal: { taskId, fence }, sentAt }: Named, renewed: Renewed | undefined, askedAtMs: number): void {
+    const { times, policyOf } = this.#ports;
+    const held = seat.bot.find(taskId);
+    if (held?.task.fence !== fence) return;
+    if (!renewed) {
+      this.#lose(seat, taskId, fence, 'the lease ran out');
+      return;
+    }
+    held.expiresAtMs = askedAtMs + renewed.leftMs;
+    held.task = renewedTask(held.task, renewed);
+    const { cancelReason: reason } = renewed;
+    // The note of the hub that was asked was lost.
+    if (reason !== undefined && !held.recalled) sendRecall(seat, { botId: seat.bot.botId, taskId, fence, reason });
+    else if (reason === undefined && policyOf(held.task.schema.kind).whileCutOff === 'stop') {
+      const duration = durationOf(times.leaseMs);
+      seat.send({ $case: 'lease', value: { taskId, fence, duration, renewedBy: sentAt } }, '');
     }
   }
 
@@ -211,6 +231,17 @@ export class Leases {
     const message = `task_id ${taskId} is no longer yours: ${reason}; stop`;
     seat.send(nackOf(0, { reason: 'STALE_FENCE', message }, { taskId, fence }), '');
   }
+}
+
+/** Beats as `renewSessions` takes them, and what else is wanted. */
+function takeBeats(seats: readonly Seat[]): { readonly beats: string; readonly named: readonly Named[] } {
+  const named: Named[] = [];
+  const beats = seats.map((seat) => {
+    const { beat, sentAt, renewals } = seat.bot.takeBeat();
+    for (const renewal of renewals) named.push({ seat, renewal, sentAt });
+    return beat;
+  });
+  return { beats: beatsAsJson(beats), named };
 }
 
 /** What is being cancelled is not as memory has it. */

@@ -24,6 +24,13 @@ export interface Held {
 
 const nothingShunned: ReadonlySet<string> = new Set();
 
+/** For tasks: see `Candidate`. */
+type Room = Pick<Candidate, 'load' | 'free'>;
+
+/** Said once in a while, unlike the rest of a beat. */
+type Said = Pick<Beat, 'credits' | 'maxUnacknowledged'>;
+const nothingSaid: Said = {};
+
 /** What a hub keeps in memory of a bot whose session it has; the tables decide, this saves asking them. */
 export class LiveBot {
   readonly botId: string;
@@ -39,12 +46,15 @@ export class LiveBot {
   #reading: Reading | undefined;
   readonly #credits: Map<string, number>;
   readonly #limits: Pick<BotLimits, 'of'>;
-  /** What the tables do not have of the credits yet. */
-  #unwritten: Pick<Beat, 'credits' | 'maxUnacknowledged'> = {};
+  /** What the tables do not have of the credits yet, and what of that is on its way there. */
+  #unwritten: Said = nothingSaid;
+  #writing: Said = nothingSaid;
   readonly #held = new Map<string, Held>();
   readonly #shunned = new Map<string, number>();
   /** Kinds that tasks are being given to the bot in, by task: they take credit until it is known what became of them. */
   readonly #reserved = new Map<string, string>();
+  /** Undefined when it has to be counted again. */
+  #room: Room | undefined;
   /** As it was computed last, null without room for another task; undefined when something has changed since. */
   #candidate: Candidate | null | undefined;
   #position: Position | undefined;
@@ -52,7 +62,8 @@ export class LiveBot {
   #hasBeaten = false;
   /** When the bot sent its newest heartbeat, by its own clock. */
   #sentAt: Date | undefined;
-  heardAtMs: number;
+  /** A number from the first: a field that began as undefined gets a new object for each of its later numbers. */
+  heardAtMs = 0;
   /** Called when another `candidate` may come of it. */
   onChanged: () => void = () => {};
 
@@ -109,15 +120,17 @@ export class LiveBot {
     this.#reading = undefined;
   }
 
-  /** Newest position and charge; what the frame leaves out stays. */
+  /** Newest position and charge; what the frame leaves out stays, and so does what it only repeats: the new object would be garbage among the old ones. */
   locate(position: Position | undefined, battery?: number): void {
-    if (position && (position.x !== this.#position?.x || position.y !== this.#position?.y)) this.#changed();
-    this.#position = position ?? this.#position;
-    this.#battery = battery ?? this.#battery;
+    if (position && (position.x !== this.#position?.x || position.y !== this.#position?.y)) {
+      this.#position = position;
+      this.#changed();
+    }
+    if (battery !== undefined && battery !== this.#battery) this.#battery = battery;
   }
 
   setCredit(kind: string, amount: number): void {
-    this.#changed();
+    this.#roomChanged();
     this.#credits.set(kind, amount);
     const credits = Array.from(this.#credits, ([kind, amount]) => ({ kind, amount }));
     this.#unwritten = { ...this.#unwritten, credits };
@@ -130,17 +143,17 @@ export class LiveBot {
 
   /** Operators limit it otherwise than before. */
   limited(): void {
-    this.#changed();
+    this.#roomChanged();
   }
 
   /** The task is about to be offered: `offered` or `release` follows. */
   reserve(taskId: string, { kind }: SchemaRef): void {
-    this.#changed();
+    this.#roomChanged();
     this.#reserved.set(taskId, kind);
   }
 
   release(taskId: string): void {
-    this.#changed();
+    this.#roomChanged();
     this.#reserved.delete(taskId);
   }
 
@@ -150,7 +163,7 @@ export class LiveBot {
   }
 
   leased(task: Task, expiresAtMs: number): Held {
-    this.#changed();
+    this.#roomChanged();
     const known = this.#held.get(task.taskId);
     const before = known?.task.fence === task.fence ? known : undefined;
     const running = before?.running ?? task.phase.state === 'RUNNING';
@@ -162,7 +175,7 @@ export class LiveBot {
 
   /** False when the bot has the task under another fence, or not at all. */
   drop(taskId: string, fence: number): boolean {
-    this.#changed();
+    this.#roomChanged();
     return this.#held.get(taskId)?.task.fence === fence && this.#held.delete(taskId);
   }
 
@@ -174,7 +187,8 @@ export class LiveBot {
   /** A heartbeat; answers with the unfinished tasks that the bot believes to have and has not. */
   beat(claimed: readonly Claimed[], sentAt?: Date): Claimed[] {
     this.#hasBeaten = true;
-    this.#sentAt = sentAt ?? this.#sentAt;
+    // Of those alone that may have a lease renewed.
+    if (sentAt && this.#held.size > 0) this.#sentAt = sentAt;
     return claimed.filter(({ taskId, fence, finished }) => {
       const held = this.#held.get(taskId);
       if (held?.task.fence !== fence) return !finished;
@@ -183,31 +197,36 @@ export class LiveBot {
     });
   }
 
-  /** What the heartbeats since the last call want renewed; undefined when there was none. */
-  takeBeat(): { beat: Beat; sentAt: Date | undefined; renewals: Renewal[] } | undefined {
-    if (!this.#hasBeaten) return undefined;
+  /** There were heartbeats since the last `takeBeat`. */
+  get hasBeaten(): boolean {
+    return this.#hasBeaten;
+  }
+
+  /** What the heartbeats since the last call want renewed. */
+  takeBeat(): { beat: Beat; sentAt: Date | undefined; renewals: Renewal[] } {
     this.#hasBeaten = false;
     const { botId, epoch } = this;
     const named = this.held.filter((held) => held.named && held.isLeased);
     for (const held of named) held.named = false;
-    const unwritten = this.#unwritten;
-    this.#unwritten = {};
+    this.#writing = this.#unwritten;
+    this.#unwritten = nothingSaid;
     return {
-      beat: { botId, epoch, position: this.#position, battery: this.#battery, ...unwritten },
+      beat: { botId, epoch, position: this.#position, battery: this.#battery, ...this.#writing },
       sentAt: this.#sentAt,
       renewals: named.map(({ task: { taskId, fence }, running }) => ({ taskId, fence, botId, epoch, running })),
     };
   }
 
-  /** The beat could not be written: it is taken again. */
-  returnBeat({ credits, maxUnacknowledged }: Beat, renewals: readonly Renewal[]): void {
+  /** The beat that was taken last could not be written: it is taken again. */
+  returnBeat(): void {
     this.#hasBeaten = true;
-    const taken = { ...(credits && { credits }), ...(maxUnacknowledged !== undefined && { maxUnacknowledged }) };
-    this.#unwritten = { ...taken, ...this.#unwritten };
-    for (const { taskId, fence } of renewals) {
-      const held = this.#held.get(taskId);
-      if (held?.task.fence === fence) held.named = true;
-    }
+    this.#unwritten = { ...this.#writing, ...this.#unwritten };
+  }
+
+  /** Nor could this part of it. */
+  returnRenewal({ taskId, fence }: Renewal): void {
+    const held = this.#held.get(taskId);
+    if (held?.task.fence === fence) held.named = true;
   }
 
   /** Forgets offers that were not answered in time, and does not want them again before `shunUntilMs`. */
@@ -231,6 +250,11 @@ export class LiveBot {
     this.onChanged();
   }
 
+  #roomChanged(): void {
+    this.#room = undefined;
+    this.#changed();
+  }
+
   #forgive(nowMs: number): void {
     for (const [taskId, untilMs] of this.#shunned) {
       if (untilMs > nowMs) continue;
@@ -240,21 +264,25 @@ export class LiveBot {
   }
 
   #asCandidate(): Candidate | null {
+    this.#room ??= this.#countRoom();
+    if (roomOf(this.#room) === 0) return null;
+    this.#reading ??= this.#view.readingOf(this);
+    return {
+      botId: this.botId,
+      position: this.#position,
+      ...this.#room,
+      ...this.#reading,
+      shunned: this.#shunned.size > 0 ? new Set(this.#shunned.keys()) : nothingShunned,
+    };
+  }
+
+  #countRoom(): Room {
     const kinds = [...this.held.map(({ task }) => languageOf(task).kind), ...this.#reserved.values()];
     const has = (kind: string) => kinds.filter((taken) => taken === kind).length;
     const may = (kind: string, amount: number) => Math.min(amount, this.#limits.of(this.botId, kind));
     const free = new Map(
       [...this.#credits].map(([kind, amount]) => [kind, Math.max(0, may(kind, amount) - has(kind))]),
     );
-    if (roomOf({ free }) === 0) return null;
-    this.#reading ??= this.#view.readingOf(this);
-    return {
-      botId: this.botId,
-      position: this.#position,
-      load: kinds.length,
-      free,
-      ...this.#reading,
-      shunned: this.#shunned.size > 0 ? new Set(this.#shunned.keys()) : nothingShunned,
-    };
+    return { load: kinds.length, free };
   }
 }

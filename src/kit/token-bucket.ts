@@ -2,8 +2,9 @@
 export class TokenBucket {
   readonly #burst: number;
   readonly #perMs: number;
-  #tokens: number;
-  #filledAtMs: number;
+  // Numbers from the first: a field that began as undefined gets a new object for each of its later numbers.
+  #tokens = 0;
+  #filledAtMs = 0;
 
   constructor(burst: number, perSecond: number, nowMs: number) {
     this.#burst = burst;

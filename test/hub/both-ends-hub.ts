@@ -138,8 +138,8 @@ export class Hub {
       const { bot } = seat;
       bot.forgetUnanswered(nowMs, nowMs + times.declinePauseMs);
       if (nowMs - bot.heardAtMs > times.leaseMs) seat.input({ type: 'silent', forMs: times.leaseMs });
+      if (!bot.hasBeaten) continue;
       const beat = bot.takeBeat();
-      if (!beat) continue;
       if (!this.#table.renewSession(bot)) seat.input({ type: 'superseded', epoch: bot.epoch + 1 });
       for (const { taskId, fence, running } of beat.renewals) {
         const renewed = this.#table.renewLease(taskId, fence, bot, running);
