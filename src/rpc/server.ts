@@ -22,6 +22,7 @@ import type { Api, Definition, UnaryMethod } from './api.ts';
 import { type ConnectionLimits, unaryConnectionLimits } from './connection-limits.ts';
 import { toStatus } from './errors.ts';
 import { Gate, type OnGateEvent } from './gate.ts';
+import { forgetReadMessages } from './lean-decoder.ts';
 import { cannotListen } from './listen.ts';
 import { reflection, serviceOf } from './reflection.ts';
 
@@ -41,6 +42,7 @@ const serversFault: ReadonlySet<Code> = new Set(['DEADLINE_EXCEEDED', 'INTERNAL'
 
 // The library prints to standard error on its own; what it has to say comes back to us as an error anyway.
 setLogVerbosity(logVerbosity.NONE);
+forgetReadMessages();
 
 export interface RpcServer {
   /** `host:port` that it listens on, the real port where 0 was asked for. */
