@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { unavailable } from '../contract/errors.ts';
 import { newId } from '../contract/ids.ts';
 import { mallTopology } from '../contract/topology.ts';
@@ -29,7 +30,7 @@ import { Intake } from './intake.ts';
 import { type KindPolicies, kindPolicies, policiesOf } from './kinds/policy.ts';
 import { Leases } from './leases.ts';
 import { Ledger, type LedgerPorts } from './ledger.ts';
-import { byteBurst, drainDeadlineMs, hubLimits, hubTimes, sharedBufferBytes } from './limits.ts';
+import { byteBurst, drainDeadlineMs, heapGrowthPercent, hubLimits, hubTimes, sharedBufferBytes } from './limits.ts';
 import { countOpenTasks } from './list-store.ts';
 import { withLossesTraced } from './lost-lease.ts';
 import { meteredHub } from './metered.ts';
@@ -67,6 +68,7 @@ export async function startHub(
   { assign = nearestWilling, policies = kindPolicies }: HubOptions = {},
 ): Promise<Role> {
   Buffer.poolSize = sharedBufferBytes;
+  setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   const hubId = newId();
   const times = hubTimes(config.hubLeaseMs);
   const limits = hubLimits(config.hubLimits);
