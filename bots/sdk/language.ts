@@ -65,6 +65,9 @@ const nothing: SchemaRef = { kind: '', revision: 0, digest: '' };
  * | VALIDATED | its digest, messages and handler fit; one revision a turn of the event loop  |
  * | APPLIED   | `accept` wants it, and it is in the store                                    |
  * | REJECTED  | one of these does not hold; says why                                         |
+ *
+ * `told` hears of each. The hub hears how far each is when a turn ends, since the newest status implies those before it: one frame for a revision that goes
+ * all the way in a turn, where each frame of a fleet costs its hub 50 us.
  */
 export class Language {
   readonly #ports: LanguagePorts;
@@ -74,6 +77,8 @@ export class Language {
   /** Revisions of handlers that the hub has retired: they are in the program, but nobody is told. */
   readonly #retired = new Set<string>();
   readonly #toCheck: Array<{ readonly revision: Revision; readonly traceparent: string }> = [];
+  /** What the hub is to hear at the end of this turn, by revision. */
+  readonly #unsaid = new Map<string, Letter>();
 
   constructor(ports: LanguagePorts) {
     this.#ports = ports;
@@ -167,6 +172,8 @@ export class Language {
       this.#ports.logger.warn({ ...this.#about(ref), reason }, 'revision rejected');
       this.#tell(ref, RevisionStatus.REJECTED, traceparent, reason);
     }
+    for (const letter of this.#unsaid.values()) void this.#send(letter);
+    this.#unsaid.clear();
     if (this.#toCheck.length > 0) setImmediate(() => this.#checkNext());
   }
 
@@ -230,7 +237,8 @@ export class Language {
   #tell(schema: SchemaRef, status: RevisionStatus, traceparent: string, reason = ''): void {
     const value = { schema, status, reason };
     this.#ports.told(value);
-    void this.#send({ body: { $case: 'protocolStatus', value }, traceparent, task: '' });
+    const body = { $case: 'protocolStatus', value } as const;
+    this.#unsaid.set(keyOf(schema.kind, schema.digest), { body, traceparent, task: '' });
   }
 
   /** Waits for room where an answer would be dropped: a status that the hub never hears keeps the bot out of the revision's tasks. */

@@ -103,16 +103,37 @@ describe('a revision that the handler was not generated for', () => {
     const { session, hello } = await welcomed(hub);
     expect(hello).toMatchObject({ kinds: [{ kind: 'shop', digests: [schema.digest] }], anyKind: false });
     const two = giftNotes();
+    const told: RevisionStatus[] = [];
+    bot.on('revision', ({ status }) => told.push(status));
     offer(session, [two]);
-    for (const status of [RECEIVED, VALIDATED, APPLIED]) {
-      const said = await session.next('protocolStatus');
-      expect(said.body).toMatchObject({ schema: two.schema, status, reason: '' });
-      expect(said.seq).toBeGreaterThan(0);
-    }
+    const said = await session.next('protocolStatus');
+    expect(said.body).toMatchObject({ schema: two.schema, status: APPLIED, reason: '' });
+    expect(said.seq).toBeGreaterThan(0);
+    expect(told).toEqual([RECEIVED, VALIDATED, APPLIED]);
     expect(bot.revisions).toEqual(new Map([['shop', [schema.digest, two.schema!.digest]]]));
     bot.cut();
     const again = await welcomed(hub);
     expect(again.hello.kinds).toMatchObject([{ kind: 'shop', digests: [schema.digest, two.schema!.digest] }]);
+  });
+
+  it('is said to be received while it waits for those that were offered with it', async () => {
+    const { hub } = await hubAndBot(idle, { kinds: [anyKind.serve(async () => ({}))] });
+    const { session } = await welcomed(hub);
+    const [one, two, three] = ['Shelf', 'Wall', 'Door'].map((name) => inspect(1, name));
+    offer(session, [one!, two!, three!]);
+    const said: Array<[string | undefined, RevisionStatus]> = [];
+    for (let count = 0; count < 5; count += 1) {
+      const { body } = await session.next('protocolStatus');
+      said.push([body.schema?.digest, body.status]);
+    }
+    const digests = [one, two, three].map((revision) => revision!.schema!.digest);
+    expect(said).toEqual([
+      [digests[0], APPLIED],
+      [digests[1], RECEIVED],
+      [digests[2], RECEIVED],
+      [digests[1], APPLIED],
+      [digests[2], APPLIED],
+    ]);
   });
 
   it('comes to the handler in its own types, and by name what those do not have', async () => {
