@@ -14,7 +14,7 @@ import type { WriteBehind } from './write-behind.ts';
  * Bots that are told in a second. Each costs the hub some 0.3 ms, most of it for the three frames that it answers with, and they come when the bots
  * like: told all at once, they would stand in the way of tasks and reports for seconds. At this pace 5,000 know within 5 s.
  */
-const toldPerSecond = 1_250;
+const toldPerSecond = 1_150;
 /**
  * Bots that follow a new view in one turn of the event loop, with their place among those who are willing: each takes some 20 us, and no task waits for
  * all of a fleet (100 ms with 5,000).
@@ -26,8 +26,8 @@ const followPauseMs = 1;
  * Between two goes, ms, and the most that are told in one, however late it is: hardly more than are due, since who makes up for a delay at once makes the
  * next one.
  */
-const pauseMs = 10;
-const maxToldAtOnce = 24;
+const pauseMs = 2;
+const maxToldAtOnce = 8;
 
 const statuses: Readonly<Record<number, BotStatus>> = {
   [RevisionStatus.RECEIVED]: 'RECEIVED',
