@@ -1,3 +1,4 @@
+import { encoded } from '../../src/contract/encoding.ts';
 import { newId } from '../../src/contract/ids.ts';
 import {
   BotFrame,
@@ -43,7 +44,7 @@ export const traceparent = (sampled: boolean): string =>
   `00-${newId().replaceAll('-', '')}-${newId().replaceAll('-', '').slice(16)}-0${sampled ? 1 : 0}`;
 
 const encode = (body: NonNullable<BotFrame['body']>, parent = '', seq = 0): Buffer =>
-  Buffer.from(BotFrame.encode({ seq, ack: 0, traceparent: parent, body }).finish());
+  Buffer.from(encoded(BotFrame, { seq, ack: 0, traceparent: parent, body }));
 
 export const helloFrame = (hello: Partial<Hello>): Buffer =>
   encode({ $case: 'hello', value: Hello.fromPartial(hello) });
@@ -58,9 +59,9 @@ export const acceptFrame = ({ taskId, fence }: Assignment, seq: number): Buffer 
     seq,
   );
 
-/** What a bot says of a revision that it is taught. */
-export const statusFrame = (schema: SchemaRef, status: RevisionStatus, seq: number): Buffer =>
-  encode({ $case: 'protocolStatus', value: { schema, status, reason: '' } }, '', seq);
+/** What a bot says of a revision that it is taught, without a number. */
+export const statusFrame = (schema: SchemaRef, status: RevisionStatus): Buffer =>
+  encode({ $case: 'protocolStatus', value: { schema, status, reason: '' } });
 
 export const resultFrame = ({ schema = shopSchema, ...task }: Assignment, seq: number): Buffer => {
   const payload = Buffer.from(ShopResult.encode({ lines: [], walkedMetres: 1 }).finish());

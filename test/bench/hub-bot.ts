@@ -164,13 +164,13 @@ export class HubBot implements Bot {
     this.#stream!.write(confirming(bytes, this.#hubSeq));
   }
 
-  /** In the three steps of the SDK. */
+  /** At once, and in one frame, as the SDK does. */
   #learn(schema: SchemaRef): void {
-    const { RECEIVED, VALIDATED, APPLIED } = RevisionStatus;
-    const [, , last] = [RECEIVED, VALIDATED, APPLIED].map((status) =>
-      this.#send((seq) => statusFrame(schema, status, seq)),
+    const applied = statusFrame(schema, RevisionStatus.APPLIED);
+    this.#applying.set(
+      this.#send((seq) => numbered(applied, seq)),
+      schema.digest,
     );
-    this.#applying.set(last!, schema.digest);
     this.#digests.push(schema.digest);
   }
 

@@ -12,9 +12,9 @@ export class Load implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly workers: ReadonlyArray<Worker<BotCommands>>;
 
-  constructor(processes: number, signal: AbortSignal) {
+  constructor(processes: number, signal: AbortSignal, yields = false) {
     this.#signal = signal;
-    this.workers = Array.from({ length: processes }, () => new Worker<BotCommands>('bots.ts', { signal }));
+    this.workers = Array.from({ length: processes }, () => new Worker<BotCommands>('bots.ts', { signal, yields }));
   }
 
   /** Resolves when all of them are connected; `count` is shared by the processes. */

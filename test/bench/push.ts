@@ -70,10 +70,10 @@ async function ofHub(around: Surroundings) {
   const { signal } = around;
   await using mall = await openHubMall(around);
   const { amqpUrl, namespace, address } = mall;
-  await using consumers = new Worker<ConsumerCommands>('consumers.ts', { signal });
+  await using consumers = new Worker<ConsumerCommands>('consumers.ts', { signal, yields: true });
   await consumers.call('attach', { amqpUrl, queues: mall.inboxes });
   await using atWork = new Load(1, signal);
-  await using others = new Load(1, signal);
+  await using others = new Load(1, signal, true);
   await atWork.muster({ hub: 'finish', learns: true, position: near }, address, nearBots, 'near');
   await others.muster({ hub: 'finish', learns: true, position: far }, address, farBots, 'far');
   const [working] = atWork.workers;

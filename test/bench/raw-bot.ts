@@ -10,8 +10,7 @@ const seq = 1_000;
 /** Of a UUID in text. */
 const taskIdLength = 36;
 const heartbeat = heartbeatFrame([]);
-const { RECEIVED, VALIDATED, APPLIED } = RevisionStatus;
-const statuses = [RECEIVED, VALIDATED, APPLIED].map((status) => statusFrame(shopSchema, status, seq));
+const status = numbered(statusFrame(shopSchema, RevisionStatus.APPLIED), seq);
 
 /** Sends to the raw server the bytes that a hub bot would send to a hub. */
 export class RawServerBot implements Bot {
@@ -59,7 +58,7 @@ export class RawServerBot implements Bot {
   #hear(bytes: Buffer): void {
     const onAnswer = this.#onAnswer;
     this.#onAnswer = undefined;
-    if (this.#method === 'teach') for (const status of statuses) this.#stream!.write(status);
+    if (this.#method === 'teach') this.#stream!.write(status);
     else if (onAnswer) onAnswer();
     else this.#events.offered(bytes.toString('latin1', 0, taskIdLength));
   }

@@ -1,7 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import postgres from 'postgres';
 import { type Channel, Connection } from 'rabbitmq-client';
-import { answersToTeaching, type RawServerCall, rawMethods } from './raw-stream.ts';
+import { type RawServerCall, rawMethods } from './raw-stream.ts';
 import { usage } from './usage.ts';
 import { serve } from './worker.ts';
 
@@ -53,11 +53,10 @@ const commands = {
     });
   },
 
-  /** Writes the bytes to all who are there to be taught; resolves when each has answered as often as it does. */
+  /** Writes the bytes to all who are there to be taught; resolves when each has answered. */
   async push({ bytes }: { bytes: Uint8Array }): Promise<void> {
-    const left = taught.length * answersToTeaching;
     await new Promise<void>((resolve) => {
-      answersLeft = { count: left, resolve };
+      answersLeft = { count: taught.length, resolve };
       for (const call of taught) call.write(Buffer.from(bytes));
     });
   },

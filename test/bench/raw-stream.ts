@@ -22,9 +22,6 @@ export const rawMethods = {
   teach: method('Teach'),
 } as const;
 
-/** Of a bot that is taught something: as many as one says of a revision. */
-export const answersToTeaching = 3;
-
 export type RawServerCall = ServerDuplexStream<Buffer, Buffer>;
 
 /** Before each message: a byte that says whether it is compressed, and its length in four (gRPC over HTTP/2). */

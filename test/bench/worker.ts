@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { withDeadline } from '../../src/kit/deadline.ts';
 
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   readonly args?: readonly string[];
   readonly execArgv?: readonly string[];
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Leaves the processors to whoever wants them: stands for what has machines of its own in reality. */
+  readonly yields?: boolean;
   /** Where its standard error goes; by default to the bench's own. */
   readonly stderr?: number;
 }
@@ -56,7 +59,7 @@ export class Worker<C extends Commands> implements AsyncDisposable {
   #calls = 0;
 
   /** `file`, relative to this one, calls `serve` or is started with a preload that does. */
-  constructor(file: string, { signal, args = [], execArgv = [], env = process.env, stderr }: WorkerOptions) {
+  constructor(file: string, { signal, args = [], execArgv = [], env = process.env, yields, stderr }: WorkerOptions) {
     this.#file = file;
     this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), [...args], {
       execArgv: [...execArgv],
@@ -66,6 +69,7 @@ export class Worker<C extends Commands> implements AsyncDisposable {
       // Ctrl-C at a terminal goes to the bench alone, which then ends its children in order.
       detached: true,
     });
+    if (yields) setPriority(this.#child.pid!, constants.priority.PRIORITY_LOW);
     this.#child.on('message', ({ id, result, error }: Answer) => {
       const waiting = this.#waiting.get(id);
       if (error === undefined) waiting?.resolve(result);
