@@ -73,7 +73,9 @@ async function relayUntil({ signal, stopping }: Term, options: RelayOptions): Pr
   let lookedAtMs = 0;
   const look = async () => {
     const leftMs = lookedAtMs + lookEveryMs - performance.now();
-    if (leftMs > 0) await pause(leftMs, stopping);
+    if (leftMs > 0) await pause(leftMs, signal);
+    // What is left is for the end below, or for the next relay.
+    if (signal.aborted) return false;
     lookedAtMs = performance.now();
     return dispatcher.turn();
   };

@@ -124,7 +124,7 @@ export const beatsAsJson = (beats: readonly Beat[]): string =>
       .map(({ position, ...beat }) => ({ ...beat, x: position?.x, y: position?.y })),
   );
 
-const renewed = statement<{ beats: string; leaseMs: number }, { botId: string }>(sql`
+const renewed = statement<{ beats: string; leaseMs: number }, StreamKey>(sql`
   with said as (
     select * from jsonb_to_recordset(${sql.placeholder('beats')}::text::jsonb)
       as s("botId" text, epoch bigint, x float8, y float8, battery float8, credits jsonb, "maxUnacknowledged" int)
@@ -136,12 +136,11 @@ const renewed = statement<{ beats: string; leaseMs: number }, { botId: string }>
     from said s where b.bot_id = s."botId" and b.epoch = s.epoch and ${eachByIndex(sql`s.epoch`)}
     returning b.bot_id
   )
-  select "botId" from said where "botId" not in (select bot_id from renewed)`);
+  select "botId", epoch from said where "botId" not in (select bot_id from renewed)`);
 
-/** Keeps the sessions of `beatsAsJson` for `leaseMs`, and answers with the ids of the bots whose stream is not their newest any more. */
-export async function renewSessions(orm: Orm, beats: string, leaseMs: number): Promise<Set<string>> {
-  return new Set((await renewed(orm, { beats, leaseMs })).map(({ botId }) => botId));
-}
+/** Keeps the sessions of `beatsAsJson` for `leaseMs`, and answers with the streams that are not their bots' newest any more, as they were said. */
+export const renewSessions = (orm: Orm, beats: string, leaseMs: number): Promise<StreamKey[]> =>
+  renewed(orm, { beats, leaseMs });
 
 export interface BotListing extends BotRow {
   /** Connected, and whoever says so lives. */

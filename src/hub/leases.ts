@@ -53,7 +53,7 @@ interface Named {
 
 /**
  * Keeps what the bots of this hub hold, and ends what nobody keeps. Heartbeats are gathered and renew sessions and leases in two
- * statements per tick, however many bots there are; whether a lease has run out is decided by the database's clock, for every hub alike.
+ * statements per tick for 500 bots; whether a lease has run out is decided by the database's clock, for every hub alike.
  */
 export class Leases {
   readonly #ports: LeasePorts;
@@ -164,7 +164,7 @@ export class Leases {
   }
 
   async #renewSome(seats: readonly Seat[]): Promise<void> {
-    const { database, times, metrics } = this.#ports;
+    const { database, roster, times, metrics } = this.#ports;
     const { beats, named } = takeBeats(seats);
     const renewals = named.map(({ renewal }) => renewal);
     const startedAtMs = performance.now();
@@ -175,10 +175,7 @@ export class Leases {
       }));
       metrics.renewed(leases.size);
       // The notification of the hub that has the bot now was lost; the table has not forgotten.
-      for (const seat of superseded.size > 0 ? seats : []) {
-        const { botId, epoch } = seat.bot;
-        if (superseded.has(botId)) seat.input({ type: 'superseded', epoch: epoch + 1 });
-      }
+      for (const { botId, epoch } of superseded) roster.supersede(botId, epoch + 1);
       for (const each of named) this.#renewed(each, leases.get(each.renewal.taskId), startedAtMs);
     } catch (error) {
       for (const { bot } of seats) bot.returnBeat();

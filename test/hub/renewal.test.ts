@@ -77,6 +77,26 @@ it('renews the sessions of all who have beaten, however many, and finds those th
   expect(moved).toEqual({ x: 1, y: 2, battery: 0.5 });
 });
 
+it('leaves the stream alone that a bot has opened here while its older one was renewed', async () => {
+  const { db, roster, seats, superseded } = await fleet();
+  const last = seats.at(-1)!;
+  last.bot.beat([]);
+  let renewals = 0;
+  const slow: Pick<Database, 'query'> = {
+    async query(work) {
+      // Between what is said and what the table answers.
+      const introduction = { ...last.bot, kinds: new Set(), anyKind: false, digests: [], credits: [] };
+      last.bot = new LiveBot(introduction as never, { sessionId: 's', epoch: 2 }, view, limits, performance.now());
+      const answer = await db.database.query(work);
+      renewals += 1;
+      return answer;
+    },
+  };
+  leasesOf(slow as Database, roster);
+  await expect.poll(() => renewals, { timeout: 10_000 }).toBeGreaterThan(0);
+  expect(superseded).toEqual([]);
+});
+
 it('takes again what a database that went away has not written, credits included', async () => {
   const { db, roster, seats } = await fleet();
   const [first] = seats;
