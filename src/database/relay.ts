@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Broker } from '../broker/port.ts';
-import { type BackoffPolicy, pause } from '../kit/backoff.ts';
+import type { BackoffPolicy } from '../kit/backoff.ts';
 import { withDeadline } from '../kit/deadline.ts';
 import { Loop } from '../kit/loop.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -17,11 +17,6 @@ import type { PlumbingTables } from './tables.ts';
  * process and the embedded PostgreSQL: 3 % of a core at 250 ms, of the 5 % that a whole idle mall may take; hence a second.
  */
 const pollMs = 1_000;
-/**
- * Least time between two looks at the table, ms: the first message after a pause goes at once, and under load a look finds what has come meanwhile in place of
- * one row or none (120 looks for 100 messages a second, measured). No longer than marks are gathered.
- */
-const lookEveryMs = 20;
 const backoff: BackoffPolicy = { firstMs: 100, maxMs: 5_000, factor: 2 };
 /** For what is being published when the relay stops. What takes longer is published again by the next one. */
 const stopGraceMs = 2_000;
@@ -70,16 +65,7 @@ async function relayUntil({ signal, stopping }: Term, options: RelayOptions): Pr
   const dispatcher = new Dispatcher({ ...options, source: outbox.source, onLaneFree: () => loop.wake() }, given.signal);
   const onError = (error: unknown, retryInMs: number) =>
     logger.warn({ err: error, retryInMs }, 'the relay cannot read its outbox; tried again');
-  let lookedAtMs = 0;
-  const look = async () => {
-    const leftMs = lookedAtMs + lookEveryMs - performance.now();
-    if (leftMs > 0) await pause(leftMs, signal);
-    // What is left is for the end below, or for the next relay.
-    if (signal.aborted) return false;
-    lookedAtMs = performance.now();
-    return dispatcher.turn();
-  };
-  const loop = new Loop(look, { pollMs, backoff, onError });
+  const loop = new Loop(() => dispatcher.turn(), { pollMs, backoff, onError });
   const pruning = new Loop(() => prune(options), {
     pollMs: pruneIntervalMs,
     backoff: { ...backoff, maxMs: pruneIntervalMs },
