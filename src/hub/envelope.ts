@@ -21,16 +21,7 @@ function readFrame(bytes: Buffer): IncomingFrame {
   }
 }
 
-/** Bodies that thousands of bots are sent, as a frame has them that says nothing else: in protobuf, what stands one behind the other is one message. */
-const sharedBodies = new WeakMap<object, Uint8Array>();
-
 function writeFrame(frame: HubFrame): Buffer {
-  const { body } = frame;
-  if (body?.$case === 'protocolOffer') {
-    const shared = sharedBodies.get(body.value) ?? encoded(HubFrame, { seq: 0, ack: 0, traceparent: '', body });
-    sharedBodies.set(body.value, shared);
-    return Buffer.concat([encoded(HubFrame, { ...frame, body: undefined }), shared]);
-  }
   const { buffer, byteOffset, byteLength } = encoded(HubFrame, frame);
   return Buffer.from(buffer, byteOffset, byteLength);
 }

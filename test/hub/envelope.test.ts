@@ -6,7 +6,7 @@ const { responseSerialize } = hubDefinition.session;
 const schema = { kind: 'shop', revision: 2, digest: 'sha256:two' };
 const messages = { taskMessage: 'T', progressMessage: 'P', resultMessage: 'R' };
 
-it('writes a revision that many bots are told of as if each were told alone', () => {
+it('writes frames that say what they were given', () => {
   const value: ProtocolOffer = {
     add: [{ schema, ...messages, fileDescriptorSet: Buffer.from('descriptors') }],
     remove: [],

@@ -68,8 +68,6 @@ export class ProtocolView {
   readonly majors: Majors;
   /** By what is spoken: those that can read the same share a map. */
   readonly #readable = new Map<string, ReadonlyMap<string, SchemaRef>>();
-  /** By digest: what tells of that revision alone. */
-  readonly #offers = new Map<string, ProtocolOffer>();
   /** By the digests that are spoken. */
   readonly #readings = new Map<string, Reading>();
 
@@ -250,19 +248,7 @@ export class ProtocolView {
         retired.push({ kind, message: this.#outdated(kind, held) });
       }
     }
-    if (add.length + remove.length + retired.length === 0) return undefined;
-    const [only, ...others] = add;
-    return only && others.length + remove.length + retired.length === 0
-      ? this.#offerOf(only)
-      : { add, remove, retired };
-  }
-
-  /** One object for all bots of a push, so that it is encoded once (`envelope`). */
-  #offerOf(revision: Revision): ProtocolOffer {
-    const { digest } = revision.schema!;
-    const offer = this.#offers.get(digest) ?? { add: [revision], remove: [], retired: [] };
-    this.#offers.set(digest, offer);
-    return offer;
+    return add.length + remove.length + retired.length > 0 ? { add, remove, retired } : undefined;
   }
 
   #kindsOf({ kinds, anyKind }: Pick<Speaker, 'kinds' | 'anyKind'>): Iterable<string> {

@@ -82,13 +82,6 @@ describe('a bot is told', () => {
     expect(added(view, bot(stranger, 'r4'), told)).toBeUndefined();
   });
 
-  it('in one object with all who lack the same one, which is encoded once', () => {
-    const view = viewOf(['ACTIVE', 'ACTIVE']);
-    const [one, other] = [member, stranger].map((botId) => view.news(bot(botId, 'r1'), new Set()));
-    expect(one).toBe(other);
-    expect(one).toMatchObject({ add: [{ schema: { digest: 'r2' } }], remove: [], retired: [] });
-  });
-
   it('of many revisions in several frames, each of which fits', () => {
     const states = Array.from({ length: 7 }, (): RevisionState => 'ACTIVE');
     const [speaker, told] = [bot(stranger), new Set<string>()];
