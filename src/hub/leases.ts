@@ -155,11 +155,14 @@ export class Leases {
   }
 
   async #renew(): Promise<void> {
-    const seats = [...this.#ports.roster.seats].filter(({ bot }) => bot.hasBeaten);
-    const pauseMs = this.#ports.times.tickMs * pausePart;
+    const { roster, times } = this.#ports;
+    const seats = [...roster.seats].filter(({ bot }) => bot.hasBeaten);
+    const pauseMs = times.tickMs * pausePart;
     for (let first = 0; first < seats.length; first += maxBeatsAtOnce) {
       if (first > 0) await pause(pauseMs);
-      await this.#renewSome(seats.slice(first, first + maxBeatsAtOnce));
+      const some = seats.slice(first, first + maxBeatsAtOnce);
+      // Who has left meanwhile is kept for as long as its end says, which may be not at all.
+      await this.#renewSome(some.filter((seat) => roster.find(seat.bot.botId) === seat));
     }
   }
 

@@ -97,6 +97,28 @@ it('leaves the stream alone that a bot has opened here while its older one was r
   expect(superseded).toEqual([]);
 });
 
+it('does not renew the session of a bot that leaves while those before it are renewed', async () => {
+  const { db, roster, seats } = await fleet();
+  const gone = seats[bots - 2]!;
+  for (const { bot } of seats) bot.beat([]);
+  let renewals = 0;
+  const counted: Pick<Database, 'query'> = {
+    async query(work) {
+      if (renewals === 0) roster.remove(gone, false);
+      renewals += 1;
+      return db.database.query(work);
+    },
+  };
+  leasesOf(counted as Database, roster);
+  await expect.poll(() => seats.filter(({ bot }) => bot.hasBeaten), { timeout: 10_000 }).toEqual([gone]);
+  await expect.poll(() => renewals, { timeout: 10_000 }).toBe(3);
+  const [row] = await db.database.query((orm) =>
+    orm.execute<{ over: boolean }>(sql`
+      select session_expires_at <= now() as over from hub.bots where bot_id = ${gone.bot.botId}`),
+  );
+  expect(row).toEqual({ over: true });
+});
+
 it('takes again what a database that went away has not written, credits included', async () => {
   const { db, roster, seats } = await fleet();
   const [first] = seats;
