@@ -64,7 +64,7 @@ export class Connection {
         idle_session_timeout: options.idleTimeoutMs ?? 0,
         // Statements here take milliseconds, and compiling one that the planner believes to be large takes a hundred (PostgreSQL 15, measured).
         jit: 'off',
-        // A statement that is prepared while its table is small would read all of it from then on, whatever becomes of the table: every one has its index.
+        // A statement that is prepared while its table is small would read all of it from then on, whatever becomes of the table. Where there is no index it still does.
         enable_seqscan: 'off',
         ...serverKeepalive,
       },

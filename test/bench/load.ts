@@ -12,7 +12,7 @@ export class Load implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly workers: ReadonlyArray<Worker<BotCommands>>;
 
-  constructor(processes: number, signal: AbortSignal, yields = false) {
+  constructor(processes: number, signal: AbortSignal, { yields = false } = {}) {
     this.#signal = signal;
     this.workers = Array.from({ length: processes }, () => new Worker<BotCommands>('bots.ts', { signal, yields }));
   }

@@ -18,7 +18,7 @@ const tasksPerSecond = 100;
 /** Longer than a push may take. */
 const roundMs = 5_000;
 const warmMs = 1_000;
-/** The hub's heap is collected whole once in 40 s or so, which falls into one or two of these. */
+/** The hub's heap is collected whole once in a minute or more, which falls into one of these at most. */
 const rounds = 5;
 
 const goalSeconds = 5;
@@ -73,7 +73,7 @@ async function ofHub(around: Surroundings) {
   await using consumers = new Worker<ConsumerCommands>('consumers.ts', { signal, yields: true });
   await consumers.call('attach', { amqpUrl, queues: mall.inboxes });
   await using atWork = new Load(1, signal);
-  await using others = new Load(1, signal, true);
+  await using others = new Load(1, signal, { yields: true });
   await atWork.muster({ hub: 'finish', learns: true, position: near }, address, nearBots, 'near');
   await others.muster({ hub: 'finish', learns: true, position: far }, address, farBots, 'far');
   const [working] = atWork.workers;
