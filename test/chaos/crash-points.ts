@@ -61,14 +61,9 @@ export const crashPoints: readonly CrashPoint[] = [
     'bot.drop(taskId, fence);\n    this.#ports.onWilling();',
     { isAnswer: true },
   ),
-  before(
-    'heartbeats written, not known',
-    'src/hub/leases.ts',
-    'for (const { seat, beat, sentAt, renewals } of taken)',
-    {
-      isAnswer: true,
-    },
-  ),
+  before('heartbeats written, not known', 'src/hub/leases.ts', 'for (const { botId, epoch } of superseded)', {
+    isAnswer: true,
+  }),
   after('bot admitted, not welcomed', 'src/hub/admissions.ts', 'await this.#waiting.add(applicant);', {
     provokedBy: 'cut bots',
     isAnswer: true,
