@@ -7,7 +7,7 @@ import { type Author, changeRevisions, changesSince, findRevision, lockKind } fr
 import { decideRevision, type KnownKind, type RevisionCommand, type RevisionDecision } from './revision.ts';
 import type { Ramp } from './rollout-record.ts';
 import { beginRollout, endRollout, rolloutUnderWay, setShare } from './rollout-store.ts';
-import { readUsage, standingIn } from './usage-store.ts';
+import { readUsageOf } from './usage-store.ts';
 
 export interface Change extends Author {
   readonly digest: string;
@@ -42,13 +42,10 @@ export async function changeRevision(
     const family = new Map<string, KnownKind>();
     for (const kind of majors.familyOf(row.kind).toSorted()) family.set(kind, (await lockKind(tx.orm, kind))!);
     const known = family.get(row.kind)!;
-    const usage = await readUsage(tx.orm, majors);
-    const standing = standingIn(usage, change.digest);
-    const connected = usage.connected.get(row.kind) ?? 0;
+    const usage = await readUsageOf(tx.orm, majors, row);
     const since = change.basedOn < known.version ? await changesSince(tx.orm, row.kind, change.basedOn) : [];
     const decision = decideRevision(known, { ...change, since }, command, {
-      ...standing,
-      connected,
+      ...usage,
       builtIn: isBuiltIn(change.digest),
       elsewhere: activeBeside([...family.values()], row.kind),
     });

@@ -41,6 +41,9 @@ export interface Usage {
   readonly elsewhere: readonly string[];
 }
 
+/** What of it says who still needs the revision. */
+export type Need = Pick<Usage, 'onlyThis' | 'pinned' | 'waiting' | 'builtIn'>;
+
 export type RevisionCommand =
   | { readonly type: 'canary'; readonly percent: number }
   | { readonly type: 'activate' | 'deprecate' | 'retire' | 'rollback' }
@@ -235,16 +238,16 @@ function rollback(kind: KnownKind, target: KnownRevision, { elsewhere }: Usage):
 }
 
 /** What would have to happen before a revision can be retired, each as a sentence; empty when it can, or is. */
-export function blocksRetirement(kind: string, { state }: Pick<KnownRevision, 'state'>, usage: Usage): string[] {
+export function blocksRetirement(kind: string, { state }: Pick<KnownRevision, 'state'>, need: Need): string[] {
   switch (state) {
     case 'ACTIVE':
-      return ['it is ACTIVE; deprecate it first', ...needs(kind, usage)];
+      return ['it is ACTIVE; deprecate it first', ...needs(kind, need)];
     case 'CANARY':
       return ['it is in CANARY; roll it back first'];
     case 'DEPRECATED':
     case 'DRAINED':
     case 'ROLLED_BACK':
-      return needs(kind, usage);
+      return needs(kind, need);
     case 'DRAFT':
     case 'CHECKED':
     case 'RETIRED':
@@ -257,7 +260,7 @@ export function blocksRetirement(kind: string, { state }: Pick<KnownRevision, 's
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 /** Who still needs it. */
-function needs(kind: string, { pinned, onlyThis, waiting, builtIn }: Usage): string[] {
+function needs(kind: string, { pinned, onlyThis, waiting, builtIn }: Need): string[] {
   return [
     ...(pinned > 0 ? [`${count(pinned, 'task')} pinned to it; let them end`] : []),
     ...(onlyThis > 0

@@ -4,13 +4,16 @@ import { journalMaxAgeMs } from '../../contract/topology.ts';
 import { standForLeader, type Term } from '../../database/leader.ts';
 import type { Database } from '../../database/port.ts';
 import { pause } from '../../kit/backoff.ts';
+import { isBuiltIn } from './built-in.ts';
 import type { Catalogue } from './catalogue.ts';
-import { forgetUntranslated } from './majors/translation-store.ts';
+import { forgetUntranslated, majorsInForce } from './majors/translation-store.ts';
 import { changeRevision } from './registry.ts';
 import { versionOf } from './registry-store.ts';
+import { blocksRetirement } from './revision.ts';
 import { decideRollout } from './rollout.ts';
 import { openRollouts, type RolloutRow, saveProgress } from './rollout-store.ts';
 import { forgetDecided, readFigures } from './trial-store.ts';
+import { readUsage, standingIn } from './usage-store.ts';
 
 /** Between two judgements: what goes wrong with a revision is stopped within seconds. */
 const judgeEveryMs = 1_000;
@@ -90,12 +93,16 @@ async function judge(ports: RolloutPorts, rollout: RolloutRow): Promise<void> {
   }
 }
 
-/** Deprecated revisions that nobody needs any more. */
+/** Deprecated revisions that nobody needs any more: one look at the fleet for all of them, and a change of those that have become free. */
 async function drain(ports: RolloutPorts): Promise<void> {
   const { view } = ports.catalogue;
-  for (const { schema, state } of view.revisions) {
-    if (state !== 'DEPRECATED') continue;
+  const deprecated = [...view.revisions].filter(({ state }) => state === 'DEPRECATED');
+  if (deprecated.length === 0) return;
+  const usage = await ports.database.query(async (orm) => readUsage(orm, await majorsInForce(orm)));
+  for (const { schema, state } of deprecated) {
     const { digest, kind } = schema;
+    const need = { ...standingIn(usage, digest), builtIn: isBuiltIn(digest) };
+    if (blocksRetirement(kind, { state }, need).length > 0) continue;
     const change = {
       digest,
       basedOn: view.versions.get(kind) ?? 0,

@@ -45,19 +45,13 @@ export async function readStatus(orm: Orm, kind: string, at: Date): Promise<Stat
 
 function standingView(row: RevisionSummary, usage: FleetUsage): KindStatus['revisions'][number] {
   const standing = standingIn(usage, row.digest);
-  const connected = usage.connected.get(row.kind) ?? 0;
   return {
     revision: revisionView(row),
     bots: [...standing.statuses].map(([status, bots]) => ({ status: RevisionStatus[status], bots })),
     pinnedTasks: standing.pinned,
     waitingTasks: standing.waiting,
     rejections: standing.rejections.map(({ reason, bots }) => ({ reason, bots })),
-    blocksRetirement: blocksRetirement(row.kind, row, {
-      ...standing,
-      connected,
-      builtIn: isBuiltIn(row.digest),
-      elsewhere: [],
-    }),
+    blocksRetirement: blocksRetirement(row.kind, row, { ...standing, builtIn: isBuiltIn(row.digest) }),
   };
 }
 

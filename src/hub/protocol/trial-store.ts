@@ -4,7 +4,7 @@ import { rolloutAttempts, rolloutReports } from '../store.ts';
 import { isMember } from './membership.ts';
 import type { Arm, ArmFigures, RolloutFigures } from './rollout-record.ts';
 import type { RolloutRow } from './rollout-store.ts';
-import { liveBots, saidByBots } from './usage-store.ts';
+import { isServed, liveBots, saidOf } from './usage-store.ts';
 
 export type AttemptRow = typeof rolloutAttempts.$inferInsert;
 
@@ -67,9 +67,8 @@ export async function readFigures(
     select arm, sum(total)::float8 as total, sum(undecodable)::float8 as undecodable
     from ${rolloutReports} where rollout_id = ${rolloutId} group by arm`);
   const serving = await orm.execute<{ bot_id: string; status: string | null }>(sql`
-    with ${liveBots}, ${saidByBots}
-    select live.bot_id, said.status from live left join said on said.bot_id = live.bot_id and said.digest = ${digest}
-    where live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', ${kind}::text))`);
+    with ${liveBots}, ${saidOf(digest)}
+    select live.bot_id, said.status from live left join said using (bot_id) where ${isServed(sql`${kind}::text`)}`);
   const members = serving.filter(({ bot_id }) => isMember(rolloutId, bot_id, percent));
   const figuresOf = (arm: Arm): ArmFigures => {
     const ended = attempts.find((row) => row.arm === arm);

@@ -1,12 +1,15 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import { botRevisions, bots, isHeld, kinds, revisions, tasks } from '../store.ts';
 import type { Majors } from './majors/majors.ts';
 import type { Usage } from './revision.ts';
 import type { BotStatus } from './revision-states.ts';
 
+/** What the tables tell. */
+type RevisionUsage = Omit<Usage, 'builtIn' | 'elsewhere'>;
+
 /** What the fleet has to do with a revision, and what bots said of it. */
-export interface Standing extends Omit<Usage, 'builtIn' | 'connected' | 'elsewhere'> {
+export interface Standing extends Omit<RevisionUsage, 'connected'> {
   /** Connected bots by what they said last. */
   readonly statuses: ReadonlyMap<BotStatus, number>;
   /** Why bots reject it: how many of the connected ones by reason, the most frequent first. */
@@ -25,15 +28,53 @@ const maxReasons = 5;
 /** Connected bots, whose hub lives. */
 export const liveBots = sql`live as (
   select b.bot_id, b.epoch, b.kinds, b.any_kind from ${bots} b where b.connected and b.session_expires_at > now())`;
-/** What they say of revisions: what their Hello listed they have applied, and after that they answer offers. */
-export const saidByBots = sql`said as (
+export const isServed = (kind: SQL) =>
+  sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', ${kind})))`;
+/** The Hello of `bot` listed the revision. */
+const isListed = (bot: SQL, digest: SQL) =>
+  sql`jsonb_path_exists(${bot}.kinds, '$[*].digests[*] ? (@ == $d)', jsonb_build_object('d', ${digest}))`;
+/** What live bots say of revisions: what their Hello listed they have applied, and after that they answer offers. */
+const saidByBots = sql`said as (
   select bot_id, digest, 'APPLIED' as status, '' as reason from live,
     jsonb_array_elements(live.kinds) k, jsonb_array_elements_text(k -> 'digests') digest
   union all
-  select s.bot_id, s.digest, s.status, s.reason from ${botRevisions} s join live b on b.bot_id = s.bot_id and b.epoch = s.epoch
-    where not jsonb_path_exists(b.kinds, '$[*].digests[*] ? (@ == $d)', jsonb_build_object('d', s.digest))
+  select s.bot_id, s.digest, s.status, s.reason from ${botRevisions} s join live using (bot_id, epoch)
+    where not ${isListed(sql`live`, sql`s.digest`)}
 )`;
-const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', k.kind)))`;
+/** The same of one revision, without a look at the others. */
+export const saidOf = (digest: string) => sql`said as (
+  select live.*, 'APPLIED' as status from live where ${isListed(sql`live`, sql`${digest}::text`)}
+  union all
+  select live.*, s.status from ${botRevisions} s join live using (bot_id, epoch)
+    where s.digest = ${digest} and not ${isListed(sql`live`, sql`${digest}::text`)}
+)`;
+const inUse = sql`('ACTIVE', 'DEPRECATED')`;
+
+/**
+ * Of one revision, what a change of it goes by, as `readUsage` has it: short, since the kind is locked meanwhile, and for most changes next to nothing
+ * (what else a bot speaks is asked for bots that have applied this one).
+ */
+export async function readUsageOf(
+  orm: Orm,
+  majors: Majors,
+  { kind, digest }: { readonly kind: string; readonly digest: string },
+): Promise<RevisionUsage> {
+  const family = sql`select jsonb_array_elements_text(${JSON.stringify(majors.familyOf(kind))}::text::jsonb)`;
+  const [usage] = await orm.execute<{ [K in keyof RevisionUsage]: number }>(sql`
+    with ${liveBots}, ${saidOf(digest)}, others as (
+      select digest from ${revisions} r where r.kind in (${family}) and r.state in ${inUse} and r.digest <> ${digest}
+    )
+    select (select count(*)::int from live where ${isServed(sql`${kind}::text`)}) as connected,
+      (select count(*)::int from said where status = 'APPLIED') as applied,
+      (select count(*)::int from said where status = 'REJECTED') as rejected,
+      (select count(*)::int from said where status = 'APPLIED' and not exists (
+        select from others where ${isListed(sql`said`, sql`others.digest`)} or exists (
+          select from ${botRevisions} s where s.bot_id = said.bot_id and s.digest = others.digest and s.epoch = said.epoch and s.status = 'APPLIED'
+      ))) as "onlyThis",
+      (select count(*)::int from ${tasks} where coalesce(pinned_digest, digest) = ${digest} and ${isHeld}) as pinned,
+      (select count(*)::int from ${tasks} where digest = ${digest} and state = 'QUEUED') as waiting`);
+  return usage!;
+}
 
 /**
  * As the tables have it just now; a few aggregates over connected bots and open tasks, for operators and not for the way of a task. A bot that speaks
@@ -41,10 +82,10 @@ const isServed = sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_bui
  */
 export async function readUsage(orm: Orm, majors: Majors): Promise<FleetUsage> {
   const serving = await orm.execute<{ kind: string; bots: number }>(sql`
-    with ${liveBots} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed} group by k.kind`);
+    with ${liveBots} select k.kind, count(*)::int as bots from ${kinds} k join live on ${isServed(sql`k.kind`)} group by k.kind`);
   const statuses = await orm.execute<{ digest: string; status: BotStatus; bots: number; only_this: number }>(sql`
     with ${liveBots}, ${saidByBots}, known as (
-      select said.*, coalesce(f.root, r.kind) as root, r.state in ('ACTIVE', 'DEPRECATED') as in_use
+      select said.*, coalesce(f.root, r.kind) as root, r.state in ${inUse} as in_use
       from said join ${revisions} r using (digest)
       left join jsonb_to_recordset(${JSON.stringify(majors.roots())}::text::jsonb) as f (kind text, root text) on f.kind = r.kind
     ), able as (
