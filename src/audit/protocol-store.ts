@@ -66,7 +66,7 @@ const readPins = (orm: Orm): Promise<PinFact[]> =>
       from hub.tasks`,
   );
 
-/** What the newest Hello listed is applied; else what the bot answered counts. */
+/** What the newest Hello listed is applied, and what the bot was told to forget was; else what it answered counts. */
 const readWords = (orm: Orm): Promise<WordFact[]> =>
   rows(
     orm,
@@ -74,7 +74,7 @@ const readWords = (orm: Orm): Promise<WordFact[]> =>
       select bot_id as "botId", jsonb_array_elements_text(k -> 'digests') as digest, 'APPLIED' as status
       from hub.bots, jsonb_array_elements(kinds) k
       union all
-      select bot_id, digest, status from hub.bot_revisions`,
+      select bot_id, digest, case status when 'FORGOTTEN' then 'APPLIED' else status end from hub.bot_revisions`,
   );
 
 async function readReports(

@@ -168,6 +168,9 @@ export interface BotFilter {
 /** A column of `bots` in a subquery: the library leaves the table out where a query has only one, and the subquery's own columns have the same names. */
 const botsOwn = ({ name }: Column): SQL => sql`${bots}.${sql.identifier(name)}`;
 
+/** What bots said of revisions on their newest stream. */
+const answers = sql`${botRevisions} s where s.bot_id = ${botsOwn(bots.botId)} and s.epoch = ${botsOwn(bots.epoch)}`;
+
 /** In the order of their ids. */
 export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[]> {
   const { botId, connectedOnly, kind, hubId, after, limit } = filter;
@@ -188,8 +191,8 @@ export async function listBots(orm: Orm, filter: BotFilter): Promise<BotListing[
         select json_build_object('kind', r.kind, 'revision', r.revision, 'digest', r.digest) from ${revisions} r
         where r.digest in (
           select jsonb_array_elements_text(k -> 'digests') from jsonb_array_elements(${botsOwn(bots.kinds)}) k
-          union select s.digest from ${botRevisions} s
-            where s.bot_id = ${botsOwn(bots.botId)} and s.epoch = ${botsOwn(bots.epoch)} and s.status = 'APPLIED')
+          except select s.digest from ${answers} and s.status <> 'APPLIED'
+          union select s.digest from ${answers} and s.status = 'APPLIED')
         order by r.kind, r.revision))`,
     })
     .from(bots)

@@ -205,6 +205,7 @@ export class Dispatch {
     const isSent =
       payload &&
       seat?.takesOffers &&
+      seat.bot.applied.has(schema.digest) &&
       seat.send(
         {
           $case: 'offer',
@@ -231,7 +232,7 @@ export class Dispatch {
       seat.bot.offered(task, performance.now() + times.offerMs);
       return;
     }
-    // The bot left between the decision and now. When this fails too, the offer expires.
+    // The bot left between the decision and now, or rejected the revision. When this fails too, the offer expires.
     ledger.apply(taskId, { type: 'detached', fence }, task.traceparent).catch((error: unknown) => {
       context.with(active, () =>
         logger.warn({ err: error, ...attributes }, 'an offer that could not be sent was not withdrawn'),

@@ -5,7 +5,7 @@ import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 import type { Renewal } from './lease-store.ts';
 import type { BotStatus } from './protocol/revision-states.ts';
-import type { ProtocolView, Reading } from './protocol/view.ts';
+import { addNote, type ProtocolView, type Reading } from './protocol/view.ts';
 import { languageOf, type Task } from './task-phase.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
@@ -107,15 +107,30 @@ export class LiveBot {
     this.#view = view;
   }
 
-  /** What the bot is to be told of the protocol that it was not told yet. */
+  /** What the bot is to be told of the protocol that it was not told yet. What it may forget counts as forgotten: it is taught that anew if it comes back. */
   news(): ProtocolOffer | undefined {
-    return this.#view.news(this, this.#told);
+    const news = this.#view.news(this, this.#told);
+    for (const digest of news?.remove ?? []) this.#forget(digest);
+    return news;
+  }
+
+  /** It has not got the revision, against what it said: it is told of it anew. */
+  lacks({ digest }: Pick<SchemaRef, 'digest'>): void {
+    this.#forget(digest);
+    this.#told.delete(addNote(digest));
   }
 
   /** What it says of a revision. */
   answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
-    if (status === 'APPLIED') this.#applied.add(digest);
-    else if (status !== 'REJECTED' || !this.#applied.delete(digest)) return;
+    if (status === 'REJECTED') this.#forget(digest);
+    if (status !== 'APPLIED') return;
+    this.#applied.add(digest);
+    this.#changed();
+    this.#reading = undefined;
+  }
+
+  #forget(digest: string): void {
+    if (!this.#applied.delete(digest)) return;
     this.#changed();
     this.#reading = undefined;
   }

@@ -38,8 +38,8 @@ export interface ReportPorts {
   readonly ledger: Ledger;
   readonly leases: Leases;
   readonly publish: Publish;
-  readonly catalogue: Pick<Catalogue, 'view'>;
-  readonly delivery: Pick<Delivery, 'heard'>;
+  readonly catalogue: Pick<Catalogue, 'view' | 'refresh'>;
+  readonly delivery: Pick<Delivery, 'heard' | 'lacks'>;
   readonly trials: Pick<Trials, 'reading' | 'read'>;
   readonly interpreter: Interpreter;
   readonly times: HubTimes;
@@ -56,6 +56,18 @@ type Answer = Promise<Refusal | undefined>;
 const accepted: Answer = Promise.resolve(undefined);
 const refuse = (reason: Refusal['reason'], message: string): Answer => Promise.resolve({ reason, message });
 
+/** Of the revision that a frame is in, or about; empty where it names none. */
+function digestOf(body: BotFrame['body']): string {
+  switch (body?.$case) {
+    case 'progress':
+    case 'result':
+    case 'protocolStatus':
+      return body.value.schema?.digest ?? '';
+    default:
+      return '';
+  }
+}
+
 /** What bots say about tasks. */
 export class Reports {
   readonly #ports: ReportPorts;
@@ -69,6 +81,14 @@ export class Reports {
    * that it changed before. Throws what the broker and the database throw: the frame waits, and is tried again.
    */
   take(seat: Seat, frame: BotFrame): Answer {
+    const { catalogue } = this.#ports;
+    const digest = digestOf(frame.body);
+    if (digest === '' || catalogue.view.find(digest)) return this.#take(seat, frame);
+    // Another hub may have taught it to the bot a moment ago.
+    return catalogue.refresh().then(() => this.#take(seat, frame));
+  }
+
+  #take(seat: Seat, frame: BotFrame): Answer {
     const { body } = frame;
     switch (body?.$case) {
       case 'offerReply':
@@ -124,6 +144,7 @@ export class Reports {
     if (declined && reply.refusal === NackReason.PAYLOAD_UNDECODABLE) {
       this.#ports.trials.read(languageOf(declined), bot.botId, false);
     }
+    if (declined && reply.refusal === NackReason.UNKNOWN_SCHEMA) this.#ports.delivery.lacks(seat, languageOf(declined));
     bot.drop(taskId, fence);
     if (!accepted) bot.shun(taskId, performance.now() + times.declinePauseMs);
     onWilling();

@@ -15,7 +15,7 @@ import { bytea, instant, int53 } from '../database/columns.ts';
 import { plumbing } from '../database/tables.ts';
 import type { Credit, KindSupport } from '../gen/fleet/v1/fleet.ts';
 import { parts } from './protocol/majors/parts.ts';
-import { botStatuses, revisionStates, rolloutOutcomes } from './protocol/revision-states.ts';
+import { botWords, revisionStates, rolloutOutcomes } from './protocol/revision-states.ts';
 import { arms, attemptOutcomes, type RolloutProgress } from './protocol/rollout-record.ts';
 import { heldStates, taskStates } from './task-states.ts';
 
@@ -246,7 +246,7 @@ export const botRevisions = hubSchema.table(
     digest: text('digest').notNull(),
     /** Of the stream that brought it: once the bot has a newer one, its Hello and what it says after that count. */
     epoch: int53('epoch').notNull(),
-    status: text('status', { enum: botStatuses }).notNull(),
+    status: text('status', { enum: botWords }).notNull(),
     /** Why, when rejected. */
     reason: text('reason').notNull(),
     changedAt: instant('changed_at').notNull(),

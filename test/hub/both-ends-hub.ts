@@ -36,6 +36,7 @@ const offer = {
 };
 const catalogue = {
   view: new ProtocolView(new Map([['shop', 1]]), [{ schema: shopSchema, state: 'ACTIVE', offer }], []),
+  refresh: async () => {},
 };
 const metrics = new Proxy({} as ConnectionPorts['metrics'], { get: () => () => {} });
 /** What a process that is gone waits for. */

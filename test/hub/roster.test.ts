@@ -72,3 +72,25 @@ it('forgets by time alone what a bot was not to be asked for', () => {
   expect([...roster.willing(100).shunned]).toEqual([]);
   expect([...roster.willing(100)][0]?.shunned.size).toBe(0);
 });
+
+it('offers nothing in a revision once its bot has rejected it, or was told to forget it', () => {
+  const { seats } = fleetOf(1);
+  const { bot } = seats[0]!;
+  const another = { ...schema, digest: 'sha256:two' };
+  const views = (['ACTIVE', 'ROLLED_BACK'] as const).map(
+    (state) => new ProtocolView(new Map(), [{ schema: another, state, offer: { schema: another, ...messages } }], []),
+  );
+  const isOffered = () => bot.candidate(0)?.digests.has(another.digest);
+  bot.follow(views[0]!);
+  expect(isOffered()).toBe(false);
+  bot.answered(another, 'APPLIED');
+  expect(isOffered()).toBe(true);
+  bot.answered(another, 'REJECTED');
+  expect(isOffered()).toBe(false);
+  bot.answered(another, 'APPLIED');
+  bot.follow(views[1]!);
+  expect(bot.news()?.remove).toEqual([another.digest]);
+  bot.follow(views[0]!);
+  expect(isOffered()).toBe(false);
+  expect(bot.news()?.add).toMatchObject([{ schema: another }]);
+});

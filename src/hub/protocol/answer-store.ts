@@ -1,14 +1,14 @@
 import { sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
 import { botRevisions } from '../store.ts';
-import type { BotStatus } from './revision-states.ts';
+import type { BotWord } from './revision-states.ts';
 
-/** What a bot says of a revision on the stream of this epoch. */
+/** What a bot says of a revision on the stream of this epoch, or that it was told to forget it. */
 export interface BotAnswer {
   readonly botId: string;
   readonly epoch: number;
   readonly digest: string;
-  readonly status: BotStatus;
+  readonly status: BotWord;
   /** Why, when rejected. */
   readonly reason: string;
 }

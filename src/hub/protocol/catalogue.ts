@@ -80,6 +80,8 @@ export class Catalogue {
         translations: await translationsInForce(orm),
       };
     });
+    // Of two that look at once, who asked first may be answered last.
+    if ([...this.#view.versions].some(([kind, version]) => version > (versions.get(kind) ?? 0))) return;
     const offers = new Map(this.#offers);
     const revisions = read.rows.map((row) => {
       const { digest, kind, revision, state, taskMessage, progressMessage, resultMessage } = row;

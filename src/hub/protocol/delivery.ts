@@ -1,13 +1,13 @@
 import { quoted } from '../../contract/errors.ts';
-import { type ProtocolStatus, RevisionStatus } from '../../gen/fleet/v1/fleet.ts';
+import { type ProtocolStatus, RevisionStatus, type SchemaRef } from '../../gen/fleet/v1/fleet.ts';
 import { pause } from '../../kit/backoff.ts';
 import { storedReason } from '../read-report.ts';
 import type { Refusal } from '../refusal.ts';
 import type { Roster, Seat } from '../roster.ts';
 import type { BotAnswer } from './answer-store.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { BotStatus } from './revision-states.ts';
-import type { ProtocolView } from './view.ts';
+import type { BotStatus, BotWord } from './revision-states.ts';
+import { isGone, type ProtocolView } from './view.ts';
 import type { WriteBehind } from './write-behind.ts';
 
 /**
@@ -57,7 +57,15 @@ export class Delivery {
   tell(seat: Seat): void {
     for (let news = seat.bot.news(); news; news = seat.bot.news()) {
       seat.send({ $case: 'protocolOffer', value: news }, '');
+      for (const digest of news.remove) this.#note(seat, digest, 'FORGOTTEN');
     }
+  }
+
+  /** The bot was offered a task in a revision that it has not got: it is taught that once more. */
+  lacks(seat: Seat, schema: Pick<SchemaRef, 'digest'>): void {
+    seat.bot.lacks(schema);
+    this.#note(seat, schema.digest, 'FORGOTTEN');
+    this.tell(seat);
   }
 
   /** All bots follow another view, as far as offers go as soon as no task has to wait for it, and are told of it by and by. */
@@ -101,28 +109,35 @@ export class Delivery {
   }
 
   /** What a bot says of a revision. Undefined when it is taken, a refusal otherwise. */
-  heard({ bot }: Seat, { schema, status, reason }: ProtocolStatus): Refusal | undefined {
-    const { catalogue, book, onWilling } = this.#ports;
+  heard(seat: Seat, { schema, status, reason }: ProtocolStatus): Refusal | undefined {
+    const { bot } = seat;
+    const { catalogue, onWilling } = this.#ports;
     const said = statuses[status];
     if (!said) {
       const message = `status is ${status}; say RECEIVED, VALIDATED, APPLIED or REJECTED`;
       return { reason: 'FIELD_INVALID', message };
     }
     const digest = schema?.digest ?? '';
-    if (!catalogue.view.find(digest)) {
+    const revision = catalogue.view.find(digest);
+    if (!revision) {
       const message = `schema.digest is ${quoted(digest)}; repeat that of the protocol_offer`;
       return { reason: 'UNKNOWN_SCHEMA', message };
     }
+    const { kind } = revision.schema;
+    if (!bot.anyKind && !bot.kinds.has(kind)) {
+      const message = `schema.digest is a revision of ${kind}, which hello.kinds does not list; serve the kind, or say nothing of it`;
+      return { reason: 'FIELD_INVALID', message };
+    }
     bot.answered({ digest }, said);
-    const { botId, epoch } = bot;
-    book.note({
-      botId,
-      epoch,
-      digest,
-      status: said,
-      reason: said === 'REJECTED' ? storedReason(reason, 'no reason given') : '',
-    });
-    if (said === 'APPLIED') onWilling();
+    this.#note(seat, digest, said, said === 'REJECTED' ? storedReason(reason, 'no reason given') : '');
+    if (said !== 'APPLIED') return undefined;
+    // It was taken back while the bot learnt it.
+    if (isGone(revision.state)) this.tell(seat);
+    onWilling();
     return undefined;
+  }
+
+  #note({ bot: { botId, epoch } }: Seat, digest: string, status: BotWord, reason = ''): void {
+    this.#ports.book.note({ botId, epoch, digest, status, reason });
   }
 }

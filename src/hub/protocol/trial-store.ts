@@ -67,7 +67,7 @@ export async function readFigures(
     select arm, sum(total)::float8 as total, sum(undecodable)::float8 as undecodable
     from ${rolloutReports} where rollout_id = ${rolloutId} group by arm`);
   const serving = await orm.execute<{ bot_id: string; status: string | null }>(sql`
-    with ${liveBots}, ${saidOf(digest)}
+    with ${liveBots}, ${saidOf({ kind, digest })}
     select live.bot_id, said.status from live left join said using (bot_id) where ${isServed(sql`${kind}::text`)}`);
   const members = serving.filter(({ bot_id }) => isMember(rolloutId, bot_id, percent));
   const figuresOf = (arm: Arm): ArmFigures => {

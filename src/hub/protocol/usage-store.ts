@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
+import type { SchemaRef } from '../../gen/fleet/v1/fleet.ts';
 import { botRevisions, bots, isHeld, kinds, revisions, tasks } from '../store.ts';
 import type { Majors } from './majors/majors.ts';
 import type { Usage } from './revision.ts';
@@ -30,23 +31,25 @@ export const liveBots = sql`live as (
   select b.bot_id, b.epoch, b.kinds, b.any_kind from ${bots} b where b.connected and b.session_expires_at > now())`;
 export const isServed = (kind: SQL) =>
   sql`(live.any_kind or live.kinds @> jsonb_build_array(jsonb_build_object('kind', ${kind})))`;
-/** The Hello of `bot` listed the revision. */
-const isListed = (bot: SQL, digest: SQL) =>
-  sql`jsonb_path_exists(${bot}.kinds, '$[*].digests[*] ? (@ == $d)', jsonb_build_object('d', ${digest}))`;
-/** What live bots say of revisions: what their Hello listed they have applied, and after that they answer offers. */
+/** What a bot has said of a revision on this stream, or that it was told to forget it. */
+const isAnswered = (bot: SQL, digest: SQL, more = sql``) =>
+  sql`exists (select from ${botRevisions} s where s.bot_id = ${bot}.bot_id and s.digest = ${digest} and s.epoch = ${bot}.epoch ${more})`;
+/** What live bots say of revisions of kinds that they serve: what they answered on this stream, and they have applied the others that their Hello listed. */
 const saidByBots = sql`said as (
-  select bot_id, digest, 'APPLIED' as status, '' as reason from live,
-    jsonb_array_elements(live.kinds) k, jsonb_array_elements_text(k -> 'digests') digest
+  select s.bot_id, s.digest, s.status, s.reason from ${botRevisions} s join live using (bot_id, epoch) where s.status <> 'FORGOTTEN'
   union all
-  select s.bot_id, s.digest, s.status, s.reason from ${botRevisions} s join live using (bot_id, epoch)
-    where not ${isListed(sql`live`, sql`s.digest`)}
+  select live.bot_id, r.digest, 'APPLIED', '' from live, jsonb_array_elements(live.kinds) k, jsonb_array_elements_text(k -> 'digests') listed
+    join ${revisions} r on r.digest = listed
+    where r.kind = k ->> 'kind' and not ${isAnswered(sql`live`, sql`r.digest`)}
 )`;
+const holdsStill = (bot: SQL, kind: SQL, digest: SQL) => sql`(
+  jsonb_path_exists(${bot}.kinds, '$[*] ? (@.kind == $k).digests[*] ? (@ == $d)', jsonb_build_object('k', ${kind}, 'd', ${digest}))
+    and not ${isAnswered(bot, digest)})`;
 /** The same of one revision, without a look at the others. */
-export const saidOf = (digest: string) => sql`said as (
-  select live.*, 'APPLIED' as status from live where ${isListed(sql`live`, sql`${digest}::text`)}
+export const saidOf = ({ kind, digest }: Pick<SchemaRef, 'kind' | 'digest'>) => sql`said as (
+  select live.*, s.status from ${botRevisions} s join live using (bot_id, epoch) where s.digest = ${digest} and s.status <> 'FORGOTTEN'
   union all
-  select live.*, s.status from ${botRevisions} s join live using (bot_id, epoch)
-    where s.digest = ${digest} and not ${isListed(sql`live`, sql`${digest}::text`)}
+  select live.*, 'APPLIED' as status from live where ${holdsStill(sql`live`, sql`${kind}::text`, sql`${digest}::text`)}
 )`;
 const inUse = sql`('ACTIVE', 'DEPRECATED')`;
 
@@ -57,20 +60,20 @@ const inUse = sql`('ACTIVE', 'DEPRECATED')`;
 export async function readUsageOf(
   orm: Orm,
   majors: Majors,
-  { kind, digest }: { readonly kind: string; readonly digest: string },
+  { kind, digest }: Pick<SchemaRef, 'kind' | 'digest'>,
 ): Promise<RevisionUsage> {
   const family = sql`select jsonb_array_elements_text(${JSON.stringify(majors.familyOf(kind))}::text::jsonb)`;
   const [usage] = await orm.execute<{ [K in keyof RevisionUsage]: number }>(sql`
-    with ${liveBots}, ${saidOf(digest)}, others as (
-      select digest from ${revisions} r where r.kind in (${family}) and r.state in ${inUse} and r.digest <> ${digest}
+    with ${liveBots}, ${saidOf({ kind, digest })}, others as (
+      select kind, digest from ${revisions} r where r.kind in (${family}) and r.state in ${inUse} and r.digest <> ${digest}
     )
     select (select count(*)::int from live where ${isServed(sql`${kind}::text`)}) as connected,
       (select count(*)::int from said where status = 'APPLIED') as applied,
       (select count(*)::int from said where status = 'REJECTED') as rejected,
       (select count(*)::int from said where status = 'APPLIED' and not exists (
-        select from others where ${isListed(sql`said`, sql`others.digest`)} or exists (
-          select from ${botRevisions} s where s.bot_id = said.bot_id and s.digest = others.digest and s.epoch = said.epoch and s.status = 'APPLIED'
-      ))) as "onlyThis",
+        select from others where ${holdsStill(sql`said`, sql`others.kind`, sql`others.digest`)}
+          or ${isAnswered(sql`said`, sql`others.digest`, sql`and s.status = 'APPLIED'`)}
+      )) as "onlyThis",
       (select count(*)::int from ${tasks} where coalesce(pinned_digest, digest) = ${digest} and ${isHeld}) as pinned,
       (select count(*)::int from ${tasks} where digest = ${digest} and state = 'QUEUED') as waiting`);
   return usage!;

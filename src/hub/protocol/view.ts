@@ -220,7 +220,7 @@ export class ProtocolView {
 
   /**
    * What a bot is to be told that it was not `told` yet, on this stream, as far as it fits into one frame; undefined when there is nothing more.
-   * Adds to `told`.
+   * Adds to `told`. What it may forget is said as long as it has applied that.
    */
   news(speaker: Speaker, told: Set<string>): ProtocolOffer | undefined {
     const add: Revision[] = [];
@@ -234,17 +234,17 @@ export class ProtocolView {
       for (const { schema, state, offer } of revisions) {
         const holds = speaker.applied.has(schema.digest);
         const isWanted = !holds && this.#isFor(schema, state, speaker.botId) && fits(offer);
-        if (isWanted && isNew(`add ${schema.digest}`)) {
+        if (isWanted && isNew(addNote(schema.digest))) {
           add.push(offer);
           bytes += offer.fileDescriptorSet.length;
         }
-        const isGone = state === 'RETIRED' || state === 'ROLLED_BACK';
         // What was rolled back may come again.
-        if (state === 'ROLLED_BACK') told.delete(`add ${schema.digest}`);
-        if (holds && isGone && isNew(`remove ${schema.digest}`)) remove.push(schema.digest);
+        if (state === 'ROLLED_BACK') told.delete(addNote(schema.digest));
+        if (holds && isGone(state)) remove.push(schema.digest);
       }
       const held = revisions.filter(({ schema }) => speaker.applied.has(schema.digest));
-      if (held.length > 0 && !this.spoken(kind, speaker) && isNew(`retired ${kind} ${held.length}`)) {
+      const note = `retired ${held.map(({ schema }) => schema.digest).join(' ')}`;
+      if (held.length > 0 && !this.spoken(kind, speaker) && isNew(note)) {
         retired.push({ kind, message: this.#outdated(kind, held) });
       }
     }
@@ -274,6 +274,12 @@ export class ProtocolView {
     return `of ${kind} the bot has applied ${has}; in use is ${inUse.join(', ') || 'none'}`;
   }
 }
+
+/** Of what a bot was told: that there is this revision. Without it the bot is told again where it lacks that. */
+export const addNote = (digest: string): string => `add ${digest}`;
+
+/** Bots may forget it. */
+export const isGone = (state: RevisionState): boolean => state === 'RETIRED' || state === 'ROLLED_BACK';
 
 /** Of the states that bots are offered tasks in. */
 const usedAfter: Readonly<Partial<Record<RevisionState, number>>> = { CANARY: 0, ACTIVE: 1, DEPRECATED: 2 };

@@ -5,7 +5,7 @@ import { migrationsOf } from '../../../src/database/migrations.ts';
 import type { Orm } from '../../../src/database/port.ts';
 import { readTranslation } from '../../../src/hub/protocol/majors/document.ts';
 import { Majors } from '../../../src/hub/protocol/majors/majors.ts';
-import { botStatuses, revisionStates } from '../../../src/hub/protocol/revision-states.ts';
+import { botWords, revisionStates } from '../../../src/hub/protocol/revision-states.ts';
 import { readUsage, readUsageOf, standingIn } from '../../../src/hub/protocol/usage-store.ts';
 import { botRevisions, bots, kinds, revisions, tasks } from '../../../src/hub/store.ts';
 import { heldStates, taskStates } from '../../../src/hub/task-states.ts';
@@ -38,11 +38,11 @@ const world = fc
         hasExpired: fc.boolean(),
         anyKind: fc.boolean(),
         serves: fc.subarray(kindNames),
-        listed: fc.array(fc.nat(5), { maxLength: 2 }),
+        listed: fc.array(fc.record({ revision: fc.nat(5), isMisplaced: fc.boolean() }), { maxLength: 2 }),
         said: fc.uniqueArray(
           fc.record({
             revision: fc.nat(5),
-            status: fc.constantFrom(...botStatuses),
+            status: fc.constantFrom(...botWords),
             isOfThisStream: fc.boolean(),
           }),
           { selector: ({ revision }) => revision, maxLength: 4 },
@@ -65,14 +65,11 @@ const world = fc
     return {
       revisions: known,
       bots: drawn.bots.map((bot, index) => {
-        const listed = new Set(bot.listed.map(at));
-        return {
-          ...bot,
-          botId: `bot-${index}`,
-          serves: [...new Set([...bot.serves, ...[...listed].map(({ kind }) => kind)])],
-          listed,
-          said: new Map(bot.said.map(({ revision, ...said }) => [at(revision), said])),
-        };
+        const listed = new Map(bot.listed.map(({ revision, isMisplaced }) => [at(revision), isMisplaced]));
+        const said = new Map(bot.said.map(({ revision, ...said }) => [at(revision), said]));
+        const kindsOf = (some: Map<(typeof known)[number], unknown>) => [...some.keys()].map(({ kind }) => kind);
+        const serves = [...new Set([...bot.serves, ...kindsOf(listed), ...kindsOf(said)])];
+        return { ...bot, botId: `bot-${index}`, serves, listed, said };
       }),
       tasks: drawn.tasks.map(({ state, writtenIn, pinnedTo }) => ({
         state,
@@ -96,7 +93,12 @@ async function write(orm: Orm, { revisions: known, bots: fleet, tasks: open }: W
     })),
   );
   for (const { botId, isConnected, hasExpired, anyKind, serves, listed, said } of fleet) {
-    const digestsOf = (kind: string) => [...listed].filter((each) => each.kind === kind).map(({ digest }) => digest);
+    const listedUnder = (revision: World['revisions'][number], isMisplaced: boolean) =>
+      isMisplaced ? kindNames.find((kind) => kind !== revision.kind) : revision.kind;
+    const digestsOf = (kind: string) =>
+      [...listed]
+        .filter(([each, isMisplaced]) => listedUnder(each, isMisplaced) === kind)
+        .map(([{ digest }]) => digest);
     await orm.insert(bots).values({
       ...{
         botId,
@@ -126,9 +128,9 @@ async function write(orm: Orm, { revisions: known, bots: fleet, tasks: open }: W
 function expected({ revisions: known, bots: fleet, tasks: open }: World, revision: World['revisions'][number]) {
   const live = fleet.filter(({ isConnected, hasExpired }) => isConnected && !hasExpired);
   const saying = ({ listed, said }: World['bots'][number], of: typeof revision) => {
-    if (listed.has(of)) return 'APPLIED';
     const answer = said.get(of);
-    return answer?.isOfThisStream ? answer.status : undefined;
+    if (answer?.isOfThisStream) return answer.status;
+    return listed.get(of) === false ? 'APPLIED' : undefined;
   };
   const choices = known.filter(
     (other) =>

@@ -111,6 +111,22 @@ describe('a bot is told', () => {
     expect(added(viewOf(['ACTIVE', 'ACTIVE']), bot(member, 'r1'), told)).toEqual(['r2']);
   });
 
+  it('nothing of what it has and tasks still come in, or may again', () => {
+    const view = viewOf(['DEPRECATED', 'DRAINED', 'ACTIVE']);
+    expect(view.news(bot(stranger, 'r1', 'r2', 'r3'), new Set())).toBeUndefined();
+  });
+
+  it('each time that nothing of what it has is in use any more', () => {
+    const told = new Set<string>();
+    const retiredOf = (states: RevisionState[], ...applied: string[]) =>
+      viewOf(states)
+        .news(bot(stranger, ...applied), told)
+        ?.retired.map(({ message }) => message);
+    expect(retiredOf(['RETIRED', 'ACTIVE'], 'r1')).toEqual([expect.stringContaining('revision 1')]);
+    expect(retiredOf(['RETIRED', 'RETIRED', 'ACTIVE'], 'r2')).toEqual([expect.stringContaining('revision 2')]);
+    expect(retiredOf(['RETIRED', 'RETIRED', 'ACTIVE'], 'r2')).toEqual([]);
+  });
+
   it('that nothing of what it has is in use any more', () => {
     const news = viewOf(['RETIRED', 'ACTIVE']).news(bot(stranger, 'r1'), new Set());
     expect(news).toMatchObject({

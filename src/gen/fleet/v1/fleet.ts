@@ -630,7 +630,10 @@ export interface Position {
 export interface ProtocolOffer {
   /** Revisions that the bot does not hold yet. Each is answered on its own; offering one that the bot holds is harmless. */
   add: Revision[];
-  /** Digests that the bot may forget once no task of its own is pinned to them. */
+  /**
+   * Digests that the bot may forget once no task of its own is pinned to them. They count as not applied from now on; one that comes back is in `add`
+   * again.
+   */
   remove: string[];
   /**
    * Kinds of which the bot holds no revision that is in use any more: no task of them comes until it applies one of `add`. The bot stays for its
@@ -660,7 +663,10 @@ export interface Revision {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** ProtocolStatus says how far a bot is with a revision. A status implies those before it; the newest counts. */
+/**
+ * ProtocolStatus says how far a bot is with a revision of a kind that it serves. A status implies those before it; the newest counts, also against what
+ * Hello.kinds lists.
+ */
 export interface ProtocolStatus {
   schema: SchemaRef | undefined;
   status: RevisionStatus;
