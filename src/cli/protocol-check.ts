@@ -8,7 +8,7 @@ import { hostPort, readFile, repeated } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson } from './output.ts';
 import { atRegistry, kindArgument, ownRevisions } from './protocol-sources.ts';
-import { violationsOf, withPaths, writeGithub, writeText } from './protocol-violations.ts';
+import { unreadOf, violationsOf, withPaths, writeGithub, writeText } from './protocol-violations.ts';
 
 const formats = ['text', 'json', 'github'] as const;
 type Format = (typeof formats)[number];
@@ -49,15 +49,24 @@ export function checkCommand(): Command {
     .option('--translation <file>', 'and whether this says all there is to say between two majors', readFile)
     .addOption(new Option('--format <format>', 'what the outcome is written as').choices(formats).default('text'))
     .addHelpText('after', help)
-    .action(async (directory: string, { kind, againstDir, hub, format, translation }: Options) => {
-      const candidate = await compileDirectory(directory);
-      const result =
-        hub === undefined
-          ? await checkHere(candidate, kind, { againstDir, translation })
-          : await checkAtHub(hub, kind, candidate.fileDescriptorSet, translation);
+    .action(async (directory: string, options: Options) => {
+      const { kind, format } = options;
+      const result = await judged(directory, options).catch((error: unknown) => {
+        const unread = unreadOf(error, kind);
+        // People read it on standard error; a workflow shows what it finds on standard output at its line.
+        if (unread && format !== 'text') write[format](unread);
+        throw error;
+      });
       write[format]({ ...result, violations: withPaths(result.violations, directory) });
       if (!result.compatible) process.exitCode = exitCodes.failed;
     });
+}
+
+async function judged(directory: string, { kind, hub, translation, ...options }: Options): Promise<CheckResult> {
+  const candidate = await compileDirectory(directory);
+  return hub === undefined
+    ? checkHere(candidate, kind, { ...options, translation })
+    : checkAtHub(hub, kind, candidate.fileDescriptorSet, translation);
 }
 
 /** A translation is held against the other major as this program was built with it. */

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { MallError } from '../contract/errors.ts';
 import type { Violation as ViolationView } from '../gen/protocol/v1/protocol.ts';
 import type { CheckResult } from '../hub/protocol/check/check.ts';
-import { sideOf, type Violation } from '../hub/protocol/check/violation.ts';
+import { Uncompiled } from '../hub/protocol/check/compile.ts';
+import { bounded, sideOf, type Violation } from '../hub/protocol/check/violation.ts';
 import { coloured, writeLine } from './output.ts';
 
 /** What a hub said. */
@@ -16,6 +18,23 @@ export const violationsOf = (views: readonly ViolationView[]): Violation[] =>
 /** Files as they are reached from here, which is what editors and workflows open. */
 export const withPaths = (violations: readonly Violation[], directory: string): Violation[] =>
   violations.map((violation) => ({ ...violation, file: join(directory, violation.file) }));
+
+/**
+ * What programs are told of a directory that is no revision to judge: its mistakes, in the shape of violations. Undefined for an error that is not of
+ * a directory's.
+ */
+export function unreadOf(error: unknown, kind: string): CheckResult | undefined {
+  if (!(error instanceof MallError) || error.detail.field !== 'directory') return;
+  const { reason: rule, value: file, remedy: instead } = error.detail;
+  const mistakes = error instanceof Uncompiled ? error.mistakes : [{ file, what: error.message }];
+  const violations = mistakes.map(
+    (mistake): Violation => ({
+      ...{ rule, line: undefined, column: undefined, message: '', field: '', ...mistake },
+      ...{ breaks: 'everybody', why: '', instead, against: [], buf: [] },
+    }),
+  );
+  return { compatible: false, kind, against: [], ...bounded(violations) };
+}
 
 /** For people: each violation, and what it comes to. */
 export function writeText({ compatible, kind, against, violations, omitted }: CheckResult): void {
@@ -59,7 +78,8 @@ export function writeGithub(result: CheckResult): void {
       ...(column === undefined ? [] : [`col=${column}`]),
       `title=${property(rule)}`,
     ];
-    const text = `${what}: ${sideOf(violation)}, since ${why}. Instead, ${instead}.`;
+    // What does not compile says it all.
+    const text = why ? `${what}: ${sideOf(violation)}, since ${why}. Instead, ${instead}.` : what;
     writeLine(`::error ${properties.join(',')}::${escaped(`${nameOf(violation)} ${text}`.trim())}`);
   }
   const { compatible, kind, omitted, against } = result;

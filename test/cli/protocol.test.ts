@@ -107,6 +107,53 @@ describe('mallbots protocol check', () => {
     );
   });
 
+  describe('of what it cannot read', () => {
+    beforeAll(() => {
+      mkdirSync(at('torn, 100%'));
+      const text = 'syntax = "proto3";\npackage kinds.shop.v1;\nmessage A { B b = 1; }\nmessage C { D d = 1; }\n';
+      writeFileSync(join(at('torn, 100%'), 'shop.proto'), text);
+    });
+
+    it('tells a workflow each place', async () => {
+      const { code, stdout, stderr } = await check('torn, 100%', '--format', 'github');
+      const file = `${at('torn%2C 100%25')}/shop.proto`;
+      expect(stdout.split('\n')).toEqual([
+        `::error file=${file},line=3,col=13,title=PROTO_INVALID::cannot find \`B\` in this scope`,
+        `::error file=${file},line=4,col=13,title=PROTO_INVALID::cannot find \`D\` in this scope`,
+      ]);
+      expect(stderr).toContain('error: the files do not compile:\n');
+      expect(code).toBe(2);
+    });
+
+    it('tells programs each place, as of a violation', async () => {
+      const { code, stdout } = await check('torn, 100%', '--format', 'json');
+      const place = { rule: 'PROTO_INVALID', file: `${at('torn, 100%')}/shop.proto`, column: 13 };
+      expect(JSON.parse(stdout)).toMatchObject({
+        ...{ compatible: false, kind: 'shop', against: [], omitted: 0 },
+        violations: [
+          { ...place, line: 3, what: 'cannot find `B` in this scope', against: [] },
+          { ...place, line: 4, what: 'cannot find `D` in this scope', against: [] },
+        ],
+      });
+      expect(code).toBe(2);
+    });
+
+    it.each([
+      ['nosuch', 'DIRECTORY_MISSING'],
+      ['empty', 'DIRECTORY_EMPTY'],
+    ])('tells either of a directory with nothing in it: %s', async (name, rule) => {
+      const { code, stdout } = await check(name, '--format', 'json');
+      expect(JSON.parse(stdout)).toMatchObject({ compatible: false, violations: [{ rule, file: at(name) }] });
+      expect(code).toBe(2);
+      const start = `::error file=${at(name)},title=${rule}::directory is `;
+      expect((await check(name, '--format', 'github')).stdout.slice(0, start.length)).toBe(start);
+    });
+
+    it('tells people on standard error alone', async () => {
+      expect(await check('torn, 100%')).toMatchObject({ code: 2, stdout: '' });
+    });
+  });
+
   it('takes the first revision of a kind that nobody has', async () => {
     mkdirSync(at('inspect'));
     const messages = ['Task', 'Progress', 'Result'].map((part) => `message Inspect${part} {\n  string note = 1;\n}\n`);
