@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { invalid } from '../contract/errors.ts';
+import type { CheckRequest } from '../gen/protocol/v1/protocol.ts';
 import { type CheckResult, checkRevision } from '../hub/protocol/check/check.ts';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import type { Revision } from '../hub/protocol/check/revision.ts';
@@ -7,6 +8,7 @@ import { givenTranslation, judgeTranslations } from '../hub/protocol/majors/publ
 import { hostPort, readFile, repeated } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson } from './output.ts';
+import { readPublishable } from './protocol-directory.ts';
 import { atRegistry, kindArgument, ownRevisions } from './protocol-sources.ts';
 import { unreadOf, violationsOf, withPaths, writeGithub, writeText } from './protocol-violations.ts';
 
@@ -32,8 +34,9 @@ Examples:
   $ mallbots protocol check next --kind shop --hub 127.0.0.1:7001
   $ mallbots protocol check v2 --kind shop.v2 --translation v2/translation.json
 
-Exit status: 0 it may stand beside the others, 1 it may not, 2 wrong arguments
-or files that do not compile, 4 the program buf is missing, 5 no hub.`;
+Exit status: 0 it may stand beside the others, 1 it may not, 2 wrong arguments,
+or files that do not compile or are too large to be published, 4 the program
+buf is missing, 5 no hub.`;
 
 export function checkCommand(): Command {
   return new Command('check')
@@ -63,10 +66,10 @@ export function checkCommand(): Command {
 }
 
 async function judged(directory: string, { kind, hub, translation, ...options }: Options): Promise<CheckResult> {
-  const candidate = await compileDirectory(directory);
+  const { fileDescriptorSet } = await readPublishable(directory, kind, translation);
   return hub === undefined
-    ? checkHere(candidate, kind, { ...options, translation })
-    : checkAtHub(hub, kind, candidate.fileDescriptorSet, translation);
+    ? checkHere({ label: directory, fileDescriptorSet }, kind, { ...options, translation })
+    : checkAtHub(hub, { kind, fileDescriptorSet, translation });
 }
 
 /** A translation is held against the other major as this program was built with it. */
@@ -105,17 +108,17 @@ const olderRevisions = async (kind: string, directories: readonly string[] | und
 const checkDeadlineMs = 60_000;
 
 /** What publishing would say. */
-async function checkAtHub(
-  hub: string,
-  kind: string,
-  fileDescriptorSet: Uint8Array,
-  translation: string | undefined,
-): Promise<CheckResult> {
-  const request = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), translation };
+async function checkAtHub(hub: string, request: CheckRequest): Promise<CheckResult> {
   const { violations, omitted, against } = await atRegistry(hub, (registry) =>
     registry.check(request, { deadlineMs: checkDeadlineMs }),
   );
-  return { compatible: violations.length === 0, kind, against, violations: violationsOf(violations), omitted };
+  return {
+    compatible: violations.length === 0,
+    kind: request.kind,
+    against,
+    violations: violationsOf(violations),
+    omitted,
+  };
 }
 
 const write: Readonly<Record<Format, (result: CheckResult) => void>> = {

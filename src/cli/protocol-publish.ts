@@ -1,11 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { hostPort, readFile, whole } from './arguments.ts';
 import { exitCodes } from './exit-codes.ts';
 import { writeJson, writeLine } from './output.ts';
 import { author } from './protocol-change.ts';
+import { readPublishable } from './protocol-directory.ts';
 import { atRegistry, kindArgument } from './protocol-sources.ts';
 import { revisionJson, stateName } from './protocol-tables.ts';
 import { violationsOf, withPaths, writeViolation } from './protocol-violations.ts';
@@ -29,8 +27,8 @@ What speaks against it is listed as by "mallbots protocol check --hub", and then
 nothing is published. The same files again change nothing; with another
 translation, that is in force from then on.
 
-Exit status: 0 published, or known, 2 files that do not compile, 4 refused, 5 no
-hub.`;
+Exit status: 0 published, or known, 2 files that do not compile or are too
+large for one call, 4 refused, 5 no hub.`;
 
 export function publishCommand(): Command {
   return author(
@@ -50,14 +48,7 @@ export function publishCommand(): Command {
       .addHelpText('after', help),
   ).action(async (directory: string, { kind, hub, by, reason, draft = false, ...options }: Options) => {
     const { basedOn, translation, json } = options;
-    const { fileDescriptorSet } = await compileDirectory(directory);
-    const sources = readdirSync(directory, { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.proto'))
-      .sort()
-      .map((path) => ({ path, text: readFileSync(join(directory, path), 'utf8') }));
-    const request = {
-      ...{ kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, by, reason, draft, basedOn, translation },
-    };
+    const request = { ...(await readPublishable(directory, kind, translation)), by, reason, draft, basedOn };
     const { revision, violations, omitted, known } = await atRegistry(hub, (registry) =>
       registry.publish(request, { deadlineMs }),
     );

@@ -16,6 +16,9 @@ const codeOf = new Map(Object.entries(Code).map(([name, number]) => [number as n
 /** What the transport answers for a method that nobody has: what listens there is something else. */
 const unimplemented = 12;
 
+/** What the library says at either end of a message that is longer than its reader takes; the same message is too long the next time as well. */
+const oversize = /^Received message larger than max \((\d+) vs (\d+)\)$/;
+
 /** Whether the transport says it, and no service: its own errors have no reason but their code. */
 export const isFromTransport = ({ code, detail }: MallError): boolean => detail.reason === code;
 
@@ -27,9 +30,17 @@ export function fromStatus(error: ServiceError, address: string): MallError {
       cause: error,
     });
   }
+  const [, size, most] = oversize.exec(error.details) ?? [];
+  if (size) return tooLarge(address, size, most!, error);
   const code = error.code === unimplemented ? 'UNAVAILABLE' : (codeOf.get(error.code) ?? 'INTERNAL');
   const message = code === 'INTERNAL' ? error.details : `${address} cannot be reached: ${transportReason(error)}`;
   return new MallError(code, message, { reason: code }, { cause: error });
+}
+
+function tooLarge(address: string, size: string, most: string, cause: ServiceError): MallError {
+  const remedy = 'send or ask for less at once';
+  const message = `a message between here and ${address} has ${size} bytes, and may have ${most}; ${remedy}`;
+  return new MallError('INVALID_ARGUMENT', message, { reason: 'MESSAGE_TOO_LARGE', value: size, remedy }, { cause });
 }
 
 /** What the library says, without how its load balancer came to it. */

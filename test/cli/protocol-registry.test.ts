@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bounds } from '../../src/hub/protocol/check/bounds.ts';
+import { compileDirectory } from '../../src/hub/protocol/check/compile.ts';
 import { type Fleet, startFleet } from '../hub/fleet.ts';
 import { shopRevision } from '../hub/protocol/shop-revision.ts';
 import { Program } from '../support/program.ts';
@@ -182,5 +184,18 @@ describe('mallbots protocol', { timeout }, () => {
       code: 2,
       stderr: expect.stringContaining('translation.fields[0].older is "1"'),
     });
+  });
+
+  it('publishes what just fits into a call, with a long reason', async () => {
+    const major = join(directory, 'v3');
+    mkdirSync(major);
+    const text = `${shopV2.replace('kinds.shop.v2', 'kinds.shop.v3')}//`;
+    const write = (source: string) => writeFileSync(join(major, 'shop.proto'), source);
+    write(text);
+    const { fileDescriptorSet } = await compileDirectory(major);
+    const framing = 100;
+    write(text.padEnd(bounds.publishedBytes - fileDescriptorSet.length - framing, 'x'));
+    const publishing = ['publish', major, '--kind', 'shop.v3', '--by', 'é'.repeat(100), '--reason', '€'.repeat(500)];
+    expect(await mallbots(...publishing)).toMatchObject({ code: 0 });
   });
 });

@@ -182,6 +182,24 @@ describe('mallbots protocol check', () => {
     expect(code).toBe(2);
   });
 
+  it('refuses what a hub could not be sent in one call, as publishing does', async () => {
+    mkdirSync(at('talkative'));
+    // Ends no declaration: it is not in the descriptors, and in the source all the same.
+    writeFileSync(join(at('talkative'), 'shop.proto'), `${shop}\n${'// A word about the shop.\n'.repeat(12_000)}`);
+    const { code, stdout, stderr } = await check('talkative', '--format', 'json');
+    expect(stderr).toMatch(
+      /^error: directory is ".*talkative"; publishing its files .* takes \d{6} bytes, and may take 258048: shorten the comments, or make it two kinds$/,
+    );
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ compatible: false, violations: [{ rule: 'TOO_LARGE' }] });
+    const nobody = '127.0.0.1:1';
+    expect(await check('talkative', '--hub', nobody)).toMatchObject({ code, stderr });
+    expect(await protocol('publish', at('talkative'), '--kind', 'shop', '--hub', nobody)).toMatchObject({
+      code,
+      stderr,
+    });
+  });
+
   it('exits with 4 where there is no buf, and says how to get it', async () => {
     const copy = at('without-buf');
     mkdirSync(join(copy, 'node_modules/@bufbuild'), { recursive: true });
@@ -296,6 +314,18 @@ describe('with --hub', () => {
       /^compatible {4}kinds\.shop\.v1\.ShopTask: field chilled = 9, bool, is new {2}(kinds\/shop\/v1\/)?shop\.proto$/m,
     );
     expect(await protocol('diff', 'shop@7', at('shop'), '--hub', server.address)).toMatchObject({ code: 3 });
+  });
+
+  it('does not call a hub that takes less than it is sent out of reach', async () => {
+    const options = { 'grpc.max_receive_message_length': 1_024 };
+    const implementation = implement(RegistryService, {} as never, telemetry);
+    const small = await startServer('127.0.0.1:0', [{ definition: RegistryService, implementation }], { options });
+    onTestFinished(() => small.drain());
+    const { code, stderr } = await check('shop', '--hub', small.address);
+    expect(stderr).toMatch(
+      /^error: a message between here and 127\.0\.0\.1:\d+ has \d+ bytes, and may have 1024; send or ask for less at once$/,
+    );
+    expect(code).toBe(2);
   });
 
   it('exits with 5 where no hub is', async () => {

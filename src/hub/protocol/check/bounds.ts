@@ -1,7 +1,9 @@
 /** What a revision may be at most. Each is far above what a task kind says and far below what would trouble a bot or the hub. */
 export const bounds = {
-  /** Bytes of a FileDescriptorSet with its comments and positions: what fits into one call of a hub, which takes 256 KiB. */
+  /** Bytes of a FileDescriptorSet with its comments and positions: what a check at a hub can be asked of in one call, which takes 256 KiB. */
   sourceBytes: 240 * 1024,
+  /** Bytes of that, the source files and the translation together: publishing is one call too. The rest of it is for who publishes, and why. */
+  publishedBytes: 252 * 1024,
   /** Bytes without them: what every bot is sent and keeps. Half of the largest frame of the stream, so that an offer of one always fits. */
   wireBytes: 128 * 1024,
   files: 64,
