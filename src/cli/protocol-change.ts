@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
 import { Command } from 'commander';
-import { invalid, notFound } from '../contract/errors.ts';
 import { type Kind, RevisionState } from '../gen/protocol/v1/protocol.ts';
 import { hostPort, whole } from './arguments.ts';
 import { writeJson, writeLine } from './output.ts';
+import { findNamed, revisionArgument } from './protocol-revision.ts';
 import { atRegistry, type Registry } from './protocol-sources.ts';
 import { revisionJson, shortDigest, stateName } from './protocol-tables.ts';
 
@@ -20,7 +20,6 @@ interface Options {
   readonly minAttempts?: number;
 }
 
-const revisionArgument = 'digest, the beginning of it (6 digits or more), or kind@revision such as shop@2';
 const maxStepSeconds = 604_800;
 
 /** Who changes something, and why. */
@@ -92,7 +91,7 @@ async function change(
 ): Promise<void> {
   const { digest, kind } = await atRegistry(hub, async (registry) => {
     const { kinds } = await registry.list({ kind: '' });
-    const { kind: before, digest } = find(given, kinds);
+    const { kind: before, digest } = findNamed(given, kinds);
     const kind = await act(registry, { digest, basedOn: basedOn ?? before.version, by, reason });
     return { digest, kind };
   });
@@ -105,25 +104,4 @@ async function change(
   writeLine(
     `${kind.kind} revision ${revision.revision} (${shortDigest(digest)}) is ${stateName(revision.state)}${share}`,
   );
-}
-
-const named = /^(?:(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6})|(?:sha256:)?(?<hex>[0-9a-f]{6,64}))$/;
-
-/** @throws MallError INVALID_ARGUMENT when it is no name, or that of several, NOT_FOUND when it is that of none */
-function find(given: string, kinds: readonly Kind[]): { kind: Kind; digest: string } {
-  const groups = named.exec(given)?.groups;
-  const found = kinds.flatMap((kind) =>
-    kind.revisions
-      .filter(({ revision, digest }) =>
-        groups?.hex === undefined
-          ? kind.kind === groups?.kind && revision === Number(groups.revision)
-          : digest.startsWith(`sha256:${groups.hex}`),
-      )
-      .map(({ digest }) => ({ kind, digest })),
-  );
-  if (found.length === 1) return found[0]!;
-  const seeList = '`mallbots protocol list` shows what there is';
-  if (!groups) throw invalid('revision', given, 'MALFORMED', `give a ${revisionArgument}`);
-  if (found.length === 0) throw notFound('revision', 'revision', given, seeList);
-  throw invalid('revision', given, 'AMBIGUOUS', `${found.length} revisions begin so; give more of the digest`);
 }

@@ -4,7 +4,7 @@ import { type Difference, differences } from '../hub/protocol/check/differences.
 import { readLanguage } from '../hub/protocol/check/language.ts';
 import { hostPort } from './arguments.ts';
 import { coloured, writeJson, writeLine } from './output.ts';
-import { sourceOf } from './protocol-sources.ts';
+import { sourceArgument, sourceOf } from './protocol-sources.ts';
 
 const help = `
 Exits with 0 whatever the differences are: "mallbots protocol check" judges.
@@ -12,12 +12,13 @@ Exits with 0 whatever the differences are: "mallbots protocol check" judges.
 Examples:
   $ mallbots protocol diff proto/kinds/shop/v1 next
   $ mallbots protocol diff shop@1 shop@2
-  $ mallbots protocol diff shop@2 next`;
+  $ mallbots protocol diff shop@2 next
+  $ mallbots protocol diff 36498eb0fc2c next   as "list" and "status" print it`;
 
 export function diffCommand(): Command {
   return new Command('diff')
     .description('what two revisions say differently, and whether they may stand side by side')
-    .argument('<older>', 'directory of .proto files, or what a hub has: digest, or kind@number')
+    .argument('<older>', sourceArgument)
     .argument('<newer>', 'the same')
     .option('--hub <host:port>', 'whose revisions are meant (default: MALLBOTS_HUB_ADDRESS)', hostPort)
     .option('--json', 'one JSON object on standard output and nothing else')

@@ -1,10 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
+import { invalid } from '../contract/errors.ts';
 import { kinds } from '../gen/kinds.ts';
 import { RegistryService } from '../gen/protocol/v1/protocol.ts';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
 import { isKind, type Revision } from '../hub/protocol/check/revision.ts';
 import type { Api } from '../rpc/api.ts';
 import { atRole } from './at-role.ts';
+import { findNamed, isNamed, revisionArgument } from './protocol-revision.ts';
 
 /** The revision of `kind` that this program was built with: what there is to compare with where no hub is asked. */
 export function ownRevisions(kind: string): Revision[] {
@@ -27,21 +30,24 @@ export type Registry = Api<RegistryService>;
 export const atRegistry = <T>(given: string | undefined, work: (registry: Registry) => Promise<T>): Promise<T> =>
   atRole(RegistryService, 'hub', given, work);
 
-/** A revision that a hub has: by its digest, or as `shop@2`. */
-const published = /^(?:(?<digest>sha256:[0-9a-f]{64})|(?<kind>[a-z][\w.-]*)@(?<revision>[1-9]\d{0,6}))$/;
-
 export interface Source {
   readonly revision: Revision;
   /** Where its files are; empty where a hub has them. */
   readonly directory: string;
 }
 
+export const sourceArgument = `directory of .proto files, or of a revision that a hub has: ${revisionArgument}`;
+
 /** What an argument of `mallbots protocol diff` names: a directory of .proto files, or a revision of the hub at `address`. */
 export async function sourceOf(argument: string, address: string | undefined): Promise<Source> {
-  const { digest = '', kind = '', revision = '0' } = published.exec(argument)?.groups ?? {};
-  if (!digest && !kind) return { revision: await compileDirectory(argument), directory: argument };
+  // A directory may be called what a digest begins with.
+  if ((await stat(argument).catch(() => undefined))?.isDirectory()) {
+    return { revision: await compileDirectory(argument), directory: argument };
+  }
+  if (!isNamed(argument)) throw invalid('revision', argument, 'MALFORMED', `give a ${sourceArgument}`);
   return atRegistry(address, async (registry) => {
-    const { fileDescriptorSet } = await registry.get({ digest, kind, revision: Number(revision) });
+    const { digest } = findNamed(argument, (await registry.list({ kind: '' })).kinds);
+    const { fileDescriptorSet } = await registry.get({ digest, kind: '', revision: 0 });
     return { revision: { label: argument, fileDescriptorSet }, directory: '' };
   });
 }

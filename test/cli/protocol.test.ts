@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { canonicalDescriptorSet } from '../../src/contract/descriptor-set.ts';
 import { notFound } from '../../src/contract/errors.ts';
@@ -8,6 +10,7 @@ import {
   type CheckRequest,
   CheckResponse,
   type GetRequest,
+  ListResponse,
   RegistryService,
   RevisionDetail,
   Violation,
@@ -15,7 +18,7 @@ import {
 import { checkRevision } from '../../src/hub/protocol/check/check.ts';
 import { compileDirectory } from '../../src/hub/protocol/check/compile.ts';
 import { implement, type RpcServer, startServer } from '../../src/rpc/server.ts';
-import { Program } from '../support/program.ts';
+import { entryPoint, Program } from '../support/program.ts';
 import { recordingTelemetry } from '../support/telemetry.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -27,6 +30,9 @@ const larger = shop
   .replace('string order_id = 1;', 'string order_id = 1;\n  // To be kept cold.\n  bool chilled = 9;')
   .replace('ItemShort item_short = 3;', 'ItemShort item_short = 3;\n    ItemPicked item_weighed = 4;');
 const broken = shop.replace('message ShopTask {', 'message ShopTask [');
+
+/** Of the revision that the hub below has. */
+const digest = `sha256:${'abcdef012345'.padEnd(64, '0')}`;
 
 let directory: string;
 const at = (name: string) => join(directory, name);
@@ -246,6 +252,19 @@ describe('mallbots protocol diff', () => {
     expect((await protocol('diff', at('larger'), at('larger'))).stdout).toBe('they say the same');
   });
 
+  it('tells how a revision may be named, and takes a directory for one whatever it is called', async () => {
+    const { code, stderr } = await protocol('diff', at('nosuch'), at('shop'));
+    expect(stderr).toMatch(
+      /^error: revision is ".*nosuch"; give a directory of \.proto files, or .*: digest, the beginning of it .*, or kind@revision such as shop@2$/,
+    );
+    expect(code).toBe(2);
+    cpSync(at('larger'), at('abcdef'), { recursive: true });
+    const inside = promisify(execFile)(process.execPath, [entryPoint, 'protocol', 'diff', 'abcdef', 'larger'], {
+      cwd: directory,
+    });
+    expect((await inside).stdout).toBe('they say the same\n');
+  });
+
   it('marks what may not', async () => {
     const { stdout } = await protocol('diff', at('shop'), at('wider'));
     expect(stdout).toMatch(
@@ -272,8 +291,9 @@ describe('with --hub', () => {
         const omitted = views.length > 0 ? 12 : 0;
         return CheckResponse.fromPartial({ violations: views, against: [...against], omitted });
       },
-      get: async ({ kind, revision: number }: GetRequest) => {
-        if (number !== 2) throw notFound('revision', 'revision', `${kind} ${number}`);
+      list: async () => ListResponse.fromPartial({ kinds: [{ kind: 'shop', revisions: [{ revision: 2, digest }] }] }),
+      get: async (request: GetRequest) => {
+        if (request.digest !== digest) throw notFound('revision', 'digest', request.digest);
         return RevisionDetail.fromPartial({
           fileDescriptorSet: Buffer.from(canonicalDescriptorSet(revision.fileDescriptorSet)),
         });
@@ -307,13 +327,18 @@ describe('with --hub', () => {
     });
   });
 
-  it('diff compares with a revision of the hub, by its number', async () => {
+  it('diff compares with a revision of the hub, by its number or the beginning of its digest', async () => {
     const { stdout } = await protocol('diff', at('shop'), 'shop@2', '--hub', server.address);
     expect(stdout.split('\n')).toHaveLength(2);
     expect(stdout).toMatch(
       /^compatible {4}kinds\.shop\.v1\.ShopTask: field chilled = 9, bool, is new {2}(kinds\/shop\/v1\/)?shop\.proto$/m,
     );
-    expect(await protocol('diff', 'shop@7', at('shop'), '--hub', server.address)).toMatchObject({ code: 3 });
+    for (const name of ['abcdef012345', 'sha256:abcdef', digest]) {
+      expect(await protocol('diff', at('shop'), name, '--hub', server.address)).toMatchObject({ code: 0, stdout });
+    }
+    for (const name of ['shop@7', 'abcdef99']) {
+      expect(await protocol('diff', name, at('shop'), '--hub', server.address)).toMatchObject({ code: 3 });
+    }
   });
 
   it('does not call a hub that takes less than it is sent out of reach', async () => {
