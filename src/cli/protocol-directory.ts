@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { invalid } from '../contract/errors.ts';
 import { PublishRequest } from '../gen/protocol/v1/protocol.ts';
 import { bounds } from '../hub/protocol/check/bounds.ts';
@@ -18,10 +20,11 @@ export async function readPublishable(
   translation: string | undefined,
 ): Promise<Publishable> {
   const { fileDescriptorSet } = await compileDirectory(directory);
-  const sources = readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.proto'))
-    .sort()
-    .map((path) => ({ path, text: readFileSync(join(directory, path), 'utf8') }));
+  const sources = compiledFiles(fileDescriptorSet)
+    .map((path) => ({ path, from: join(directory, path) }))
+    // What it imports of google.protobuf comes with the compiler.
+    .filter(({ from }) => existsSync(from))
+    .map(({ path, from }) => ({ path, text: readFileSync(from, 'utf8') }));
   const publishable = { kind, fileDescriptorSet: Buffer.from(fileDescriptorSet), sources, translation };
   const size = PublishRequest.encode(PublishRequest.fromPartial(publishable)).finish().length;
   if (size > bounds.publishedBytes) {
@@ -31,3 +34,9 @@ export async function readPublishable(
   }
   return publishable;
 }
+
+/** Names as the compiler found them: a directory may have others that end so, a link to nowhere or a directory. */
+const compiledFiles = (fileDescriptorSet: Uint8Array): string[] =>
+  fromBinary(FileDescriptorSetSchema, fileDescriptorSet)
+    .file.map(({ name }) => name)
+    .sort();

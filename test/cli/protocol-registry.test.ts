@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -184,6 +184,22 @@ describe('mallbots protocol', { timeout }, () => {
       code: 2,
       stderr: expect.stringContaining('translation.fields[0].older is "1"'),
     });
+  });
+
+  it('publishes the files that it compiles, and no others that are called so', async () => {
+    const major = join(directory, 'v4');
+    mkdirSync(join(major, 'd.proto/inner'), { recursive: true });
+    symlinkSync('nowhere', join(major, 'b.proto'));
+    const text = `${shopV2.replace('kinds.shop.v2', 'kinds.shop.v4')}import "google/protobuf/empty.proto";\n`;
+    const inner = 'syntax = "proto3";\npackage kinds.shop.v4;\n';
+    writeFileSync(join(major, 'shop.proto'), text);
+    writeFileSync(join(major, 'd.proto/inner/more.proto'), inner);
+    expect(await mallbots('publish', major, '--kind', 'shop.v4', '--by', 'ann')).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await mallbots('show', 'shop.v4', '--revision', '1', '--json');
+    expect(JSON.parse(stdout).sources).toEqual([
+      { path: 'd.proto/inner/more.proto', text: inner },
+      { path: 'shop.proto', text },
+    ]);
   });
 
   it('publishes what just fits into a call, with a long reason', async () => {
