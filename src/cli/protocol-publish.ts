@@ -49,9 +49,9 @@ export function publishCommand(): Command {
   ).action(async (directory: string, { kind, hub, by, reason, draft = false, ...options }: Options) => {
     const { basedOn, translation, json } = options;
     const request = { ...(await readPublishable(directory, kind, translation)), by, reason, draft, basedOn };
-    const { revision, violations, omitted, known } = await atRegistry(hub, (registry) =>
-      registry.publish(request, { deadlineMs }),
-    );
+    const answer = await atRegistry(hub, (registry) => registry.publish(request, { deadlineMs }));
+    const { revision, omitted, known } = answer;
+    const violations = withPaths(violationsOf(answer.violations), directory);
     if (json) {
       writeJson({ revision: revision ? revisionJson(revision) : null, known, violations, omitted });
     } else if (revision) {
@@ -59,7 +59,7 @@ export function publishCommand(): Command {
       writeLine(`${kind} revision ${revision.revision} ${what}, ${stateName(revision.state)}`);
       writeLine(revision.digest);
     } else {
-      for (const violation of withPaths(violationsOf(violations), directory)) writeViolation(violation);
+      for (const violation of violations) writeViolation(violation);
       const more = omitted > 0 ? `, of which the first ${violations.length} are above` : '';
       writeLine(`refused: ${violations.length + omitted} violations${more}; nothing was published`);
       const newest = /^revision (\d+)$/.exec(violations.flatMap(({ against }) => against).at(-1) ?? '')?.[1];

@@ -48,6 +48,18 @@ describe('mallbots protocol', { timeout }, () => {
     expect(stdout).toContain('nothing was published');
   });
 
+  it('tells programs the file as it is reached from here, as check does', async () => {
+    const { code, stdout } = await publish(
+      shopRevision(2).replace('string order_id = 1', 'uint32 order_id = 1'),
+      '--json',
+    );
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ revision: null, known: false, omitted: 0 },
+      violations: [{ rule: 'FIELD_TYPE_CHANGED', file: join(directory, 'shop.proto'), line: expect.any(Number) }],
+    });
+    expect(code).toBe(4);
+  });
+
   it('tells who publishes second what the first has added, which number is free, and how to see the rest', async () => {
     const theirs = shopRevision(3);
     expect((await publish(theirs)).code).toBe(0);
