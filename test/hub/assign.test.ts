@@ -26,6 +26,14 @@ const willingOf = (bots: readonly Candidate[]) => {
 const pairs = (tasks: readonly Assignable[], bots: readonly Candidate[], arm?: Arm) =>
   nearestWilling(tasks, willingOf(bots), () => arm).map(({ task, botId }) => `${task.taskId}→${botId}`);
 
+it('a bot that begins to try a revision is found among those that do, and once', () => {
+  const willing = willingOf([bot('b', 0), bot('b', 0, { tries: new Set(['shop']) })]);
+  expect([...willing.nearest(task('a'))]).toHaveLength(1);
+  const pairsOf = (arm: Arm) => nearestWilling([task('a')], willingOf([bot('other', 0), ...willing]), () => arm);
+  expect(pairsOf('canary')).toMatchObject([{ botId: 'b' }]);
+  expect(pairsOf('control')).toMatchObject([{ botId: 'other' }]);
+});
+
 describe('tasks are assigned', () => {
   it('to the nearest bot', () => {
     expect(pairs([task('a', 90)], [bot('near', 80), bot('far', 10)])).toEqual(['a→near']);

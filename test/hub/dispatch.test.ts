@@ -19,7 +19,7 @@ const view = new ProtocolView(
 );
 
 /** One bot, and what it is sent and what the ledger hears. */
-function mall() {
+function mall(payloadOf: (task: Task) => Uint8Array) {
   const [sent, heard]: [string[], unknown[]] = [[], []];
   const introduction = {
     ...{ botId: 'bot', kinds: new Set(['shop']), anyKind: false, position: undefined },
@@ -36,7 +36,7 @@ function mall() {
     } as unknown as DispatchPorts['ledger'],
     languages: () => ({
       isBarred: () => false,
-      payloadOf: ({ payload }) => payload,
+      payloadOf,
       nameOf: () => '',
       kindOf: () => '',
     }),
@@ -53,16 +53,24 @@ const queued: Task = {
   ...{ attempt: 1, fence: 1, lost: undefined, pinned: undefined, phase: { state: 'QUEUED', notBefore: new Date() } },
 };
 
-it.each([
-  ['is offered to the bot that was chosen', () => {}, ['offer'], []],
-  [
-    'is withdrawn where the bot rejected its revision while the choice was written',
-    (bot: LiveBot) => bot.answered(shopSchema, 'REJECTED'),
-    [],
-    [[queued.taskId, { type: 'detached', fence: 1 }]],
-  ],
-])('a task %s', async (_, meanwhile, wantedSent, wantedHeard) => {
-  const { bot, dispatch, sent, heard } = mall();
+const withdrawn = [[queued.taskId, { type: 'detached', fence: 1 }]];
+
+it.each<{ what: string; meanwhile?: (bot: LiveBot) => void; payloadOf?: () => never; isOffered: boolean }>([
+  { what: 'is offered to the bot that was chosen', isOffered: true },
+  {
+    what: 'is withdrawn where the bot rejected its revision while the choice was written',
+    meanwhile: (bot) => bot.answered(shopSchema, 'REJECTED'),
+    isOffered: false,
+  },
+  {
+    what: 'is withdrawn where its language has lost the word for it meanwhile',
+    payloadOf: () => {
+      throw new Error('no word for it');
+    },
+    isOffered: false,
+  },
+])('a task $what', async ({ meanwhile = () => {}, payloadOf = ({ payload }: Task) => payload, isOffered }) => {
+  const { bot, dispatch, sent, heard } = mall(payloadOf);
   await dispatch.place(async (choose) => {
     const chosen = choose([queued]);
     expect(chosen).toMatchObject([{ botId: 'bot', schema: shopSchema }]);
@@ -70,6 +78,6 @@ it.each([
     const phase = { state: 'OFFERED', botId: 'bot', heldUntil: new Date() } as const;
     return chosen.map(({ task, schema }) => ({ ...task, pinned: schema, phase }));
   });
-  expect({ sent, heard }).toEqual({ sent: wantedSent, heard: wantedHeard });
-  expect(bot.held.length).toBe(wantedSent.length);
+  expect({ sent, heard }).toEqual(isOffered ? { sent: ['offer'], heard: [] } : { sent: [], heard: withdrawn });
+  expect(bot.held).toHaveLength(isOffered ? 1 : 0);
 });

@@ -10,11 +10,15 @@ function fleetOf(count: number) {
   const told = Array.from({ length: count }, (): ProtocolView[] => []);
   /** Between looks at who is willing. */
   const followed = [0];
-  const seats = told.map((heard): Seat => {
+  /** By bot, the view that it follows. */
+  const following: ProtocolView[] = [];
+  let wakings = 0;
+  const seats = told.map((heard, index): Seat => {
     let newest: ProtocolView | undefined;
     const bot = {
       follow: (next: ProtocolView) => {
         newest = next;
+        following[index] = next;
         followed[followed.length - 1]! += 1;
       },
       news: () => {
@@ -30,9 +34,12 @@ function fleetOf(count: number) {
     roster: { seats, willing: () => followed.push(0) } as unknown as Roster,
     catalogue: { view: view() },
     book: { note: () => undefined },
-    onWilling: () => undefined,
+    onWilling: () => {
+      wakings += 1;
+    },
   });
-  return { delivery, told, followed, toldAtAll: () => told.filter((heard) => heard.length > 0).length };
+  const toldAtAll = () => told.filter((heard) => heard.length > 0).length;
+  return { delivery, told, followed, following, wakings: () => wakings, toldAtAll };
 }
 
 it('brings a revision to the bots some at a time, with room for tasks and reports in between, and to all of them', async () => {
@@ -54,7 +61,7 @@ it('brings a revision to the bots some at a time, with room for tasks and report
 
 it('has a fleet follow a new view some at a time, so that no task waits until all of it has its place again', async () => {
   vi.useFakeTimers();
-  const { delivery, toldAtAll, followed } = fleetOf(150);
+  const { delivery, toldAtAll, followed, wakings } = fleetOf(150);
   const following = delivery.follow(view());
   expect(followed).toEqual([64, 0]);
   // Nobody before it follows.
@@ -62,17 +69,20 @@ it('has a fleet follow a new view some at a time, so that no task waits until al
   await vi.runAllTimersAsync();
   await following;
   expect(followed).toEqual([64, 64, 22, 0]);
+  expect(wakings()).toBe(1);
   expect(toldAtAll()).toBe(150);
   vi.useRealTimers();
 });
 
 it('goes on with the newest when the protocol changes meanwhile, so that nobody is told what is outdated, and ends with the hub', async () => {
   vi.useFakeTimers();
-  const { delivery, told } = fleetOf(40);
+  const { delivery, told, following, wakings } = fleetOf(150);
   const [first, second] = [view(), view()];
   void delivery.follow(first);
   void delivery.follow(second);
   await vi.runAllTimersAsync();
+  expect(following.map((each) => each === second)).toEqual(told.map(() => true));
+  expect(wakings()).toBe(1);
   expect(told.map((heard) => heard.at(-1) === second)).toEqual(told.map(() => true));
   expect(told.filter((heard) => heard.includes(first))).toHaveLength(3);
 

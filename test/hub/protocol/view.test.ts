@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { kinds } from '../../../src/gen/kinds.ts';
+import { readTranslation } from '../../../src/hub/protocol/majors/document.ts';
 import { isMember } from '../../../src/hub/protocol/membership.ts';
 import type { RevisionState } from '../../../src/hub/protocol/revision-states.ts';
-import { maxToldBytes, ProtocolView } from '../../../src/hub/protocol/view.ts';
+import { maxToldBytes, ProtocolView, type Share } from '../../../src/hub/protocol/view.ts';
+import { shopTranslation } from '../../support/shop-v2.ts';
 
 /** Revisions of kind shop in these states, named r1, r2 ..., r1 being the built-in one where asked for. */
 function viewOf(states: readonly RevisionState[], { percent = 50, builtIn = false, bytes = 0 } = {}) {
@@ -183,5 +185,43 @@ describe('what bots can be given tasks in', () => {
     const others = view.readingOf(bot(stranger, 'r1', 'r2'));
     expect([...others.tries]).toEqual([]);
     expect(others.spoken.get('shop')?.digest).toBe('r1');
+  });
+});
+
+describe('two majors of a kind', () => {
+  /** One revision of each, named like it. */
+  function familyOf(states: Readonly<Record<'shop' | 'shop.v2', RevisionState>>, shares: readonly Share[] = []) {
+    const revisions = Object.entries(states).map(([kind, state]) => {
+      const schema = { kind, revision: 1, digest: kind };
+      const messages = { taskMessage: '', progressMessage: '', resultMessage: '' };
+      return { schema, state, offer: { schema, fileDescriptorSet: Buffer.alloc(0), ...messages } };
+    });
+    const rules = readTranslation(JSON.stringify(shopTranslation));
+    return new ProtocolView(new Map(), revisions, shares, [{ rules, version: 1 }]);
+  }
+  const both = { ...bot(stranger, 'shop', 'shop.v2'), kinds: new Set(['shop', 'shop.v2']) };
+
+  it.each<[RevisionState, RevisionState, string]>([
+    ['ACTIVE', 'ACTIVE', 'shop.v2'],
+    ['ACTIVE', 'DEPRECATED', 'shop'],
+    ['DEPRECATED', 'ACTIVE', 'shop.v2'],
+    ['DEPRECATED', 'DEPRECATED', 'shop.v2'],
+  ])('%s and %s: who speaks both does the tasks of both in %s', (shop, next, expected) => {
+    const { spoken } = familyOf({ shop, 'shop.v2': next }).readingOf(both);
+    expect([...spoken].map(([kind, { digest }]) => [kind, digest])).toEqual([
+      ['shop', expected],
+      ['shop.v2', expected],
+    ]);
+  });
+
+  it('of which the newer is tried: tasks of the older are, too, unless that tries one of its own', () => {
+    const share = (kind: 'shop' | 'shop.v2', percent: number) => ({ rolloutId: kind, kind, digest: kind, percent });
+    const asked = { taskId: 'task', schema: { kind: 'shop' }, attempt: 1 };
+    const states = { shop: 'ACTIVE', 'shop.v2': 'CANARY' } as const;
+    expect(familyOf(states, [share('shop.v2', 100)]).armOf(asked)).toBe('canary');
+    const ownFirst = [share('shop.v2', 100), share('shop', 0)];
+    expect(familyOf(states, ownFirst).armOf(asked)).toBe('control');
+    expect(familyOf(states, ownFirst.toReversed()).armOf(asked)).toBe('control');
+    expect(familyOf(states).armOf(asked)).toBeUndefined();
   });
 });

@@ -10,7 +10,8 @@ interface Row {
 
 afterEach(() => void vi.useRealTimers());
 
-function behind() {
+/** `answer` is what each statement waits for. */
+function behind(answer = () => Promise.resolve()) {
   vi.useFakeTimers();
   const statements: Row[][] = [];
   const rows = new WriteBehind<Row>({
@@ -18,7 +19,10 @@ function behind() {
     logger: createLogger('test', 'silent'),
     what: 'rows',
     keyOf: ({ key }) => key,
-    write: async (_, written) => void statements.push([...written]),
+    write: async (_, written) => {
+      statements.push([...written]);
+      await answer();
+    },
   }).start();
   return { rows, statements };
 }
@@ -41,4 +45,32 @@ it('writes what waits at its stop, without waiting for more', async () => {
   await vi.advanceTimersByTimeAsync(0);
   await rows.stop();
   expect(statements.flat()).toEqual([{ key: 'bot-1', value: 1 }]);
+});
+
+it('writes what is noted while the row before it is being written', async () => {
+  const answered = Promise.withResolvers<void>();
+  const { rows, statements } = behind(() => answered.promise);
+  rows.note({ key: 'bot-1', value: 1 });
+  await vi.advanceTimersByTimeAsync(200);
+  rows.note({ key: 'bot-1', value: 2 });
+  answered.resolve();
+  await vi.advanceTimersByTimeAsync(200);
+  expect(statements).toEqual([[{ key: 'bot-1', value: 1 }], [{ key: 'bot-1', value: 2 }]]);
+  await rows.stop();
+});
+
+it('keeps what the database does not take, and writes it as soon as that does', async () => {
+  let isDown = true;
+  const { rows, statements } = behind(async () => {
+    if (isDown) throw new Error('down');
+  });
+  rows.note({ key: 'bot-1', value: 1 });
+  await vi.advanceTimersByTimeAsync(200);
+  expect(statements).toHaveLength(1);
+  isDown = false;
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(statements.at(-1)).toEqual([{ key: 'bot-1', value: 1 }]);
+  const written = statements.length;
+  await rows.stop();
+  expect(statements).toHaveLength(written);
 });
