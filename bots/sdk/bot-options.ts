@@ -25,6 +25,7 @@ export interface BotOptions {
   readonly reconnect?: BackoffPolicy;
   /** Plaintext when not given. */
   readonly credentials?: ChannelCredentials;
+  /** Hears of listeners that throw and of sensors that fail, too; nobody does when not given. */
   readonly logger?: BotLogger;
   /** The global OpenTelemetry tracer when not given. */
   readonly tracer?: Tracer;

@@ -48,7 +48,9 @@ export class Bot implements AsyncDisposable {
   readonly #selfReport: SelfReport;
   readonly #clock = new LeaseClock();
   readonly #stopping = new AbortController();
-  readonly #listeners = new Listeners<BotEvents>();
+  readonly #listeners = new Listeners<BotEvents>((event, err) =>
+    this.#logger.warn({ [ATTR_BOT_ID]: this.botId, event, err }, 'a listener threw'),
+  );
   readonly #watch = new Watch();
   #state: BotState;
   #session: Session | undefined;
@@ -125,7 +127,7 @@ export class Bot implements AsyncDisposable {
     return this.#outbox.size;
   }
 
-  /** Returns what takes the listener off again. */
+  /** Returns what takes the listener off again. What a listener throws is logged, and changes nothing. */
   on<E extends keyof BotEvents>(event: E, listener: (value: BotEvents[E]) => void): () => void {
     return this.#listeners.add(event, listener);
   }
