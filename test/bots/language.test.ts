@@ -1,99 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
-import {
-  FieldDescriptorProto_Label,
-  FieldDescriptorProto_Type,
-  OneofDescriptorProtoSchema,
-} from '@bufbuild/protobuf/wkt';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   anyKind,
-  type Bot,
   type BotOptions,
-  connectBot,
   defineKind,
   fileStore,
-  genericKind,
-  maxRevisionBytes,
-  maxRevisions,
   shopKind,
   type Task,
   withFields,
 } from '../../bots/sdk/index.ts';
-import {
-  NackReason,
-  Outcome,
-  type Revision,
-  RevisionStatus,
-  type SchemaRef,
-  Verdict,
-} from '../../src/gen/fleet/v1/fleet.ts';
+import { Outcome, RevisionStatus, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
-import { digestOf, edited, giftNotes, inspect, read, written } from '../support/revisions.ts';
-import { type ScriptedHub, type ScriptedSession, startScriptedHub } from '../support/scripted-hub.ts';
-import { emptyTask, gate, hubAndBot, nothingPicked, quick, reached, type ShopHandler, schema } from './robot.ts';
+import { giftNotes, inspect, read } from '../support/revisions.ts';
+import { emptyTask, gate, hubAndBot, nothingPicked, reached, schema } from './robot.ts';
+import { idle, newStore, offer, start, startHub, taskOf, teach, welcomed } from './teaching.ts';
 
-const noSet = Buffer.from('no descriptor set');
-const garbage: Revision = {
-  ...giftNotes(),
-  schema: { kind: 'shop', revision: 2, digest: digestOf(noSet) },
-  fileDescriptorSet: noSet,
-};
-const { RECEIVED, VALIDATED, APPLIED, REJECTED } = RevisionStatus;
-const idle: ShopHandler = async () => nothingPicked;
-
-async function startHub(): Promise<ScriptedHub> {
-  const hub = await startScriptedHub();
-  onTestFinished(() => hub[Symbol.asyncDispose]());
-  return hub;
-}
-
-/** A bot of one hub, for tests that start several of them one after the other. */
-function start(hub: ScriptedHub, options: Partial<BotOptions>): Bot {
-  const bot = connectBot({
-    hub: hub.address,
-    botId: 'bot-1',
-    kinds: [shopKind.serve(idle)],
-    reconnect: quick,
-    ...options,
-  });
-  onTestFinished(() => bot.kill());
-  return bot;
-}
-
-async function welcomed(hub: ScriptedHub) {
-  const session = await hub.nextSession();
-  // Nothing is acknowledged here.
-  const { body: hello } = await session.welcome({ maxUnacknowledged: 1_000 });
-  return { session, hello };
-}
-
-const offer = (session: ScriptedSession, add: Revision[], remove: string[] = []) =>
-  session.send({ $case: 'protocolOffer', value: { add, remove, retired: [] } });
-
-/** The last word on the next revision. */
-async function verdict(session: ScriptedSession) {
-  for (;;) {
-    const { body } = await session.next('protocolStatus');
-    if (body.status === APPLIED || body.status === REJECTED) return body;
-  }
-}
-
-async function teach(session: ScriptedSession, revision: Revision): Promise<void> {
-  offer(session, [revision]);
-  const { status, reason } = await verdict(session);
-  if (status !== APPLIED) throw new Error(reason);
-}
-
-const taskOf = (revision: Revision, taskId: string, json: Parameters<typeof written>[2]) => ({
-  taskId,
-  orderId: 'order-1',
-  schema: revision.schema as SchemaRef,
-  payload: written(revision, 'taskMessage', json),
-});
+const { RECEIVED, VALIDATED, APPLIED } = RevisionStatus;
 
 const stops = [{ storeId: 's', items: [{ lineId: 'l', name: 'Tea', quantity: 2, giftNote: 'for Ada' }] }];
 
@@ -226,145 +148,7 @@ describe('a revision that the handler was not generated for', () => {
   });
 });
 
-describe('a revision is rejected, with the reason, when', () => {
-  const two = giftNotes();
-  const retyped = edited('shop', 2, (message) => {
-    message('Stop').field[0]!.type = FieldDescriptorProto_Type.BYTES;
-  });
-  const listed = edited('shop', 2, (message) => {
-    message('LineOutcome').field[1]!.label = FieldDescriptorProto_Label.REPEATED;
-  });
-  const movedIn = edited('shop', 2, (message) => {
-    message('ItemPicked').oneofDecl.push(create(OneofDescriptorProtoSchema, { name: 'what' }));
-    message('ItemPicked').field[3]!.oneofIndex = 0;
-    message('ItemPicked').field[3]!.proto3Optional = false;
-  });
-  const unimported = edited('shop', 2, (_, file) => {
-    file.dependency.push('google/protobuf/timestamp.proto');
-  });
-  const huge = { ...two, fileDescriptorSet: Buffer.alloc(maxRevisionBytes + 1) };
-  it.each<[string, Revision, string]>([
-    [
-      'its digest is not that of the set',
-      { ...two, schema: { ...two.schema!, digest: 'sha256:00' } },
-      'digest is "sha256:00", but',
-    ],
-    ['it names no schema', { ...two, schema: undefined }, 'kind "" is not served'],
-    ['the set is no descriptor set', garbage, 'file_descriptor_set is not a FileDescriptorSet'],
-    ['the set lacks an import', unimported, 'file_descriptor_set is not a FileDescriptorSet with all its imports'],
-    [
-      'the set lacks a message',
-      { ...two, resultMessage: 'kinds.shop.v1.Nope' },
-      'result_message is "kinds.shop.v1.Nope"',
-    ],
-    ['the set is too large', huge, `has ${maxRevisionBytes + 1} bytes, this bot takes ${maxRevisionBytes}`],
-    ['the bot does not serve the kind', inspect(), 'kind "inspect" is not served by this bot'],
-    [
-      'a field has another type',
-      retyped,
-      'field 1 (store_id) of kinds.shop.v1.Stop is bytes; the handler was generated for string',
-    ],
-    ['a field is a list', listed, 'field 2 (picked) of kinds.shop.v1.LineOutcome is a list of uint32'],
-    ['a field has moved into a oneof', movedIn, 'field 4 (quantity) of kinds.shop.v1.ItemPicked is in oneof what'],
-  ])('%s', async (_, revision, reason) => {
-    const { hub, bot } = await hubAndBot(idle);
-    const { session } = await welcomed(hub);
-    offer(session, [revision]);
-    const said = await verdict(session);
-    expect(said.status).toBe(REJECTED);
-    expect(said.reason).toContain(reason);
-    expect([...bot.revisions.keys()]).toEqual(['shop']);
-    expect(bot.revisions.get('shop')).toEqual([schema.digest]);
-  });
-
-  it('the bot does not want it, while it takes another kind that is offered with it', async () => {
-    const { hub, bot } = await hubAndBot(idle, {
-      kinds: [shopKind.serve(idle), genericKind('inspect').serve(async () => ({}))],
-      accept: ({ kind, revision }) => kind !== 'shop' || `no ${kind} ${revision} in this shift`,
-    });
-    const { session } = await welcomed(hub);
-    offer(session, [two, inspect()]);
-    expect(await verdict(session)).toMatchObject({
-      schema: two.schema,
-      status: REJECTED,
-      reason: 'no shop 2 in this shift',
-    });
-    expect(await verdict(session)).toMatchObject({ schema: inspect().schema, status: APPLIED });
-    session.offer(taskOf(two, 't', {}));
-    const reply = await session.next('offerReply');
-    expect(reply.body).toMatchObject({ accepted: false, refusal: NackReason.UNKNOWN_SCHEMA });
-    expect(bot.revisions.get('inspect')).toEqual([inspect().schema!.digest]);
-  });
-
-  it('the handler was defined without its descriptors', async () => {
-    const { kind, revision, digest, task, progress, result } = shopKind;
-    const bare = defineKind({ kind, revision, digest, task, progress, result });
-    const { hub } = await hubAndBot(idle, { kinds: [bare.serve(idle)] });
-    const { session } = await welcomed(hub);
-    offer(session, [two]);
-    expect((await verdict(session)).reason).toContain('defined without its descriptors');
-  });
-
-  it('the bot has as many as it keeps', async () => {
-    const { hub } = await hubAndBot(idle, { kinds: [anyKind.serve(async () => ({}))] });
-    const { session } = await welcomed(hub);
-    const many = Array.from({ length: maxRevisions + 1 }, (_, index) => inspect(1, `Shelf${index}`));
-    offer(session, many);
-    for (const revision of many.slice(0, -1)) {
-      expect(await verdict(session)).toMatchObject({ schema: revision.schema, status: APPLIED });
-    }
-    const last = await verdict(session);
-    expect(last).toMatchObject({ schema: many.at(-1)!.schema, status: REJECTED });
-    expect(last.reason).toContain(`keeps ${maxRevisions} revisions`);
-  });
-});
-
-describe('a revision that the hub takes back', () => {
-  it('stays for the task that is pinned to it, and goes with that', async () => {
-    const done = gate();
-    const { hub, bot } = await hubAndBot(async () => {
-      await done.promise;
-      return nothingPicked;
-    });
-    const { session } = await welcomed(hub);
-    const two = giftNotes();
-    await teach(session, two);
-    await session.assign(taskOf(two, 't', {}));
-    offer(session, [], [two.schema!.digest]);
-    done.resolve();
-    const { body, seq } = await session.next('result');
-    expect(body).toMatchObject({ outcome: Outcome.SUCCEEDED, schema: two.schema });
-    session.ack(seq);
-    session.offer(taskOf(two, 'late', {}));
-    const { body: reply } = await session.next('offerReply');
-    expect(reply).toMatchObject({ taskId: 'late', accepted: false, refusal: NackReason.UNKNOWN_SCHEMA });
-    expect(bot.revisions).toEqual(new Map([['shop', [schema.digest]]]));
-  });
-
-  it('is the built-in one: the bot says so no more, stays, and is taught a newer one', async () => {
-    const { hub, bot } = await hubAndBot(idle);
-    const { session } = await welcomed(hub);
-    const heard = Promise.withResolvers<string>();
-    bot.on('retired', ({ kind, message }) => heard.resolve(`${kind}: ${message}`));
-    const retired = [{ kind: 'shop', message: 'revision 2 is in use' }];
-    session.send({ $case: 'protocolOffer', value: { add: [], remove: [schema.digest], retired } });
-    expect(await heard.promise).toBe('shop: revision 2 is in use');
-    expect(bot.revisions).toEqual(new Map([['shop', []]]));
-    const two = giftNotes();
-    await teach(session, two);
-    expect(bot.revisions).toEqual(new Map([['shop', [two.schema!.digest]]]));
-    await session.assign(taskOf(two, 't', {}));
-    await session.next('result');
-  });
-});
-
 describe('over the end of its process a bot with a store', () => {
-  const newStore = (): string => {
-    const directory = mkdtempSync(join(tmpdir(), 'bot-'));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    return join(directory, 'bot.log');
-  };
-
   it('speaks what it had applied, and goes on with a task of it', async () => {
     const file = newStore();
     const hub = await startHub();

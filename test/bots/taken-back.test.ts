@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { NackReason, Outcome } from '../../src/gen/fleet/v1/fleet.ts';
+import { giftNotes } from '../support/revisions.ts';
+import { gate, hubAndBot, nothingPicked, schema } from './robot.ts';
+import { idle, offer, taskOf, teach, welcomed } from './teaching.ts';
+
+describe('a revision that the hub takes back', () => {
+  it('stays for the task that is pinned to it, and goes with that', async () => {
+    const done = gate();
+    const { hub, bot } = await hubAndBot(async () => {
+      await done.promise;
+      return nothingPicked;
+    });
+    const { session } = await welcomed(hub);
+    const two = giftNotes();
+    await teach(session, two);
+    await session.assign(taskOf(two, 't', {}));
+    offer(session, [], [two.schema!.digest]);
+    done.resolve();
+    const { body, seq } = await session.next('result');
+    expect(body).toMatchObject({ outcome: Outcome.SUCCEEDED, schema: two.schema });
+    session.ack(seq);
+    session.offer(taskOf(two, 'late', {}));
+    const { body: reply } = await session.next('offerReply');
+    expect(reply).toMatchObject({ taskId: 'late', accepted: false, refusal: NackReason.UNKNOWN_SCHEMA });
+    expect(bot.revisions).toEqual(new Map([['shop', [schema.digest]]]));
+  });
+
+  it('is the built-in one: the bot says so no more, stays, and is taught a newer one', async () => {
+    const { hub, bot } = await hubAndBot(idle);
+    const { session } = await welcomed(hub);
+    const heard = Promise.withResolvers<string>();
+    bot.on('retired', ({ kind, message }) => heard.resolve(`${kind}: ${message}`));
+    const retired = [{ kind: 'shop', message: 'revision 2 is in use' }];
+    session.send({ $case: 'protocolOffer', value: { add: [], remove: [schema.digest], retired } });
+    expect(await heard.promise).toBe('shop: revision 2 is in use');
+    expect(bot.revisions).toEqual(new Map([['shop', []]]));
+    const two = giftNotes();
+    await teach(session, two);
+    expect(bot.revisions).toEqual(new Map([['shop', [two.schema!.digest]]]));
+    await session.assign(taskOf(two, 't', {}));
+    await session.next('result');
+  });
+});
