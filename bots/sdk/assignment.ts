@@ -6,6 +6,7 @@ import type { PreparedWork, RawStep } from './kind.ts';
 import { LeaseWatch } from './lease-clock.ts';
 import type { BotLogger } from './logger.ts';
 import type { Outbox, ReliableBody } from './outbox.ts';
+import { reasonOf } from './reason.ts';
 import {
   ATTR_BOT_ID,
   ATTR_CORRELATION_ID,
@@ -262,6 +263,5 @@ export class Assignment {
 function failureOf(thrown: unknown, cancelAsked: boolean): Ending {
   const failed = { outcome: Outcome.FAILED, payload: Buffer.alloc(0), retryable: true };
   if (thrown instanceof TaskFailed) return { ...failed, reason: thrown.reason, retryable: thrown.retryable };
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return { ...failed, reason, outcome: cancelAsked ? Outcome.CANCELLED : Outcome.FAILED };
+  return { ...failed, reason: reasonOf(thrown), outcome: cancelAsked ? Outcome.CANCELLED : Outcome.FAILED };
 }

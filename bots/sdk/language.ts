@@ -13,6 +13,7 @@ import { type Journal, learnedNote, unlearnedNote } from './journal.ts';
 import type { PreparedWork, ServedKind } from './kind.ts';
 import type { BotLogger } from './logger.ts';
 import type { Letter, Outbox } from './outbox.ts';
+import { reasonOf } from './reason.ts';
 import { handlerOf, type Repertoire } from './repertoire.ts';
 import { compileSchema, type Schema } from './schema.ts';
 import { ATTR_BOT_ID } from './spans.ts';
@@ -22,7 +23,7 @@ export const maxRevisionBytes = 131_072;
 /** Revisions that a bot keeps, of all kinds: a few of each live at a time, and a Hello lists 64 of a kind at most. */
 export const maxRevisions = 64;
 
-/** Asked of each revision that the bot could apply: `true`, or why it does not want it. */
+/** Asked of each revision that the bot could apply: `true`, or why it does not want it. What it throws is a no. */
 export type Accept = (revision: Schema) => true | string;
 
 export interface LanguagePorts {
@@ -120,7 +121,7 @@ export class Language {
     try {
       return served.prepare(payload, learned);
     } catch (error) {
-      const why = `payload of task ${taskId} is not a task of ${digest}: ${(error as Error).message}`;
+      const why = `payload of task ${taskId} is not a task of ${digest}: ${reasonOf(error)}`;
       return declined(why, NackReason.PAYLOAD_UNDECODABLE);
     }
   }
@@ -168,7 +169,7 @@ export class Language {
     try {
       this.#apply(ref, revision, traceparent);
     } catch (error) {
-      const reason = (error as Error).message;
+      const reason = reasonOf(error);
       this.#ports.logger.warn({ ...this.#about(ref), reason }, 'revision rejected');
       this.#tell(ref, RevisionStatus.REJECTED, traceparent, reason);
     }
@@ -195,10 +196,20 @@ export class Language {
 
   /** @throws Error when the bot does not want it, or not any more */
   #ask(schema: Schema): void {
-    const answer = this.#ports.accept(schema);
+    const answer = this.#answerTo(schema);
     if (answer === true) return;
     this.#drop(schema.digest);
     throw new Error(answer);
+  }
+
+  /** What `accept` throws is a no as well. */
+  #answerTo(schema: Schema): true | string {
+    try {
+      return this.#ports.accept(schema) || 'accept says no, and not why';
+    } catch (error) {
+      this.#ports.logger.warn({ ...this.#about(schema), err: error }, 'accept threw');
+      return `accept threw "${reasonOf(error)}"`;
+    }
   }
 
   #learn(key: string, schema: Schema, revision: Revision): void {

@@ -12,6 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { RawStep } from './kind.ts';
+import { reasonOf } from './reason.ts';
 import { TaskAborted } from './task.ts';
 
 // The same names as everywhere else in this system; copied, because the SDK stands on the wire alone.
@@ -80,10 +81,10 @@ export async function traced<T>(
     return await context.with(inside, () => work(step));
   } catch (error) {
     if (error instanceof TaskAborted) span.addEvent('aborted', { why: error.why });
-    else span.recordException(error instanceof Error ? error : String(error));
+    else span.recordException(error instanceof Error ? error : reasonOf(error));
     // A bot that stops because it was told to has done what it should.
     if (!(error instanceof TaskAborted && error.why === 'cancelled')) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      span.setStatus({ code: SpanStatusCode.ERROR, message: reasonOf(error) });
     }
     throw error;
   } finally {

@@ -9,7 +9,7 @@ import { anyKind, defineKind, genericKind, maxRevisionBytes, maxRevisions, shopK
 import { NackReason, type Revision, RevisionStatus } from '../../src/gen/fleet/v1/fleet.ts';
 import { digestOf, edited, giftNotes, inspect } from '../support/revisions.ts';
 import { hubAndBot, schema } from './robot.ts';
-import { idle, offer, taskOf, verdict, welcomed } from './teaching.ts';
+import { idle, offer, taskOf, teach, verdict, welcomed } from './teaching.ts';
 
 const noSet = Buffer.from('no descriptor set');
 const garbage: Revision = {
@@ -18,6 +18,9 @@ const garbage: Revision = {
   fileDescriptorSet: noSet,
 };
 const { APPLIED, REJECTED } = RevisionStatus;
+const raise = (thrown: unknown): never => {
+  throw thrown;
+};
 
 describe('a revision is rejected, with the reason, when', () => {
   const two = giftNotes();
@@ -87,6 +90,41 @@ describe('a revision is rejected, with the reason, when', () => {
     const reply = await session.next('offerReply');
     expect(reply.body).toMatchObject({ accepted: false, refusal: NackReason.UNKNOWN_SCHEMA });
     expect(bot.revisions.get('inspect')).toEqual([inspect().schema!.digest]);
+  });
+
+  it.each<[string, () => never, string]>([
+    ['throws an error', () => raise(new TypeError('no shift')), 'accept threw "no shift"'],
+    ['throws an error without a message', () => raise(new RangeError()), 'accept threw "RangeError"'],
+    ['throws a string', () => raise('not today'), 'accept threw "not today"'],
+    ['throws null', () => raise(null), 'accept threw "null"'],
+    ['throws what has no string', () => raise(Object.create(null)), 'accept threw "[Object: null prototype] {}"'],
+    ['answers nothing', () => undefined as never, 'accept says no, and not why'],
+  ])('`accept` %s, and the next one is asked about', async (_, fail, reason) => {
+    const { hub, bot } = await hubAndBot(idle, {
+      kinds: [shopKind.serve(idle), genericKind('inspect').serve(async () => ({}))],
+      accept: ({ kind }) => kind !== 'shop' || fail(),
+    });
+    const { session } = await welcomed(hub);
+    offer(session, [two, inspect()]);
+    expect(await verdict(session)).toMatchObject({ schema: two.schema, status: REJECTED, reason });
+    expect(await verdict(session)).toMatchObject({ schema: inspect().schema, status: APPLIED });
+    expect(bot.revisions.get('shop')).toEqual([schema.digest]);
+  });
+
+  it.each<[string, () => string]>([
+    ['says no', () => 'not any more'],
+    ['throws', () => raise('not any more')],
+  ])('the bot speaks it and `accept` %s when it comes again: the bot speaks it no more', async (_, no) => {
+    let isWanted = true;
+    const { hub, bot } = await hubAndBot(idle, { accept: () => isWanted || no() });
+    const { session } = await welcomed(hub);
+    await teach(session, two);
+    isWanted = false;
+    offer(session, [two]);
+    const said = await verdict(session);
+    expect(said.status).toBe(REJECTED);
+    expect(said.reason).toContain('not any more');
+    expect(bot.revisions.get('shop')).toEqual([schema.digest]);
   });
 
   it('the handler was defined without its descriptors', async () => {

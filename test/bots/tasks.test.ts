@@ -83,15 +83,19 @@ describe('a task', () => {
     expect(body).toMatchObject({ outcome: Outcome.FAILED, reason: 'the shop is closed', retryable: false });
   });
 
-  it('whose handler throws anything else may be tried by another bot', async () => {
+  it.each<[string, unknown, string]>([
+    ['an error', new TypeError('a wheel fell off'), 'a wheel fell off'],
+    ['null', null, 'null'],
+    ['what has no string', Object.create(null), '[Object: null prototype] {}'],
+  ])('whose handler throws anything else may be tried by another bot: %s', async (_, thrown, reason) => {
     const { hub } = await hubAndBot(async () => {
-      throw new TypeError('a wheel fell off');
+      throw thrown;
     });
     const session = await hub.nextSession();
     await session.welcome();
     await session.assign({ ...emptyTask, taskId: 't' });
     const { body } = await session.next('result');
-    expect(body).toMatchObject({ outcome: Outcome.FAILED, reason: 'a wheel fell off', retryable: true });
+    expect(body).toMatchObject({ outcome: Outcome.FAILED, reason, retryable: true });
   });
 
   it('that the hub cancels is stopped, and both the reply and the result say so', async () => {
