@@ -147,5 +147,7 @@ describe('a revision is rejected, with the reason, when', () => {
     const last = await verdict(session);
     expect(last).toMatchObject({ schema: many.at(-1)!.schema, status: REJECTED });
     expect(last.reason).toContain(`keeps ${maxRevisions} revisions`);
+    // One that it keeps already takes no more room.
+    await teach(session, many[0]!);
   });
 });
