@@ -8,7 +8,7 @@ import {
   type Task,
   withFields,
 } from '../../bots/sdk/index.ts';
-import { Outcome, RevisionStatus, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
+import { NackReason, Outcome, RevisionStatus, Verdict } from '../../src/gen/fleet/v1/fleet.ts';
 import { ShopProgress, ShopTask } from '../../src/gen/kinds/shop/v1/shop.ts';
 import { kinds } from '../../src/gen/kinds.ts';
 import { giftNotes, inspect, read } from '../support/revisions.ts';
@@ -132,6 +132,32 @@ describe('a revision that the handler was not generated for', () => {
       giftNote: 'all wrapped',
       stops: [{ ...stops[0], storeName: 'seen' }],
     });
+  });
+
+  it('is declined at once while the bot does not have it, whatever the hub believes, and done when it has', async () => {
+    const done = gate();
+    const { hub, bot } = await hubAndBot(async () => {
+      await done.promise;
+      return nothingPicked;
+    });
+    const { session } = await welcomed(hub);
+    await session.assign({ ...emptyTask, taskId: 'under way' });
+    const two = giftNotes();
+    const task = taskOf(two, 't', { orderId: 'o', stops });
+    for (const fence of [1, 2]) {
+      session.offer({ ...task, fence });
+      const { body } = await session.next('offerReply');
+      // Its one credit is in use too, which would be no news about the revision.
+      expect(body).toMatchObject({ taskId: 't', fence, accepted: false, refusal: NackReason.UNKNOWN_SCHEMA });
+      expect(body.reason).toBe(`digest "${two.schema!.digest}" is not applied on this bot`);
+    }
+    expect(bot.state.at).toBe('ready');
+    expect(bot.revisions).toEqual(new Map([['shop', [schema.digest]]]));
+    done.resolve();
+    session.ack((await session.next('result')).seq);
+    await teach(session, two);
+    await session.assign({ ...task, fence: 3 });
+    expect((await session.next('result')).body).toMatchObject({ outcome: Outcome.SUCCEEDED, schema: two.schema });
   });
 
   it('is not needed to ask the built-in one by name, nor for fields that it does not have', async () => {
