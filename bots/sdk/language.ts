@@ -99,14 +99,17 @@ export class Language {
 
   /** What the bot can be offered, by kind. */
   support(): KindSupport[] {
-    const kinds = new Map<string, string[]>([...this.#ports.repertoire.named.keys()].map((kind) => [kind, []]));
+    // Sets: what was learned may be built in by now.
+    const kinds = new Map<string, Set<string>>(
+      [...this.#ports.repertoire.named.keys()].map((kind) => [kind, new Set()]),
+    );
     for (const { builtIn } of this.#ports.repertoire.named.values()) {
-      if (builtIn && !this.#retired.has(builtIn.digest)) kinds.get(builtIn.kind)!.push(builtIn.digest);
+      if (builtIn && !this.#retired.has(builtIn.digest)) kinds.get(builtIn.kind)!.add(builtIn.digest);
     }
     for (const [key, { kind, digest }] of this.#learned) {
-      if (!this.#dropping.has(key)) kinds.set(kind, [...(kinds.get(kind) ?? []), digest]);
+      if (!this.#dropping.has(key)) kinds.set(kind, (kinds.get(kind) ?? new Set()).add(digest));
     }
-    return [...kinds].map(([kind, digests]) => ({ kind, digests }));
+    return [...kinds].map(([kind, digests]) => ({ kind, digests: [...digests] }));
   }
 
   /** The work of an offer, or why this bot cannot even read it. */

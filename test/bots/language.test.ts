@@ -214,6 +214,19 @@ describe('over the end of its process a bot with a store', () => {
     expect(await seen.promise).toMatchObject(['all wrapped', [reached(0)]]);
   });
 
+  it('that it was taught what its next program has built in says so once', async () => {
+    const file = newStore();
+    const hub = await startHub();
+    const two = giftNotes();
+    const before = start(hub, { store: fileStore(file) });
+    await teach((await welcomed(hub)).session, two);
+    await before.kill();
+    const { fileDescriptorSet } = two;
+    const next = defineKind({ ...shopKind, ...two.schema!, fileDescriptorSet: fileDescriptorSet.toString('base64') });
+    start(hub, { store: fileStore(file), kinds: [next.serve(idle)] });
+    expect((await welcomed(hub)).hello.kinds).toMatchObject([{ kind: 'shop', digests: [two.schema!.digest] }]);
+  });
+
   it.each<[string, Partial<BotOptions>]>([
     ['does not want', { accept: () => 'not any more' }],
     ['cannot read', { kinds: [anyKind.serve(async () => ({}))].slice(1) }],
