@@ -39,12 +39,20 @@ export function startRollouts(ports: RolloutPorts): { stop(): Promise<void> } {
 }
 
 async function leadUntil(ports: RolloutPorts, { signal, progressed }: Term): Promise<void> {
-  const { database } = ports;
+  const { database, logger } = ports;
   for (let tidiedAtMs = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
     const open = await database.query(openRollouts);
     for (const rollout of open) {
       if (signal.aborted) return;
-      await judge(ports, rollout);
+      await judge(ports, rollout).catch((error: unknown) => {
+        // No matter of this one: the term ends, and the next begins with back-off.
+        if (signal.aborted || (error instanceof MallError && error.code === 'UNAVAILABLE')) throw error;
+        const { kind, digest, rolloutId } = rollout;
+        logger.error(
+          { err: error, kind, digest, rolloutId },
+          'a rollout could not be judged; tried again, after the others',
+        );
+      });
     }
     if (performance.now() - tidiedAtMs >= tidyEveryMs) {
       tidiedAtMs = performance.now();
@@ -88,8 +96,15 @@ async function judge(ports: RolloutPorts, rollout: RolloutRow): Promise<void> {
       logger.warn({ ...about, reason: verdict.reason }, 'a revision is rolled back');
     }
   } catch (error) {
+    if (!(error instanceof MallError)) throw error;
     // An operator was faster: what is to be done now is for the next judgement.
-    if (!(error instanceof MallError) || error.code !== 'ABORTED') throw error;
+    if (error.code === 'ABORTED') return;
+    if (error.code !== 'FAILED_PRECONDITION') throw error;
+    // Until a bot connects, say: it is asked for again at each judgement, and logged when it is news.
+    const { message } = error;
+    await database.query((orm) => saveProgress(orm, rollout, { ...verdict.progress, waitsFor: [message] }));
+    if (!rollout.progress.waitsFor.includes(message))
+      logger.warn({ ...about, reason: message }, 'a rollout has to wait');
   }
 }
 

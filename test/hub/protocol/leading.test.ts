@@ -1,0 +1,118 @@
+import { eq, inArray } from 'drizzle-orm';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { migrationsOf } from '../../../src/database/migrations.ts';
+import type { Orm } from '../../../src/database/port.ts';
+import type { BotStatus } from '../../../src/hub/protocol/revision-states.ts';
+import type { Ramp } from '../../../src/hub/protocol/rollout-record.ts';
+import { beginRollout } from '../../../src/hub/protocol/rollout-store.ts';
+import { type RolloutPorts, startRollouts } from '../../../src/hub/protocol/rollouts.ts';
+import { addAttempts } from '../../../src/hub/protocol/trial-store.ts';
+import { ProtocolView } from '../../../src/hub/protocol/view.ts';
+import { botRevisions, bots, kinds, revisions, rolloutAttempts, rollouts } from '../../../src/hub/store.ts';
+import { type TestDatabase, withDatabase } from '../../support/database.ts';
+
+let db: TestDatabase;
+let leading: { stop(): Promise<void> } | undefined;
+const lines: Array<{ readonly msg: string; readonly kind?: string }> = [];
+const logger = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
+
+beforeEach(async () => {
+  lines.length = 0;
+  db = await withDatabase();
+  await db.database.migrate('hub', migrationsOf('hub'));
+});
+afterEach(async () => {
+  await leading?.stop();
+  await db[Symbol.asyncDispose]();
+});
+
+const query = <T>(work: (orm: Orm) => Promise<T>) => db.database.query(work);
+const lead = (ports: Partial<RolloutPorts> = {}) => {
+  const catalogue = { view: new ProtocolView(new Map(), [], []) };
+  leading = startRollouts({ database: db.database, logger, catalogue, onChanged: () => {}, ...ports });
+};
+/** Longer ago than bots are waited for. */
+const at = new Date('2026-05-04T10:00:00Z');
+const canaryOf = (kind: string) => `${kind}-2`;
+
+/** A kind with an ACTIVE revision, and the next one offered to every bot: a step that is over when nothing speaks against it. */
+async function begin(kind: string, more: Partial<Ramp> = {}): Promise<void> {
+  await query(async (orm) => {
+    await orm.insert(kinds).values({ kind, version: 1 });
+    for (const [index, state] of (['ACTIVE', 'CANARY'] as const).entries()) {
+      const revision = index + 1;
+      const made = { descriptorSet: Buffer.alloc(0), sources: [], publishedAt: at, publishedBy: '', reason: '' };
+      const names = { taskMessage: '', progressMessage: '', resultMessage: '' };
+      const row = { digest: `${kind}-${revision}`, kind, revision, state, changedAt: at, changedBy: '' };
+      await orm.insert(revisions).values({ ...row, ...made, ...names });
+    }
+    await beginOf(orm, kind, more);
+  });
+}
+
+const beginOf = (orm: Orm, kind: string, more: Partial<Ramp> = {}): Promise<void> => {
+  const ramp = { percents: [], stepMs: 0, minAttempts: 0, hold: false, ...more };
+  const rollout = { rolloutId: `rollout of ${kind}`, kind, digest: canaryOf(kind), baseline: null, percent: 100 };
+  return beginRollout(orm, { ...rollout, ramp, at });
+};
+
+/** A connected bot of the kind that says this of the canary. */
+async function connect(botId: string, kind: string, status: BotStatus): Promise<void> {
+  const row = { botId, instanceId: botId, bootCount: 1, epoch: 1, sessionId: botId, hubId: 'hub', connected: true };
+  const sessionExpiresAt = new Date(Date.now() + 3_600_000);
+  await query(async (orm) => {
+    await orm.insert(bots).values({ ...row, sessionExpiresAt, lastSeenAt: at, kinds: [{ kind, digests: [] }] });
+    const said = { botId, digest: canaryOf(kind), epoch: 1, status, reason: '', changedAt: at };
+    await orm.insert(botRevisions).values(said);
+  });
+}
+
+const rolloutOf = async (kind: string) =>
+  (await query((orm) => orm.select().from(rollouts).where(eq(rollouts.kind, kind))))[0]!;
+const becomes = (kind: string, outcome: 'PROMOTED' | 'ROLLED_BACK') =>
+  expect.poll(async () => (await rolloutOf(kind)).outcome, { timeout: 10_000 }).toBe(outcome);
+const logged = (text: string) => lines.filter(({ msg }) => msg.includes(text)).map(({ kind }) => kind);
+
+it('a rollout that cannot be promoted waits, says why, and holds up neither the others nor the tidying', async () => {
+  await begin('inspect');
+  await begin('shop');
+  for (const botId of ['a', 'b', 'c', 'd']) await connect(botId, 'shop', 'REJECTED');
+  const attempt = { taskId: 't', fence: 1, arm: 'canary', outcome: 'lost', seconds: 1 } as const;
+  const [decided, underWay] = ['a decided one', 'rollout of inspect'];
+  await query((orm) =>
+    addAttempts(
+      orm,
+      [decided, underWay].map((rolloutId) => ({ ...attempt, rolloutId })),
+    ),
+  );
+  lead();
+  await becomes('shop', 'ROLLED_BACK');
+  const observed = () =>
+    query((orm) =>
+      orm
+        .select()
+        .from(rolloutAttempts)
+        .where(inArray(rolloutAttempts.rolloutId, [decided, underWay])),
+    );
+  await expect.poll(async () => (await observed()).map(({ rolloutId }) => rolloutId)).toEqual([underWay]);
+  await expect
+    .poll(async () => (await rolloutOf('inspect')).progress.waitsFor)
+    .toEqual([expect.stringContaining('no connected bot could do tasks of inspect in revision 2')]);
+
+  await connect('solo', 'inspect', 'APPLIED');
+  await becomes('inspect', 'PROMOTED');
+  expect((await rolloutOf('inspect')).progress.waitsFor).toEqual([]);
+  expect(logged('a rollout has to wait')).toEqual(['inspect']);
+});
+
+it('a rollout whose judgement fails is logged, and the others go on', async () => {
+  // Its revision is nowhere.
+  await query((orm) => beginOf(orm, 'broken'));
+  await begin('shop');
+  await connect('a', 'shop', 'APPLIED');
+  lead();
+  await becomes('shop', 'PROMOTED');
+  expect(logged('a rollout could not be judged')).toContain('broken');
+  expect(logged('a leader failed')).toEqual([]);
+});
