@@ -39,6 +39,8 @@ export interface RolloutProgress {
   readonly gates: Readonly<Partial<Record<GateName, GateRecord>>>;
   /** Attempts of the canary that had ended when this step began. */
   readonly attemptsBefore: number;
+  /** The step that the gates were looked at the end of, by when it began, ms since 1970; it can last on, when an operator holds it. */
+  readonly endedStep?: number;
   /** The numbers as they were last looked at, kept after the decision. */
   readonly figures?: RolloutFigures;
   /** What the ramp waits for, in words. */

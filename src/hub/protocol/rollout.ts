@@ -60,7 +60,7 @@ export type RolloutVerdict = { readonly progress: RolloutProgress } & (
  * What becomes of a rollout, given what was observed since it began.
  *
  * A gate fails when chance alone would bring what was observed with a probability below its level. It is looked at when it has twice as many
- * observations as at the look before, and at the end of each step, and each look has half the level of the one before, so that all looks
+ * observations as at the look before, and once at the end of each step, and each look has half the level of the one before, so that all looks
  * together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted, its bots have answered, and it has seen the attempts that it needs; one that
  * no connected bot of the share could try, since none is in it or all have rejected, teaches nothing and ends when it has lasted. Then comes the next share, and after the last the revision
  * is promoted, unless it is held. A failed gate rolls it back at once.
@@ -79,8 +79,11 @@ export function decideRollout(
   const isPatient = now.getTime() - stepBeganAt.getTime() < answerPatienceMs;
   const silent = isPatient ? figures.members - figures.answered : 0;
   const isOver = leftMs <= 0 && silent <= 0 && missing <= 0;
+  const step = stepBeganAt.getTime();
+  // Once: who holds a rollout, or cannot promote it, would use the levels of its gates up.
+  const isEnd = isOver && progress.endedStep !== step;
   const gates = { ...progress.gates };
-  for (const name of gateNames) gates[name] = look(name, gates[name] ?? unlooked(name), figures, isOver);
+  for (const name of gateNames) gates[name] = look(name, gates[name] ?? unlooked(name), figures, isEnd);
   const failed = gateNames.find((name) => gates[name]?.failed);
   const waitsFor = [
     ...(leftMs > 0 ? [`${Math.ceil(leftMs / 1_000)} more seconds of this step`] : []),
@@ -88,7 +91,7 @@ export function decideRollout(
     ...(missing > 0 ? [`${missing} more ended attempts of the canary`] : []),
     ...(isOver && ramp.hold ? ['an operator, who holds it'] : []),
   ];
-  const looked = { ...progress, gates, figures, waitsFor };
+  const looked = { ...progress, gates, figures, waitsFor, ...(isEnd && { endedStep: step }) };
   if (failed) return { type: 'rollBack', reason: explain(failed, figures, gates[failed]!), progress: looked };
   if (!isOver || ramp.hold) return { type: 'stay', progress: looked };
   const [next] = ramp.percents;
@@ -104,10 +107,10 @@ const unlooked = (name: GateName): GateRecord => ({
   failed: false,
 });
 
-function look(name: GateName, gate: GateRecord, figures: RolloutFigures, isOver: boolean): GateRecord {
+function look(name: GateName, gate: GateRecord, figures: RolloutFigures, isEnd: boolean): GateRecord {
   const { total } = observed(name, figures);
   const isNew = gate.looks === 0 || total > gate.nextAt / 2;
-  const isDue = total >= gate.nextAt || (isOver && isNew && total >= firstLookAt[name]);
+  const isDue = total >= gate.nextAt || (isEnd && isNew && total >= firstLookAt[name]);
   if (gate.failed || !isDue) return gate;
   const pValue = chance(name, figures);
   // There is nothing to compare with yet.

@@ -157,6 +157,27 @@ describe('a rollout', () => {
     expect(end.progress.gates.task_failures).toMatchObject({ looks: 2, level: falseAlarms / 4 });
   });
 
+  it('looks at the end of a step once, so that one that is held keeps the levels of its gates', () => {
+    const control = { attempts: 5_000, failures: 100 };
+    const hourMs = 3_600_000;
+    let progress: RolloutProgress = { ...begun, ramp: { ...ramp, hold: true } };
+    // One more in each judgement, as a second brings it.
+    for (let attempts = 1; attempts <= 1_200; attempts++)
+      ({ progress } = decideRollout(step(hourMs, progress), canary({ attempts }, control), now));
+    expect(progress.gates.task_failures!.looks).toBeLessThan(12);
+    const failing = canary({ attempts: 2_400, failures: 1_200 }, control);
+    expect(decideRollout(step(hourMs, progress), failing, now).type).toBe('rollBack');
+  });
+
+  it('looks again at the end of the next step', () => {
+    const held = { ...begun, ramp: { ...ramp, hold: true } };
+    const first = decideRollout(step(60_000, held), canary({ attempts: 10 }), now).progress;
+    expect(first.gates.task_failures).toMatchObject({ looks: 1 });
+    expect(decideRollout(step(60_000, first), canary({ attempts: 11 }), now).progress.gates).toEqual(first.gates);
+    const next = decideRollout(step(70_000, first), canary({ attempts: 11 }), now).progress;
+    expect(next.gates.task_failures).toMatchObject({ looks: 2 });
+  });
+
   it('is rolled back by chance in at most one of a hundred cases, however often it is looked at', () => {
     const random = mulberry32(7);
     let alarms = 0;
