@@ -31,6 +31,8 @@ export interface GateRecord {
   readonly pValue: number;
   readonly level: number;
   readonly failed: boolean;
+  /** Bad ones of the canary, the most of all looks. Records of before this was kept lack it. */
+  readonly bad?: number;
 }
 
 /** Everything of a rollout that changes while it is under way, beside its share. */

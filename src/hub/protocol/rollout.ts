@@ -60,10 +60,11 @@ export type RolloutVerdict = { readonly progress: RolloutProgress } & (
  * What becomes of a rollout, given what was observed since it began.
  *
  * A gate fails when chance alone would bring what was observed with a probability below its level. It is looked at when it has twice as many
- * observations as at the look before, and once at the end of each step, and each look has half the level of the one before, so that all looks
- * together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted, its bots have answered, and it has seen the attempts that it needs; one that
- * no connected bot of the share could try, since none is in it or all have rejected, teaches nothing and ends when it has lasted. Then comes the next share, and after the last the revision
- * is promoted, unless it is held. A failed gate rolls it back at once.
+ * observations as at any look before (rejections: or twice as many bots that reject), and once at the end of each step, and each look has half the level of
+ * the one before, so that all looks together raise a false alarm no more often than one at `falseAlarms`. A step ends when it has lasted, its bots have
+ * answered, and it has seen the attempts that it needs; one that no connected bot of the share could try, since none is in it or all have rejected, teaches
+ * nothing and ends when it has lasted. Then comes the next share, and after the last the revision is promoted, unless it is held. A failed gate rolls it
+ * back at once.
  */
 export function decideRollout(
   { percent, stepBeganAt, progress }: RolloutStep,
@@ -105,18 +106,24 @@ const unlooked = (name: GateName): GateRecord => ({
   pValue: 1,
   level: 0,
   failed: false,
+  bad: 0,
 });
 
 function look(name: GateName, gate: GateRecord, figures: RolloutFigures, isEnd: boolean): GateRecord {
-  const { total } = observed(name, figures);
-  const isNew = gate.looks === 0 || total > gate.nextAt / 2;
-  const isDue = total >= gate.nextAt || (isEnd && isNew && total >= firstLookAt[name]);
+  const { total, bad } = observed(name, figures);
+  // Of bots as they are now, who change their minds: more of them reject it without there being more of them.
+  const isSnapshot = name === 'rejections';
+  const isDoubled = total >= gate.nextAt || (isSnapshot && bad >= Math.max(1, (gate.bad ?? 0) * 2));
+  const isNew = gate.looks === 0 || total > gate.nextAt / 2 || isSnapshot;
+  const isDue = total >= firstLookAt[name] && (isDoubled || (isEnd && isNew));
   if (gate.failed || !isDue) return gate;
   const pValue = chance(name, figures);
   // There is nothing to compare with yet.
   if (pValue === undefined) return gate;
   const level = falseAlarms / 2 ** (gate.looks + 1);
-  return { looks: gate.looks + 1, nextAt: total * 2, pValue, level, failed: pValue < level };
+  // The most of all looks: bots that leave and come back bring no new ones.
+  const nextAt = Math.max(gate.nextAt, total * 2);
+  return { looks: gate.looks + 1, nextAt, pValue, level, failed: pValue < level, bad: Math.max(gate.bad ?? 0, bad) };
 }
 
 /** What a gate counts, of the canary and of the control group. */

@@ -178,6 +178,38 @@ describe('a rollout', () => {
     expect(next.gates.task_failures).toMatchObject({ looks: 2 });
   });
 
+  it('is rolled back when bots reject it that had applied it, at once as at the end of a step', () => {
+    const answers = (rejected: number, answered = 10): RolloutFigures => ({
+      ...canary({ attempts: 10 }),
+      ...{ members: answered, answered, rejected },
+    });
+    const applied = decideRollout(step(0), answers(0), now).progress;
+    expect(applied.gates.rejections).toMatchObject({ looks: 1, nextAt: 20, bad: 0 });
+    expect(decideRollout(step(0, applied), answers(9), now).type).toBe('rollBack');
+    // In the tables of a hub of before.
+    const { bad: _, ...old } = applied.gates.rejections!;
+    const before = { ...applied, gates: { ...applied.gates, rejections: old } };
+    expect(decideRollout(step(0, before), answers(9), now).type).toBe('rollBack');
+
+    const few = decideRollout(step(0, applied), answers(2), now).progress;
+    expect(few.gates.rejections).toMatchObject({ looks: 2, bad: 2, failed: false });
+    // Fewer than twice as many: no look, so that bots that come and go do not use the level up.
+    expect(decideRollout(step(0, few), answers(3), now).progress.gates).toEqual(few.gates);
+    expect(decideRollout(step(60_000, few), answers(3), now).type).toBe('rollBack');
+    // The same two, of fewer bots.
+    expect(decideRollout(step(60_000, few), answers(2, 2), now).type).toBe('rollBack');
+
+    let flapping = decideRollout(step(0), answers(0, 400), now).progress;
+    for (const [rejected, answered] of [
+      [1, 300],
+      [0, 400],
+      [1, 200],
+      [0, 400],
+    ] as const)
+      flapping = decideRollout(step(0, flapping), answers(rejected, answered), now).progress;
+    expect(flapping.gates.rejections).toMatchObject({ looks: 2, nextAt: 800, bad: 1 });
+  });
+
   it('is rolled back by chance in at most one of a hundred cases, however often it is looked at', () => {
     const random = mulberry32(7);
     let alarms = 0;
