@@ -1,6 +1,6 @@
-import { and, desc, eq, isNull } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, isNull } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
-import { rollouts } from '../store.ts';
+import { kinds, rollouts } from '../store.ts';
 import type { RolloutOutcome } from './revision-states.ts';
 import type { Ramp, RolloutProgress } from './rollout-record.ts';
 
@@ -60,9 +60,16 @@ export async function rolloutUnderWay(orm: Orm, kind: string): Promise<RolloutRo
   return row;
 }
 
+/** A rollout, and the version of its kind at which it was that. */
+export type OpenRollout = RolloutRow & { readonly kindVersion: number };
+
 /** Those under way, at most one of each kind. */
-export async function openRollouts(orm: Orm): Promise<RolloutRow[]> {
-  return orm.select().from(rollouts).where(isNull(rollouts.outcome));
+export async function openRollouts(orm: Orm): Promise<OpenRollout[]> {
+  return orm
+    .select({ ...getTableColumns(rollouts), kindVersion: kinds.version })
+    .from(rollouts)
+    .innerJoin(kinds, eq(kinds.kind, rollouts.kind))
+    .where(isNull(rollouts.outcome));
 }
 
 /** The newest of each kind, under way or not. */

@@ -8,10 +8,9 @@ import { isBuiltIn } from './built-in.ts';
 import type { Catalogue } from './catalogue.ts';
 import { forgetUntranslated, majorsInForce } from './majors/translation-store.ts';
 import { changeRevision } from './registry.ts';
-import { versionOf } from './registry-store.ts';
 import { blocksRetirement } from './revision.ts';
 import { decideRollout } from './rollout.ts';
-import { openRollouts, type RolloutRow, saveProgress } from './rollout-store.ts';
+import { type OpenRollout, openRollouts, saveProgress } from './rollout-store.ts';
 import { forgetDecided, readFigures } from './trial-store.ts';
 import { readUsage, standingIn } from './usage-store.ts';
 
@@ -70,13 +69,10 @@ async function leadUntil(ports: RolloutPorts, { signal, progressed }: Term): Pro
   }
 }
 
-async function judge(ports: RolloutPorts, rollout: RolloutRow): Promise<void> {
+async function judge(ports: RolloutPorts, rollout: OpenRollout): Promise<void> {
   const { database, logger } = ports;
-  const { kind, digest, rolloutId, percent } = rollout;
-  const { basedOn, figures } = await database.query(async (orm) => ({
-    basedOn: await versionOf(orm, kind),
-    figures: await readFigures(orm, rollout),
-  }));
+  const { kind, digest, rolloutId, percent, kindVersion: basedOn } = rollout;
+  const figures = await database.query((orm) => readFigures(orm, rollout));
   const verdict = decideRollout(rollout, figures, new Date());
   // Before the change: if this hub dies in between, the step is judged again and asks for its attempts anew.
   await database.query((orm) => saveProgress(orm, rollout, verdict.progress));

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { migrationsOf } from '../../../src/database/migrations.ts';
 import type { Orm } from '../../../src/database/port.ts';
+import { changeRevision } from '../../../src/hub/protocol/registry.ts';
 import type { BotStatus } from '../../../src/hub/protocol/revision-states.ts';
 import type { Ramp } from '../../../src/hub/protocol/rollout-record.ts';
 import { beginRollout } from '../../../src/hub/protocol/rollout-store.ts';
@@ -95,9 +96,11 @@ it('a rollout that cannot be promoted waits, says why, and holds up neither the 
         .from(rolloutAttempts)
         .where(inArray(rolloutAttempts.rolloutId, [decided, underWay])),
     );
-  await expect.poll(async () => (await observed()).map(({ rolloutId }) => rolloutId)).toEqual([underWay]);
   await expect
-    .poll(async () => (await rolloutOf('inspect')).progress.waitsFor)
+    .poll(async () => (await observed()).map(({ rolloutId }) => rolloutId), { timeout: 10_000 })
+    .toEqual([underWay]);
+  await expect
+    .poll(async () => (await rolloutOf('inspect')).progress.waitsFor, { timeout: 10_000 })
     .toEqual([expect.stringContaining('no connected bot could do tasks of inspect in revision 2')]);
 
   await connect('solo', 'inspect', 'APPLIED');
@@ -106,9 +109,44 @@ it('a rollout that cannot be promoted waits, says why, and holds up neither the 
   expect(logged('a rollout has to wait')).toEqual(['inspect']);
 });
 
+it('what an operator says while a rollout is judged stands, and it is judged anew', async () => {
+  await begin('shop');
+  await connect('a', 'shop', 'APPLIED');
+  const change = { digest: canaryOf('shop'), basedOn: 1, by: 'operator', reason: 'wait for me' };
+  const ramp = { percents: [], stepMs: 0, minAttempts: 0, hold: true };
+  let mayHold = true;
+  const overtaken = new Proxy(db.database, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name !== 'query') return typeof value === 'function' ? value.bind(target) : value;
+      return async <T>(work: (orm: Orm) => Promise<T>) => {
+        const read = await target.query(work);
+        // Right after the first look, which is for the rollouts that there are.
+        const holds = mayHold;
+        mayHold = false;
+        if (holds) {
+          const ports = { database: db.database, onChanged: () => {} };
+          await changeRevision(ports, change, { type: 'canary', percent: 100, ramp });
+        }
+        return read;
+      };
+    },
+  });
+  lead({ database: overtaken });
+  await expect
+    .poll(async () => (await rolloutOf('shop')).progress.waitsFor, { timeout: 10_000 })
+    .toEqual(['an operator, who holds it']);
+  const [row] = await query((orm) => orm.select().from(kinds));
+  expect(row).toMatchObject({ version: 2 });
+  expect(await rolloutOf('shop')).toMatchObject({ outcome: null, progress: { ramp: { hold: true } } });
+});
+
 it('a rollout whose judgement fails is logged, and the others go on', async () => {
   // Its revision is nowhere.
-  await query((orm) => beginOf(orm, 'broken'));
+  await query(async (orm) => {
+    await orm.insert(kinds).values({ kind: 'broken', version: 1 });
+    await beginOf(orm, 'broken');
+  });
   await begin('shop');
   await connect('a', 'shop', 'APPLIED');
   lead();
