@@ -5,6 +5,8 @@ import type { ArmFigures, RolloutFigures, RolloutProgress } from '../../../src/h
 import { binomialTail, fisherTail, incompleteBeta, welchTail } from '../../../src/hub/protocol/statistics.ts';
 import { mulberry32 } from '../../../src/kit/mulberry32.ts';
 
+const sample = (count: number, mean: number, variance: number) => ({ count, mean, variance });
+
 describe('the statistics', () => {
   it.each([
     // R: pbinom(2, 20, 0.01, lower.tail = FALSE), pbinom(0, 10, 0.5, FALSE)
@@ -15,10 +17,20 @@ describe('the statistics', () => {
     [fisherTail({ bad: 4, total: 4 }, { bad: 0, total: 4 }), 0.01428571],
     // I_x(2, 3) = 6x^2 - 8x^3 + 3x^4
     [incompleteBeta(0.3, 2, 3), 6 * 0.09 - 8 * 0.027 + 3 * 0.0081],
-    // R: pt(2, 18, lower.tail = FALSE)
-    [welchTail({ count: 10, mean: 2, variance: 5 }, { count: 10, mean: 0, variance: 5 }, 0), 0.0304],
+    // R: pt(2, 18, lower.tail = FALSE); the same of a difference the other way, and of one above a margin
+    [welchTail(sample(10, 2, 5), sample(10, 0, 5), 0), 0.0304],
+    [welchTail(sample(10, 0, 5), sample(10, 2, 5), 0), 0.9696],
+    [welchTail(sample(10, 2.5, 5), sample(10, 0, 5), 0.5), 0.0304],
+    // The density of t, 2 / sqrt(8 / 5 + 1 / 50), with the 4.1006 degrees of freedom after Welch, by Simpson's rule
+    [welchTail(sample(5, 2, 8), sample(50, 0, 1), 0), 0.0947],
+    // Nothing varies: what is longer is longer.
+    [welchTail(sample(10, 0.1, 0), sample(10, 0, 0), 0.2), 1],
   ])('say %d where the tables say %d', (computed, expected) => {
     expect(Math.abs(computed / expected - 1)).toBeLessThan(0.01);
+  });
+
+  it('say never, where nothing varies and the difference is beyond the margin', () => {
+    expect(welchTail(sample(10, 1, 0), sample(10, 0, 0), 0.2)).toBe(0);
   });
 
   it('of a binomial are the sum of what it sums', () => {
@@ -74,6 +86,16 @@ describe('a rollout', () => {
     expect(decideRollout(step(ageMs), figures, now)).toMatchObject({ type, progress: { waitsFor } });
   });
 
+  it('is not promoted untried when all bots are gone, or all reject it', () => {
+    const last = { ...begun, ramp: { ...ramp, percents: [] } };
+    const nobody = { ...calm, members: 0, answered: 0 };
+    for (const figures of [nobody, oneOfOne])
+      expect(decideRollout(step(60_000, last, 100), figures, now)).toMatchObject({
+        type: 'stay',
+        progress: { waitsFor: ['10 more ended attempts of the canary'] },
+      });
+  });
+
   it('waits for the answers of its bots, but not for those who never answer', () => {
     const quick = { ...begun, ramp: { ...ramp, stepMs: 0 } };
     const figures = { ...canary({ attempts: 10 }), members: 5 };
@@ -123,6 +145,22 @@ describe('a rollout', () => {
       'gate task_failures: 6 of 6',
     ],
     [
+      'attempts that all fail, and all of a control group that is too small to say that this is usual',
+      canary({ attempts: 6, failures: 6 }, { attempts: 19, failures: 19 }),
+      'gate task_failures: 6 of 6',
+    ],
+    [
+      'attempts that all fail, as all of the smallest control group do',
+      canary({ attempts: 6, failures: 6 }, { attempts: 20, failures: 20 }),
+      undefined,
+    ],
+    ['a third of attempts failed', canary({ attempts: 20, failures: 7 }), 'gate task_failures: 7 of 20'],
+    [
+      'durations, with too few to compare with',
+      canary({ timed: 40, logMean: 5, logVariance: 0.01 }, { timed: 9, logMean: 1, logVariance: 0.01 }),
+      undefined,
+    ],
+    [
       'attempts that take twice as long',
       canary(
         { timed: 20, logMean: Math.log(60), logVariance: 0.04 },
@@ -155,6 +193,18 @@ describe('a rollout', () => {
       now,
     );
     expect(end.progress.gates.task_failures).toMatchObject({ looks: 2, level: falseAlarms / 4 });
+  });
+
+  it('looks at no gate before its least sample, not even at the end of a step', () => {
+    const few = { ...oneOfOne, canary: { ...arm, attempts: 4, failures: 4, reports: 19, undecodable: 19 } };
+    const { type, progress } = decideRollout(step(60_000), few, now);
+    expect([type, ...Object.values(progress.gates).map(({ looks }) => looks)]).toEqual(['ramp', 0, 0, 0, 0]);
+  });
+
+  it('has failed for good when one gate has, whatever comes after that', () => {
+    const { gates } = decideRollout(step(0), canary({ attempts: 6, failures: 6 }), now).progress;
+    const better = canary({ attempts: 12, failures: 6 }, { attempts: 100, failures: 60 });
+    expect(decideRollout(step(0, { ...begun, gates }), better, now).type).toBe('rollBack');
   });
 
   it('looks at the end of a step once, so that one that is held keeps the levels of its gates', () => {
