@@ -4,9 +4,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { migrationsOf } from '../../../src/database/migrations.ts';
 import type { Orm } from '../../../src/database/port.ts';
 import { changeRevision } from '../../../src/hub/protocol/registry.ts';
-import type { BotStatus } from '../../../src/hub/protocol/revision-states.ts';
+import type { BotStatus, RevisionState } from '../../../src/hub/protocol/revision-states.ts';
 import type { Ramp } from '../../../src/hub/protocol/rollout-record.ts';
-import { beginRollout } from '../../../src/hub/protocol/rollout-store.ts';
+import { beginRollout, openRollouts, saveProgress } from '../../../src/hub/protocol/rollout-store.ts';
 import { type RolloutPorts, startRollouts } from '../../../src/hub/protocol/rollouts.ts';
 import { addAttempts } from '../../../src/hub/protocol/trial-store.ts';
 import { ProtocolView } from '../../../src/hub/protocol/view.ts';
@@ -29,25 +29,30 @@ afterEach(async () => {
 });
 
 const query = <T>(work: (orm: Orm) => Promise<T>) => db.database.query(work);
+/** For who tells nobody. */
+const silent = () => ({ database: db.database, onChanged: () => {} });
 const lead = (ports: Partial<RolloutPorts> = {}) => {
   const catalogue = { view: new ProtocolView(new Map(), [], []) };
-  leading = startRollouts({ database: db.database, logger, catalogue, onChanged: () => {}, ...ports });
+  leading = startRollouts({ ...silent(), logger, catalogue, ...ports });
 };
 /** Longer ago than bots are waited for. */
 const at = new Date('2026-05-04T10:00:00Z');
 const canaryOf = (kind: string) => `${kind}-2`;
 
+const names = { taskMessage: '', progressMessage: '', resultMessage: '' };
+
+async function addTo(orm: Orm, kind: string, revision: number, state: RevisionState): Promise<void> {
+  const made = { descriptorSet: Buffer.alloc(0), sources: [], publishedAt: at, publishedBy: '', reason: '' };
+  const row = { digest: `${kind}-${revision}`, kind, revision, state, changedAt: at, changedBy: '' };
+  await orm.insert(revisions).values({ ...row, ...made, ...names });
+}
+
 /** A kind with an ACTIVE revision, and the next one offered to every bot: a step that is over when nothing speaks against it. */
 async function begin(kind: string, more: Partial<Ramp> = {}): Promise<void> {
   await query(async (orm) => {
     await orm.insert(kinds).values({ kind, version: 1 });
-    for (const [index, state] of (['ACTIVE', 'CANARY'] as const).entries()) {
-      const revision = index + 1;
-      const made = { descriptorSet: Buffer.alloc(0), sources: [], publishedAt: at, publishedBy: '', reason: '' };
-      const names = { taskMessage: '', progressMessage: '', resultMessage: '' };
-      const row = { digest: `${kind}-${revision}`, kind, revision, state, changedAt: at, changedBy: '' };
-      await orm.insert(revisions).values({ ...row, ...made, ...names });
-    }
+    await addTo(orm, kind, 1, 'ACTIVE');
+    await addTo(orm, kind, 2, 'CANARY');
     await beginOf(orm, kind, more);
   });
 }
@@ -124,10 +129,7 @@ it('what an operator says while a rollout is judged stands, and it is judged ane
         // Right after the first look, which is for the rollouts that there are.
         const holds = mayHold;
         mayHold = false;
-        if (holds) {
-          const ports = { database: db.database, onChanged: () => {} };
-          await changeRevision(ports, change, { type: 'canary', percent: 100, ramp });
-        }
+        if (holds) await changeRevision(silent(), change, { type: 'canary', percent: 100, ramp });
         return read;
       };
     },
@@ -153,4 +155,48 @@ it('a rollout whose judgement fails is logged, and the others go on', async () =
   await becomes('shop', 'PROMOTED');
   expect(logged('a rollout could not be judged')).toContain('broken');
   expect(logged('a leader failed')).toEqual([]);
+});
+
+it('a change of the share leaves what the gates have seen, and is not overwritten by what was judged before it', async () => {
+  await begin('shop');
+  const ramp = { percents: [], stepMs: 1, minAttempts: 1, hold: false };
+  const gates = { rejections: { looks: 3, nextAt: 40, pValue: 0.5, level: 0.00125, failed: false, bad: 0 } };
+  const [first] = await query(openRollouts);
+  await query((orm) => saveProgress(orm, first!, { ...first!.progress, gates }));
+  const stale = { ...first!.progress, waitsFor: ['what was before'] };
+  // Another share, and the same one again, which is another step.
+  for (const percent of [50, 50]) {
+    const [before] = await query(openRollouts);
+    const change = { digest: canaryOf('shop'), basedOn: before!.kindVersion, by: 'operator', reason: '' };
+    await changeRevision(silent(), change, { type: 'canary', percent, ramp });
+    await query((orm) => saveProgress(orm, before!, stale));
+    expect(await rolloutOf('shop')).toMatchObject({ percent, progress: { ramp, gates, waitsFor: [] } });
+  }
+});
+
+it('a rollout is compared with the newest revision that is ACTIVE', async () => {
+  await query(async (orm) => {
+    await orm.insert(kinds).values({ kind: 'shop', version: 1 });
+    for (const [index, state] of (['ACTIVE', 'ACTIVE', 'DEPRECATED', 'CHECKED'] as const).entries())
+      await addTo(orm, 'shop', index + 1, state);
+  });
+  const change = { digest: 'shop-4', basedOn: 1, by: 'operator', reason: '' };
+  const ramp = { percents: [], stepMs: 1, minAttempts: 1, hold: false };
+  await changeRevision(silent(), change, { type: 'canary', percent: 10, ramp });
+  expect(await rolloutOf('shop')).toMatchObject({ digest: 'shop-4', baseline: 'shop-2' });
+});
+
+it('a deprecated revision that nobody needs becomes DRAINED', async () => {
+  await query(async (orm) => {
+    await orm.insert(kinds).values({ kind: 'shop', version: 1 });
+    await addTo(orm, 'shop', 1, 'DEPRECATED');
+    await addTo(orm, 'shop', 2, 'ACTIVE');
+  });
+  const schema = { kind: 'shop', revision: 1, digest: 'shop-1' };
+  const offer = { schema, fileDescriptorSet: Buffer.alloc(0), ...names };
+  const view = new ProtocolView(new Map([['shop', 1]]), [{ schema, state: 'DEPRECATED', offer }], []);
+  lead({ catalogue: { view } });
+  const stateOf = async () =>
+    (await query((orm) => orm.select().from(revisions).where(eq(revisions.digest, 'shop-1'))))[0]!.state;
+  await expect.poll(stateOf, { timeout: 10_000 }).toBe('DRAINED');
 });
