@@ -170,6 +170,17 @@ describe('descriptors', () => {
     expect(violations.map((violation) => violation.rule)).toContain(rule);
   });
 
+  it('that are too large are told that and nothing else, which would take as long as their sender likes', async () => {
+    const schema = plain();
+    const text = { type: 'string', label: 'one' } as const;
+    schema.messages[0]!.reserved.numbers = many(500, (n) => 2 * n + 1);
+    schema.messages[0]!.fields = many(bounds.members + 1, (n) => ({ ...text, name: 'same', number: n + 1 }));
+
+    const { violations } = await checkRevision(compile(schema, 'large'), [compile(plain(), 'older')], kind);
+
+    expect(violations.map(({ rule }) => rule)).toEqual(['TOO_LARGE']);
+  });
+
   it('that are declared too deep are refused', () => {
     const set = fromBinary(FileDescriptorSetSchema, compile(plain(), 'plain').fileDescriptorSet);
     let message = set.file[0]!.messageType[0]!;

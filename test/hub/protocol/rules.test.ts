@@ -298,6 +298,23 @@ describe('a revision is accepted with', () => {
   });
 });
 
+describe('what a renamed field says takes another number', () => {
+  it.each<readonly [reserved: string, edits: readonly Edit[], such: string]>([
+    ['20, 30 to 39', [], ', such as 11'],
+    ['11 to 39', [], ', such as 40'],
+    ['11 to 18999', [], ', such as 20000'],
+    ['11 to max', [], ''],
+    ['11 to max', [['  uint32 door = 5;\n', '']], ', such as 5'],
+  ])('that is free beside reserved %s, where there is one', async (reserved, edits, such) => {
+    const source = edited(crate, ['20, 30 to 39', reserved], ...edits);
+    const before = readLanguage(await compiled(source));
+    const candidate = await compiled(edited(source, ['string old_note', 'string new_note']));
+    expect(checkBetween(before, readLanguage(candidate)).map(({ instead }) => instead)).toEqual([
+      `give field 10 the name old_note back; what new_note says takes another number${such}`,
+    ]);
+  });
+});
+
 it('ARCHITECTURE names every rule', () => {
   const architecture = readFileSync('ARCHITECTURE.md', 'utf8');
   expect(Object.keys(rules).filter((rule) => !architecture.includes(`\`${rule}\``))).toEqual([]);

@@ -1,18 +1,20 @@
-import type { DescEnum, DescMessage } from '@bufbuild/protobuf';
+import type { DescEnum, DescEnumValue, DescField, DescMessage } from '@bufbuild/protobuf';
 import { Edition } from '@bufbuild/protobuf/wkt';
 import { bounds } from './bounds.ts';
+import { isFieldNumber } from './field-number.ts';
 import type { Language } from './language.ts';
 import { reservedNames, reservedRanges } from './reserved.ts';
 import type { Roots } from './revision.ts';
 import { finding } from './rules.ts';
 import type { Finding } from './violation.ts';
 
-/** What is wrong with a revision whatever it stands beside. Pure. */
+/** What is wrong with a revision whatever it stands beside; of one that is too large only that, since all else would take its time. Pure. */
 export function checkByItself(candidate: Language, roots: Roots): Finding[] {
+  const tooLarge = [...checkSize(candidate)];
+  if (tooLarge.length > 0) return tooLarge;
   return [
     ...checkFiles(candidate, roots),
     ...checkRoots(candidate, roots),
-    ...checkSize(candidate),
     ...[...candidate.messages.values()].flatMap((message) => [...checkMessage(message), ...checkNames(message)]),
     ...[...candidate.enums.values()].flatMap((type) => [...checkEnum(type), ...checkNames(type)]),
   ];
@@ -70,6 +72,28 @@ function* checkSize({ files, messages, enums, wireBytes }: Language): Iterable<F
     yield finding('TOO_LARGE', first, `it has ${files.length} files; ${bounds.files} may be`);
   if (types > bounds.types)
     yield finding('TOO_LARGE', first, `it has ${types} messages and enums; ${bounds.types} may be`);
+  for (const message of messages.values()) {
+    yield* checkMembers(message, message.fields, 'fields');
+    const depth = depthOf(message);
+    if (depth <= bounds.nesting) continue;
+    yield finding('TOO_LARGE', message, `${message.name} is declared ${depth} messages deep; ${bounds.nesting} may be`);
+  }
+  for (const type of enums.values()) yield* checkMembers(type, type.values, 'values');
+}
+
+function* checkMembers(
+  type: DescMessage | DescEnum,
+  members: ReadonlyArray<DescField | DescEnumValue>,
+  are: string,
+): Iterable<Finding> {
+  if (members.length > bounds.members) {
+    yield finding('TOO_LARGE', type, `${type.name} has ${members.length} ${are}; ${bounds.members} may be`);
+  }
+  for (const member of members) {
+    const { length } = member.name;
+    if (length <= bounds.nameChars) continue;
+    yield finding('TOO_LARGE', member, `the name has ${length} characters; ${bounds.nameChars} may be`);
+  }
 }
 
 function* checkMessage(message: DescMessage): Iterable<Finding> {
@@ -82,13 +106,6 @@ function* checkMessage(message: DescMessage): Iterable<Finding> {
   }
   for (const extension of nestedExtensions)
     yield finding('EXTENSION_DEFINED', extension, `extension ${extension.name} is declared`);
-  if (fields.length > bounds.members) {
-    yield finding('TOO_LARGE', message, `${message.name} has ${fields.length} fields; ${bounds.members} may be`);
-  }
-  const depth = depthOf(message);
-  if (depth > bounds.nesting) {
-    yield finding('TOO_LARGE', message, `${message.name} is declared ${depth} messages deep; ${bounds.nesting} may be`);
-  }
   for (const field of fields) {
     if (!isFieldNumber(field.number))
       yield finding('NUMBER_INVALID', field, `${field.name} has number ${field.number}`);
@@ -107,9 +124,6 @@ function* checkMessage(message: DescMessage): Iterable<Finding> {
 function* checkEnum(type: DescEnum): Iterable<Finding> {
   if (hasCustom(type))
     yield finding('CUSTOM_OPTION', type, `${type.name} has an option that is not of protobuf itself`);
-  if (type.values.length > bounds.members) {
-    yield finding('TOO_LARGE', type, `${type.name} has ${type.values.length} values; ${bounds.members} may be`);
-  }
   const names = new Map<number, string>();
   for (const value of type.values) {
     if (hasCustom(value))
@@ -127,9 +141,6 @@ function* checkNames(type: DescMessage | DescEnum): Iterable<Finding> {
   const numbers = new Set<number>();
   const names = reservedNames(type);
   for (const member of members) {
-    if (member.name.length > bounds.nameChars) {
-      yield finding('TOO_LARGE', member, `the name has ${member.name.length} characters; ${bounds.nameChars} may be`);
-    }
     if (seen.has(member.name) || (type.kind === 'message' && numbers.has(member.number))) {
       yield finding('DECLARED_TWICE', member, `${member.name} = ${member.number} repeats a name or a number`);
     }
@@ -144,9 +155,6 @@ function* checkNames(type: DescMessage | DescEnum): Iterable<Finding> {
     }
   }
 }
-
-const isFieldNumber = (number: number): boolean =>
-  number >= 1 && number <= 536_870_911 && !(number >= 19_000 && number <= 19_999);
 
 const depthOf = ({ parent }: DescMessage): number => (parent ? 1 + depthOf(parent) : 1);
 

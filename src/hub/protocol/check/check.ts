@@ -33,13 +33,15 @@ export async function checkRevision(
   const language = readLanguage(candidate);
   const strict: Found[] = checkByItself(language, roots).map((finding) => ({ finding }));
   const older: Language[] = [];
-  for (const revision of unretired) {
+  // What is too large is not held against anything: that would take as long as its sender likes.
+  const beside = strict.some(({ finding }) => finding.rule === 'TOO_LARGE') ? [] : unretired;
+  for (const revision of beside) {
     await breathe();
     const read = readLanguage(revision);
     older.push(read);
     strict.push(...checkBetween(read, language).map((finding) => ({ finding, against: revision.label })));
   }
-  const fromBuf = confirm(strict, await wireJson(candidate, unretired, strict));
+  const fromBuf = confirm(strict, await wireJson(candidate, beside, strict));
   // A payload that does not survive what is refused anyway says nothing new.
   const isRefused = strict.length + fromBuf.length > 0;
   const lost = isRefused ? [] : await payloadLosses(older, language, kind);
@@ -85,14 +87,15 @@ async function wireJson(
   }
 }
 
-/** What buf says about a line that a stricter rule speaks of says the same in fewer words: its rule is named there. The rest stands by itself. */
+/**
+ * What buf says about a line that a stricter rule speaks of says the same in fewer words: its rule is named there. The rest stands by itself. A file may be
+ * one line, with thousands of findings of both: each is looked at once.
+ */
 function confirm(strict: readonly Found[], found: readonly Found[]): Found[] {
-  return found.flatMap(({ finding, against }): Found[] => {
-    const same = strict.filter(
-      (other) =>
-        other.against === against && other.finding.file === finding.file && other.finding.line === finding.line,
-    );
-    if (same.length === 0) return [{ finding, against }];
-    return same.map((other) => ({ ...other, buf: [finding.rule] }));
-  });
+  const placeOf = ({ against, finding: { file, line } }: Found) => JSON.stringify([against, file, line]);
+  const known = new Set(strict.map(placeOf));
+  const rules = new Map<string, Set<string>>();
+  for (const each of found) rules.set(placeOf(each), (rules.get(placeOf(each)) ?? new Set()).add(each.finding.rule));
+  const confirmed = strict.map((each) => ({ ...each, buf: [...(rules.get(placeOf(each)) ?? [])] }));
+  return [...confirmed.filter(({ buf }) => buf.length > 0), ...found.filter((each) => !known.has(placeOf(each)))];
 }

@@ -1,19 +1,22 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { checkDeletion } from './deletion.ts';
+import type { FreeNumber } from './field-number.ts';
 import { cardinalityOf, type Element, elementOf, isWider, typeOf } from './field-type.ts';
-import { reservedNames, reservedRanges } from './reserved.ts';
+import { reservedNames } from './reserved.ts';
 import { finding, type RuleId } from './rules.ts';
 import type { Finding } from './violation.ts';
 
 /** The fields of one message in two revisions. A field is its number: that is all that bytes have. */
-export function* compareFields(before: DescMessage, now: DescMessage): Iterable<Finding> {
+export function* compareFields(before: DescMessage, now: DescMessage, free: FreeNumber): Iterable<Finding> {
   const byNumber = new Map(now.fields.map((field) => [field.number, field]));
+  const byName = new Map(now.fields.map((field) => [field.name, field]));
   for (const field of before.fields) {
     const same = byNumber.get(field.number);
-    const namesake = now.fields.find(({ name }) => name === field.name);
+    const namesake = byName.get(field.name);
     if (same)
       for (const [rule, what] of changes(field, same)) {
-        yield finding(rule, same, what, rule === 'FIELD_RENAMED' ? { instead: otherNumber(field, same) } : {});
+        const instead = rule === 'FIELD_RENAMED' ? otherNumber(field, same, free(now.typeName)) : undefined;
+        yield finding(rule, same, what, { instead });
       }
     else if (namesake)
       yield finding('FIELD_RENUMBERED', namesake, `${field.name} is field ${namesake.number}; it was ${field.number}`);
@@ -56,12 +59,9 @@ const fieldRules: ReadonlyArray<(before: DescField, now: DescField) => readonly 
 ];
 
 /** Two that add a field at the same time take the same number: the second gives way. */
-function otherNumber(before: DescField, now: DescField): string {
-  const reserved = reservedRanges(now.parent);
-  const taken = [...before.parent.fields, ...now.parent.fields].map(({ number }) => number);
-  let free = Math.max(...taken) + 1;
-  while (reserved.has(free) || (free >= 19_000 && free <= 19_999)) free += 1;
-  return `give field ${now.number} the name ${before.name} back; what ${now.name} says takes another number, such as ${free}`;
+function otherNumber(before: DescField, now: DescField, free: number | undefined): string {
+  const such = free === undefined ? '' : `, such as ${free}`;
+  return `give field ${now.number} the name ${before.name} back; what ${now.name} says takes another number${such}`;
 }
 
 const place = (oneof: string | undefined): string => (oneof === undefined ? 'no oneof' : `oneof ${oneof}`);
@@ -82,7 +82,8 @@ function* jsonNamesReused(before: DescMessage, now: DescMessage): Iterable<Findi
   const taken = new Map(before.fields.flatMap((field) => keysOf(field).map((key) => [key, field] as const)));
   const reservedAsTheyStand = reservedNames(before);
   const reserved = new Set([...reservedAsTheyStand].map(camelCase));
-  const added = now.fields.filter(({ number }) => !before.fields.some((field) => field.number === number));
+  const known = new Set(before.fields.map(({ number }) => number));
+  const added = now.fields.filter(({ number }) => !known.has(number));
   for (const field of added) {
     // By its own name it is RESERVED_REUSED.
     if (reservedAsTheyStand.has(field.name)) continue;

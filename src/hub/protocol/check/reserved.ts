@@ -1,20 +1,20 @@
 import type { DescEnum, DescMessage } from '@bufbuild/protobuf';
 
-export const reservedNames = ({ proto }: DescMessage | DescEnum): ReadonlySet<string> => new Set(proto.reservedName);
-
 /** Numbers from `from` to `to`, both included. */
 export interface Range {
   readonly from: number;
   readonly to: number;
 }
 
-/** Reserved numbers, as ranges: "5 to max" is half a billion numbers. */
-export class Ranges {
+/** Numbers as ranges, never one by one: "5 to max" is half a billion of them. */
+export class Ranges implements Iterable<Range> {
+  /** In order, with a number between any two of them. */
   readonly #ranges: readonly Range[];
 
   constructor(ranges: readonly Range[]) {
     this.#ranges = ranges
-      .toSorted((a, b) => a.from - b.from)
+      .filter(({ from, to }) => from <= to)
+      .sort((a, b) => a.from - b.from)
       .reduce<Range[]>((joined, range) => {
         const last = joined.at(-1);
         if (last && range.from <= last.to + 1) joined[joined.length - 1] = { ...last, to: Math.max(last.to, range.to) };
@@ -23,21 +23,53 @@ export class Ranges {
       }, []);
   }
 
+  [Symbol.iterator](): Iterator<Range> {
+    return this.#ranges.values();
+  }
+
   has(number: number): boolean {
-    return this.#ranges.some(({ from, to }) => number >= from && number <= to);
+    return this.#rangeOf(number) !== undefined;
+  }
+
+  /** The first number from `from` on that this does not have. */
+  firstFree(from: number): number {
+    const taken = this.#rangeOf(from);
+    return taken ? taken.to + 1 : from;
   }
 
   /** Those of this that `other` does not have in one piece. */
   notIn(other: Ranges): readonly Range[] {
-    return this.#ranges.filter(({ from, to }) => !other.#ranges.some((range) => range.from <= from && range.to >= to));
+    return this.#ranges.filter(({ from, to }) => (other.#rangeOf(from)?.to ?? Number.NEGATIVE_INFINITY) < to);
+  }
+
+  #rangeOf(number: number): Range | undefined {
+    let [low, high] = [0, this.#ranges.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ranges[middle]!.to < number) low = middle + 1;
+      else high = middle;
+    }
+    const range = this.#ranges[low];
+    return range && range.from <= number ? range : undefined;
   }
 }
 
+/** `read`, once for each type: what is reserved is asked for each member, and a hostile set may have ten thousand of both. */
+function onceForEach<T extends object>(read: (type: DescMessage | DescEnum) => T): (type: DescMessage | DescEnum) => T {
+  const known = new WeakMap<DescMessage | DescEnum, T>();
+  return (type) => {
+    const value = known.get(type) ?? read(type);
+    known.set(type, value);
+    return value;
+  };
+}
+
+export const reservedNames = onceForEach(({ proto }): ReadonlySet<string> => new Set(proto.reservedName));
+
 /** In descriptors the end of a message's range is not part of it, and that of an enum's is. */
-export const reservedRanges = (type: DescMessage | DescEnum): Ranges =>
-  new Ranges(
-    type.proto.reservedRange.map(({ start = 0, end = 0 }) => ({
-      from: start,
-      to: type.kind === 'message' ? end - 1 : end,
-    })),
-  );
+export const reservedRanges = onceForEach(
+  ({ kind, proto }) =>
+    new Ranges(
+      proto.reservedRange.map(({ start = 0, end = 0 }) => ({ from: start, to: kind === 'message' ? end - 1 : end })),
+    ),
+);

@@ -221,7 +221,7 @@ export function finding(
   rule: RuleId,
   declared: Declared,
   what: string,
-  { field, instead }: { field?: string; instead?: string } = {},
+  { field, instead }: { field?: string; instead?: string | undefined } = {},
 ): Finding {
   const isMember = declared.kind === 'field' || declared.kind === 'oneof' || declared.kind === 'enum_value';
   return {
