@@ -3,7 +3,7 @@ import { invalid, MallError } from '../../contract/errors.ts';
 import type { Database, Orm, Transaction } from '../../database/port.ts';
 import type { SourceFile } from '../store.ts';
 import type { checkRevision } from './check/check.ts';
-import { isKind, rootsOf } from './check/revision.ts';
+import { isKind, kindRemedy, rootsOf } from './check/revision.ts';
 import type { Violation } from './check/violation.ts';
 import {
   type Given,
@@ -123,9 +123,7 @@ export async function publish(ports: PublishPorts, publication: Publication): Pr
 }
 
 function readCandidate(kind: string, fileDescriptorSet: Uint8Array): Candidate {
-  if (!isKind(kind)) {
-    throw invalid('kind', kind, 'MALFORMED_KIND', 'give a name such as shop, or shop.v2 for another major');
-  }
+  if (!isKind(kind)) throw invalid('kind', kind, 'MALFORMED_KIND', kindRemedy(kind));
   try {
     const canonical = canonicalDescriptorSet(fileDescriptorSet);
     return { canonical, digest: schemaDigest(canonical) };

@@ -1,12 +1,13 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MallError } from '../../../src/contract/errors.ts';
 import { bounds } from '../../../src/hub/protocol/check/bounds.ts';
 import { checkByItself } from '../../../src/hub/protocol/check/candidate-rules.ts';
 import { checkRevision } from '../../../src/hub/protocol/check/check.ts';
 import { readLanguage } from '../../../src/hub/protocol/check/language.ts';
-import { isKind, rootsOf } from '../../../src/hub/protocol/check/revision.ts';
+import { isKind, kindRemedy, rootsOf } from '../../../src/hub/protocol/check/revision.ts';
 import type { RuleId } from '../../../src/hub/protocol/check/rules.ts';
 import { kind } from './random-schema.ts';
 import { compile, type Schema } from './schema-model.ts';
@@ -236,6 +237,25 @@ describe('the name of a kind', () => {
     ['inspect-shelf', 'kinds.inspect_shelf.v1.InspectShelfTask'],
   ])('%s leads to its messages', (name, task) => {
     expect(rootsOf(name).task).toBe(task);
+  });
+
+  it.each<readonly [name: string, meant: string]>([
+    ['shop.v1', 'give "shop": majors begin at v2, and what comes before is the name alone'],
+    ['inspect_shelf', 'give "inspect-shelf": the words of a name are joined by -'],
+    ['inspect_shelf.v2', 'give "inspect-shelf.v2": the words of a name are joined by -'],
+    [
+      'a_b.v1',
+      'give "a-b": majors begin at v2, and what comes before is the name alone; the words of a name are joined by -',
+    ],
+    ['Shop', 'give a name such as shop, or shop.v2 for another major'],
+  ])('is not %s, which would be another name for the same package; it says which one is meant', (name, remedy) => {
+    expect(isKind(name)).toBe(false);
+    expect(kindRemedy(name)).toBe(remedy);
+  });
+
+  it('is the only one that leads to its package', () => {
+    const word = fc.stringMatching(/^[ab1_-]{1,5}(\.v[012])?$/).filter(isKind);
+    fc.assert(fc.property(word, word, (a, b) => (a === b) === (rootsOf(a).package === rootsOf(b).package)));
   });
 
   it.each(['', 'Shop', '../shop', 'shop.v0', 'shop.v1.2', 'a--b', 'shop/'])('"%s" is none', (name) => {

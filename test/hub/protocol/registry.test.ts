@@ -127,6 +127,7 @@ describe('publishing', () => {
 
   it.each([
     ['a kind without a name', { kind: 'Shop!' }, 'kind'],
+    ['another name of a kind', { kind: 'shop.v1' }, 'kind'],
     ['bytes that are no descriptors', { fileDescriptorSet: Buffer.from([0xff]) }, 'file_descriptor_set'],
     ['nobody who publishes', { by: ' ' }, 'by'],
   ])('refuses %s', async (_, wrong, field) => {
