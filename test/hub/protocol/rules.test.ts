@@ -315,6 +315,36 @@ describe('what a renamed field says takes another number', () => {
   });
 });
 
+describe('a remedy, followed, is not refused', () => {
+  const task = (members: string) =>
+    edited(crate, ['  string old_note = 10;\n', members], ['reserved 20, 30 to 39;', 'reserved 30 to 39;']);
+  const held = async (candidate: string, older: readonly string[]) => {
+    const revisions = await Promise.all(
+      older.map(async (source, at) => ({ ...(await compiled(source)), label: `r${at}` })),
+    );
+    return (await checkRevision(await compiled(candidate), revisions, kind)).violations;
+  };
+
+  it('since a number that it names is free in every revision, not in the first of them', async () => {
+    const older = [task('  string note = 10;\n'), task('  string note = 10;\n  string more = 11;\n')];
+    const mine = await held(task('  string mine = 10;\n'), older);
+    const renamed = mine.find(({ rule }) => rule === 'FIELD_RENAMED');
+    expect(renamed).toMatchObject({
+      against: ['r0', 'r1'],
+      instead: 'give field 10 the name note back; what mine says takes another number, such as 12',
+    });
+    expect(await held(task('  string note = 10;\n  string more = 11;\n  string mine = 12;\n'), older)).toEqual([]);
+  });
+
+  it('since a field that it gives back has its name in JSON', async () => {
+    const declared = 'optional string c = 11 [json_name = "sea"]';
+    const older = [task(`  string note_a = 10;\n  ${declared};\n`)];
+    const [lost] = await held(task('  string note_a = 10;\n'), older);
+    expect(lost!.instead).toContain(`take it over, ${declared}; if`);
+    expect((await held(task(''), older)).at(0)!.instead).toContain('take it over, string note_a = 10; if');
+  });
+});
+
 it('ARCHITECTURE names every rule', () => {
   const architecture = readFileSync('ARCHITECTURE.md', 'utf8');
   expect(Object.keys(rules).filter((rule) => !architecture.includes(`\`${rule}\``))).toEqual([]);

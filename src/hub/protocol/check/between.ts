@@ -10,6 +10,7 @@ import type { Finding } from './violation.ts';
 /**
  * What keeps `candidate` from standing beside `older`: every type that the older one has, looked at for readers of both sides. Types that only the
  * candidate has are nobody's business yet. Pure.
+ * @param free where there are other revisions, what all of them have free
  */
 export function checkBetween(
   older: Language,

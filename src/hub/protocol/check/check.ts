@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { MallError } from '../../../contract/errors.ts';
 import { checkBetween } from './between.ts';
 import { checkByItself } from './candidate-rules.ts';
+import { freeNumbers } from './field-number.ts';
 import { checkPayloads } from './gate.ts';
 import { type Language, readLanguage } from './language.ts';
 import { type Revision, rootsOf } from './revision.ts';
@@ -37,9 +38,13 @@ export async function checkRevision(
   const beside = strict.some(({ finding }) => finding.rule === 'TOO_LARGE') ? [] : unretired;
   for (const revision of beside) {
     await breathe();
-    const read = readLanguage(revision);
-    older.push(read);
-    strict.push(...checkBetween(read, language).map((finding) => ({ finding, against: revision.label })));
+    older.push(readLanguage(revision));
+  }
+  // What one revision has free another may have taken: a remedy has to do for all of them.
+  const free = freeNumbers([language, ...older]);
+  for (const revision of older) {
+    await breathe();
+    for (const finding of checkBetween(revision, language, free)) strict.push({ finding, against: revision.label });
   }
   const fromBuf = confirm(strict, await wireJson(candidate, beside, strict));
   // A payload that does not survive what is refused anyway says nothing new.

@@ -1,5 +1,6 @@
 import type { DescEnum, DescEnumValue, DescField, DescMessage } from '@bufbuild/protobuf';
 import { typeOf } from './field-type.ts';
+import { camelCase } from './json-name.ts';
 import { reservedNames, reservedRanges } from './reserved.ts';
 import { finding } from './rules.ts';
 import type { Finding } from './violation.ts';
@@ -31,5 +32,7 @@ const declared = (before: DescField | DescEnumValue): string => {
   const type = typeOf(before).replaceAll(`${before.parent.file.proto.package}.`, '');
   const label = before.proto.proto3Optional ? 'optional ' : '';
   const place = before.oneof ? ` in oneof ${before.oneof.name}` : '';
-  return `${label}${type} ${name} = ${number}${place}`;
+  const { jsonName } = before;
+  const option = jsonName === camelCase(name) ? '' : ` [json_name = ${JSON.stringify(jsonName)}]`;
+  return `${label}${type} ${name} = ${number}${option}${place}`;
 };

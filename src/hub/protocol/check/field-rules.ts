@@ -2,6 +2,7 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { checkDeletion } from './deletion.ts';
 import type { FreeNumber } from './field-number.ts';
 import { cardinalityOf, type Element, elementOf, isWider, typeOf } from './field-type.ts';
+import { camelCase } from './json-name.ts';
 import { reservedNames } from './reserved.ts';
 import { finding, type RuleId } from './rules.ts';
 import type { Finding } from './violation.ts';
@@ -98,6 +99,3 @@ function* jsonNamesReused(before: DescMessage, now: DescMessage): Iterable<Findi
 }
 
 const keysOf = ({ name, jsonName }: DescField): string[] => [...new Set([name, jsonName])];
-
-/** As protobuf makes a JSON name of a field's name. */
-const camelCase = (name: string): string => name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
