@@ -23,6 +23,16 @@ describe('ranges of numbers', () => {
     );
   });
 
+  it('without others are the numbers that only the first have', () => {
+    fc.assert(
+      fc.property(ranges, ranges, (given, taken) => {
+        const [all, others] = [new Ranges(given), new Ranges(taken)];
+        const left = all.without(others);
+        for (const number of numbers) expect(left.has(number)).toBe(all.has(number) && !others.has(number));
+      }),
+    );
+  });
+
   it('end behind the last number without a walk there', () => {
     expect(new Ranges([{ from: 21, to: max }]).firstFree(21)).toBe(max + 1);
   });

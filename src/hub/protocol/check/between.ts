@@ -3,7 +3,7 @@ import { compareEnums } from './enum-rules.ts';
 import { type FreeNumber, freeNumbers } from './field-number.ts';
 import { compareFields } from './field-rules.ts';
 import type { Language } from './language.ts';
-import { type Range, reservedNames, reservedRanges } from './reserved.ts';
+import { inWords, reservedNames, reservedRanges } from './reserved.ts';
 import { finding } from './rules.ts';
 import type { Finding } from './violation.ts';
 
@@ -61,6 +61,3 @@ function* compareReserved(before: DescMessage | DescEnum, now: DescMessage | Des
     if (users.length === 0) yield finding('RESERVED_DROPPED', now, `${inWords(range)} not reserved any more`);
   }
 }
-
-const inWords = ({ from, to }: Range): string =>
-  from === to ? `the number ${from} is` : `the numbers ${from} to ${to} are`;

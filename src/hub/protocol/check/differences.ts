@@ -3,7 +3,7 @@ import { checkBetween } from './between.ts';
 import { typeOf } from './field-type.ts';
 import type { Language } from './language.ts';
 import { type Declared, placeOf } from './place.ts';
-import { reservedNames, reservedRanges } from './reserved.ts';
+import { inWords, rangesOf, reservedNames, reservedRanges } from './reserved.ts';
 import { finding, type RuleId } from './rules.ts';
 
 /** One thing that two revisions say differently. */
@@ -49,15 +49,35 @@ function* within(before: DescMessage | DescEnum, now: DescMessage | DescEnum): I
   for (const member of are.values()) {
     const known = were.get(member.number);
     if (!known) yield said(member, now, `${describe(member)} is new`);
-    else if (known.deprecated !== member.deprecated) yield said(member, now, deprecation(member));
+    else yield* marks(known, member, now);
   }
   const [names, numbers] = [reservedNames(now), reservedRanges(now)];
-  for (const { name, number } of were.values()) {
-    if (are.has(number) || !names.has(name) || !numbers.has(number)) continue;
+  const deleted = [...were.values()].filter(({ number }) => !are.has(number));
+  for (const { name, number } of deleted) {
+    if (!names.has(name) || !numbers.has(number)) continue;
     yield said(now, now, `${name} = ${number} is deleted, and both are reserved`);
+  }
+  // What is deleted is reserved as a matter of course.
+  const known = new Set([...reservedNames(before), ...deleted.map(({ name }) => name)]);
+  for (const name of names) if (!known.has(name)) yield said(now, now, `the name ${name} is reserved`);
+  const used = rangesOf(deleted.map(({ number }) => number));
+  for (const range of numbers.without(reservedRanges(before)).without(used)) {
+    yield said(now, now, `${inWords(range)} reserved`);
   }
   if (before.deprecated !== now.deprecated) yield said(now, now, deprecation(now));
 }
+
+function* marks(before: Member, member: Member, now: DescMessage | DescEnum): Iterable<Difference> {
+  if (before.deprecated !== member.deprecated) yield said(member, now, deprecation(member));
+  const [was, is] = [isPacked(before), isPacked(member)];
+  // Readers take both; of another type it says nothing.
+  if (was !== undefined && is !== undefined && was !== is) {
+    yield said(member, now, `${member.name} is ${is ? 'packed' : 'not packed any more'}`);
+  }
+}
+
+const isPacked = (member: Member): boolean | undefined =>
+  member.kind === 'field' && member.fieldKind === 'list' ? member.packed : undefined;
 
 type Member = DescField | DescEnum['values'][number];
 

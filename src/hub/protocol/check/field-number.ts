@@ -1,5 +1,5 @@
 import type { Language } from './language.ts';
-import { type Range, Ranges, reservedRanges } from './reserved.ts';
+import { type Range, Ranges, rangesOf, reservedRanges } from './reserved.ts';
 
 /** Of a field: three bits of the 32 of its tag are its type. */
 const last = 536_870_911;
@@ -25,7 +25,7 @@ function freeNumber(languages: readonly Language[], typeName: string): number | 
   const messages = languages.flatMap(({ messages }) => messages.get(typeName) ?? []);
   const used = messages.flatMap(({ fields }) => fields.map(({ number }) => number));
   const taken = new Ranges([
-    ...used.map((number) => ({ from: number, to: number })),
+    ...rangesOf(used),
     ...messages.flatMap((message) => [...reservedRanges(message)]),
     ofProtobuf,
   ]);

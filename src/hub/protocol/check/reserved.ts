@@ -42,17 +42,43 @@ export class Ranges implements Iterable<Range> {
     return this.#ranges.filter(({ from, to }) => (other.#rangeOf(from)?.to ?? Number.NEGATIVE_INFINITY) < to);
   }
 
+  /** The numbers of this that `other` does not have. */
+  without(other: Ranges): Ranges {
+    const left: Range[] = [];
+    for (const { from, to } of this.#ranges) {
+      let next = from;
+      for (let at = other.#indexOf(from); (other.#ranges[at]?.from ?? Number.POSITIVE_INFINITY) <= to; at += 1) {
+        left.push({ from: next, to: other.#ranges[at]!.from - 1 });
+        next = other.#ranges[at]!.to + 1;
+      }
+      left.push({ from: next, to });
+    }
+    return new Ranges(left);
+  }
+
   #rangeOf(number: number): Range | undefined {
+    const range = this.#ranges[this.#indexOf(number)];
+    return range && range.from <= number ? range : undefined;
+  }
+
+  /** Of the first range that does not end before the number. */
+  #indexOf(number: number): number {
     let [low, high] = [0, this.#ranges.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.#ranges[middle]!.to < number) low = middle + 1;
       else high = middle;
     }
-    const range = this.#ranges[low];
-    return range && range.from <= number ? range : undefined;
+    return low;
   }
 }
+
+export const rangesOf = (numbers: readonly number[]): Ranges =>
+  new Ranges(numbers.map((number) => ({ from: number, to: number })));
+
+/** Up to the verb. */
+export const inWords = ({ from, to }: Range): string =>
+  from === to ? `the number ${from} is` : `the numbers ${from} to ${to} are`;
 
 /** `read`, once for each type: what is reserved is asked for each member, and a hostile set may have ten thousand of both. */
 function onceForEach<T extends object>(read: (type: DescMessage | DescEnum) => T): (type: DescMessage | DescEnum) => T {
