@@ -177,7 +177,7 @@ const refused: ReadonlyArray<readonly [what: string, edits: readonly Edit[], exp
         ['optional uint32 floor', 'uint32 floor'],
       ],
       ['NOT_PROTO3'],
-      'package',
+      'edition',
     ],
     [
       'a service',
@@ -192,7 +192,7 @@ const refused: ReadonlyArray<readonly [what: string, edits: readonly Edit[], exp
         ['string old_note = 10;', 'string old_note = 10;\n  google.protobuf.Any more = 11;'],
       ],
       ['WELL_KNOWN_TYPE'],
-      'package',
+      'any.proto',
     ],
     [
       'an option of somebody',
@@ -295,6 +295,19 @@ describe('a revision is accepted with', () => {
     const candidate = await compiled(edited(crate, ...edits));
 
     expect(await checkRevision(candidate, [base], kind)).toMatchObject({ compatible: true, violations: [] });
+  });
+});
+
+it.each<readonly [rule: RuleId, at: string, source: string, line: number]>([
+  ['NOT_PROTO3', 'the syntax', '// Crates.\n\nsyntax = "proto2";\n\npackage kinds.crate.v1;\n', 3],
+  ['NOT_PROTO3', 'the beginning where no syntax is said', '// Crates.\n\npackage kinds.crate.v1;\n', 1],
+  ['PACKAGE_NOT_OF_KIND', 'the package', 'syntax = "proto3";\n\npackage kinds.box.v1;\n', 3],
+  ['PACKAGE_NOT_OF_KIND', 'the beginning where no package is said', '// Crates.\n\nsyntax = "proto3";\n', 1],
+])('%s of a file points at %s', async (rule, _, source, line) => {
+  const candidate = readLanguage(await compiled(`${source}message CrateTask {}\n`));
+  expect(checkByItself(candidate, rootsOf(kind)).find((found) => found.rule === rule)).toMatchObject({
+    line,
+    column: 1,
   });
 });
 

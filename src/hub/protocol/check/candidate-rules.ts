@@ -27,7 +27,8 @@ const wellKnownFiles = new Set(
 
 function* checkFiles({ files, imported }: Language, roots: Roots): Iterable<Finding> {
   for (const file of files) {
-    if (file.edition !== Edition.EDITION_PROTO3) yield finding('NOT_PROTO3', file, 'the syntax is not proto3');
+    if (file.edition !== Edition.EDITION_PROTO3)
+      yield finding('NOT_PROTO3', file, 'the syntax is not proto3', { statement: 'syntax' });
     if (file.proto.package !== roots.package) {
       yield finding(
         'PACKAGE_NOT_OF_KIND',
@@ -43,7 +44,7 @@ function* checkFiles({ files, imported }: Language, roots: Roots): Iterable<Find
     if (hasCustom(file)) yield finding('CUSTOM_OPTION', file, 'the file has an option that is not of protobuf itself');
     for (const { proto } of file.dependencies) {
       if (!imported.some((known) => known.proto === proto) || wellKnownFiles.has(proto.name)) continue;
-      yield finding('WELL_KNOWN_TYPE', file, `${proto.name} is imported`);
+      yield finding('WELL_KNOWN_TYPE', file, `${proto.name} is imported`, { statement: { imported: proto.name } });
     }
   }
 }

@@ -11,7 +11,16 @@ export interface Place {
 }
 
 /** Field numbers of descriptor.proto: a path of source info is made of them and of indexes. */
-const inFile = { message: 4, enum: 5, service: 6, extension: 7 } as const;
+const inFile = {
+  package: 2,
+  dependency: 3,
+  syntax: 12,
+  edition: 14,
+  message: 4,
+  enum: 5,
+  service: 6,
+  extension: 7,
+} as const;
 const inMessage = { field: 2, message: 3, enum: 4, extension: 6, oneof: 8 } as const;
 const inEnum = { value: 2 } as const;
 
@@ -25,12 +34,16 @@ function positionsOf(file: DescFile): ReadonlyMap<string, readonly number[]> {
   return read;
 }
 
-/** Where `declared` stands in its file. */
-export function placeOf(declared: Declared): Place {
+/** Of a file as a whole, the statement that is meant: its package where nothing else is, or an import by its name. */
+export type Statement = 'package' | 'syntax' | { readonly imported: string };
+
+/** Where `declared` stands in its file. A statement that is not there would be at its beginning. */
+export function placeOf(declared: Declared, statement: Statement = 'package'): Place {
   const file = fileOf(declared);
-  // A file as a whole is where its package is said.
-  const path = declared.kind === 'file' ? [2] : pathOf(declared);
-  const [line, column] = positionsOf(file).get(path.join()) ?? [];
+  const known = positionsOf(file);
+  const path = declared.kind === 'file' ? statementPath(declared, statement) : pathOf(declared);
+  const beginning = declared.kind === 'file' && known.size > 0 ? [0, 0] : [];
+  const [line, column] = known.get(path.join()) ?? beginning;
   return {
     file: file.proto.name,
     line: line === undefined ? undefined : line + 1,
@@ -50,6 +63,12 @@ export function fileOf(declared: Declared): DescFile {
     default:
       return declared.parent.file;
   }
+}
+
+function statementPath({ proto }: DescFile, statement: Statement): number[] {
+  if (statement === 'package') return [inFile.package];
+  if (statement === 'syntax') return [proto.syntax === 'editions' ? inFile.edition : inFile.syntax];
+  return [inFile.dependency, proto.dependency.indexOf(statement.imported)];
 }
 
 function pathOf(declared: Exclude<Declared, DescFile>): number[] {

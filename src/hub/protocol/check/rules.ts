@@ -1,4 +1,4 @@
-import { type Declared, ownerOf, placeOf } from './place.ts';
+import { type Declared, ownerOf, placeOf, type Statement } from './place.ts';
 import type { Breaks, Finding } from './violation.ts';
 
 interface Rule {
@@ -216,17 +216,17 @@ export const rules = {
 
 export type RuleId = keyof typeof rules;
 
-/** A breach of `rule` at `declared`. `field` where it is not there any more, `instead` where the very words are known. */
+/** A breach of `rule` at `declared`. `field` where it is not there any more, `instead` where the very words are known, `statement` where a file is meant. */
 export function finding(
   rule: RuleId,
   declared: Declared,
   what: string,
-  { field, instead }: { field?: string; instead?: string | undefined } = {},
+  { field, instead, statement }: { field?: string; instead?: string | undefined; statement?: Statement } = {},
 ): Finding {
   const isMember = declared.kind === 'field' || declared.kind === 'oneof' || declared.kind === 'enum_value';
   return {
     rule,
-    ...placeOf(declared),
+    ...placeOf(declared, statement),
     message: ownerOf(declared)?.typeName ?? '',
     field: field ?? (isMember ? declared.name : ''),
     what,
