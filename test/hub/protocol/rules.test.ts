@@ -311,6 +311,27 @@ it.each<readonly [rule: RuleId, at: string, source: string, line: number]>([
   });
 });
 
+it.each<readonly [reserved: string, members: string, expected: readonly string[]]>([
+  ['30 to 32, 34 to 39', '', ['the number 33 is not reserved any more']],
+  [
+    '29 to 33, 36 to 37',
+    '',
+    ['the numbers 34 to 35 are not reserved any more', 'the numbers 38 to 39 are not reserved any more'],
+  ],
+  [
+    '30 to 34, 36 to 38',
+    'string again = 35;',
+    ['the number 35 was reserved', 'the number 39 is not reserved any more'],
+  ],
+])('of 30 to 39, with %s reserved and "%s", just what is missing is named', async (reserved, members, expected) => {
+  const source = edited(
+    crate,
+    ['30 to 39', reserved],
+    ['  string old_note = 10;', `  string old_note = 10;\n  ${members}`],
+  );
+  expect(checkBetween(older, readLanguage(await compiled(source))).map(({ what }) => what)).toEqual(expected);
+});
+
 describe('what a renamed field says takes another number', () => {
   it.each<readonly [reserved: string, edits: readonly Edit[], such: string]>([
     ['20, 30 to 39', [], ', such as 11'],

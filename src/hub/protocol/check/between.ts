@@ -3,7 +3,7 @@ import { compareEnums } from './enum-rules.ts';
 import { type FreeNumber, freeNumbers } from './field-number.ts';
 import { compareFields } from './field-rules.ts';
 import type { Language } from './language.ts';
-import { inWords, reservedNames, reservedRanges } from './reserved.ts';
+import { inWords, rangesOf, reservedNames, reservedRanges } from './reserved.ts';
 import { finding } from './rules.ts';
 import type { Finding } from './violation.ts';
 
@@ -54,10 +54,10 @@ function* compareReserved(before: DescMessage | DescEnum, now: DescMessage | Des
     else if (!names.has(name))
       yield finding('RESERVED_DROPPED', now, `the name ${name} is not reserved any more`, { field: name });
   }
-  const numbers = reservedRanges(before);
-  for (const range of numbers.notIn(reservedRanges(now))) {
-    const users = members.filter(({ number }) => number >= range.from && number <= range.to);
-    for (const user of users) yield finding('RESERVED_REUSED', user, `the number ${user.number} was reserved`);
-    if (users.length === 0) yield finding('RESERVED_DROPPED', now, `${inWords(range)} not reserved any more`);
+  const lost = reservedRanges(before).without(reservedRanges(now));
+  const users = members.filter(({ number }) => lost.has(number));
+  for (const user of users) yield finding('RESERVED_REUSED', user, `the number ${user.number} was reserved`);
+  for (const range of lost.without(rangesOf(users.map(({ number }) => number)))) {
+    yield finding('RESERVED_DROPPED', now, `${inWords(range)} not reserved any more`);
   }
 }

@@ -37,11 +37,6 @@ export class Ranges implements Iterable<Range> {
     return taken ? taken.to + 1 : from;
   }
 
-  /** Those of this that `other` does not have in one piece. */
-  notIn(other: Ranges): readonly Range[] {
-    return this.#ranges.filter(({ from, to }) => (other.#rangeOf(from)?.to ?? Number.NEGATIVE_INFINITY) < to);
-  }
-
   /** The numbers of this that `other` does not have. */
   without(other: Ranges): Ranges {
     const left: Range[] = [];
