@@ -206,6 +206,14 @@ describe('descriptors', () => {
     ['nothing', new Uint8Array()],
     ['a set without a file', toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema))],
     ['more bytes than a call may have', new Uint8Array(bounds.sourceBytes + 1)],
+    [
+      'names that are longer together than the set by far',
+      changed(({ file: [file] }) => {
+        file!.package = 'p'.repeat(60_000);
+        const [message] = file!.messageType;
+        file!.messageType.push(...many(100, (n) => ({ ...message!, name: `M${n}`, field: [] })));
+      }),
+    ],
     ['a file twice', changed(({ file }) => file.push(file[0]!))],
     ['an import that is not there', changed(({ file }) => file[0]!.dependency.push('missing.proto'))],
     [

@@ -15,4 +15,6 @@ export const bounds = {
   nesting: 8,
   /** Characters of a name. */
   nameChars: 128,
+  /** Characters of the full names of all types: more than as many types have that are nested as deep as they may be. */
+  fullNamesChars: 1024 * 1024,
 } as const;

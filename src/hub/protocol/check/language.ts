@@ -8,7 +8,7 @@ import {
   fromBinary,
   toBinary,
 } from '@bufbuild/protobuf';
-import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { type DescriptorProto, type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { invalid } from '../../../contract/errors.ts';
 import { bounds } from './bounds.ts';
 import type { Revision } from './revision.ts';
@@ -40,6 +40,12 @@ export function readLanguage({ label, fileDescriptorSet }: Revision): Language {
   let registry: FileRegistry;
   try {
     set = fromBinary(FileDescriptorSetSchema, fileDescriptorSet);
+    const chars = sum(
+      set.file,
+      (file) => charsWithin(file, file.package.length, file.messageType) + charsOf(file.service, file.package.length),
+    );
+    if (chars > bounds.fullNamesChars)
+      throw new Error(`the full names of its types have ${chars} characters, and may have ${bounds.fullNamesChars}`);
     registry = createFileRegistry(set);
   } catch (error) {
     throw unreadable((error as Error).message || 'its types do not fit together');
@@ -60,6 +66,23 @@ export function readLanguage({ label, fileDescriptorSet }: Revision): Language {
     wireBytes: sizeOnTheWire(set),
   };
 }
+
+const sum = <T>(of: readonly T[], count: (one: T) => number): number => of.reduce((all, one) => all + count(one), 0);
+
+const charsOf = (declared: ReadonlyArray<{ readonly name: string }>, scope: number): number =>
+  sum(declared, ({ name }) => scope + 1 + name.length);
+
+/**
+ * Of the full names of what is declared within a package or a message whose own has `scope` characters. Every type has those of its package and its
+ * parents, so that some bytes in 240 kB could be gigabytes.
+ */
+const charsWithin = (
+  { enumType, extension }: Pick<DescriptorProto, 'enumType' | 'extension'>,
+  scope: number,
+  messages: readonly DescriptorProto[],
+): number =>
+  charsOf([...messages, ...enumType, ...extension], scope) +
+  sum(messages, (message) => charsWithin(message, scope + 1 + message.name.length, message.nestedType));
 
 const withNested = (message: DescMessage): DescMessage[] => [message, ...message.nestedMessages.flatMap(withNested)];
 
