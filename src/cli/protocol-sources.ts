@@ -4,7 +4,7 @@ import { invalid } from '../contract/errors.ts';
 import { kinds } from '../gen/kinds.ts';
 import { RegistryService } from '../gen/protocol/v1/protocol.ts';
 import { compileDirectory } from '../hub/protocol/check/compile.ts';
-import { isKind, type Revision } from '../hub/protocol/check/revision.ts';
+import { isKind, kindRemedy, type Revision } from '../hub/protocol/check/revision.ts';
 import type { Api } from '../rpc/api.ts';
 import { atRole } from './at-role.ts';
 import { findNamed, isNamed, revisionArgument } from './protocol-revision.ts';
@@ -21,7 +21,7 @@ export function ownRevisions(kind: string): Revision[] {
 /** An argument that names a kind. */
 export function kindArgument(text: string): string {
   if (isKind(text)) return text;
-  throw new InvalidArgumentError('give the name of a kind, such as shop, or shop.v2 for its next major.');
+  throw new InvalidArgumentError(`${kindRemedy(text)}.`);
 }
 
 export type Registry = Api<RegistryService>;

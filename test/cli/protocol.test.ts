@@ -179,7 +179,17 @@ describe('mallbots protocol check', () => {
     ['a directory that is not there', () => check('nosuch'), /directory is ".*nosuch"; give the directory/],
     ['a directory without a .proto file', () => check('empty'), /it has no \.proto file/],
     ['no kind', () => protocol('check', at('shop')), /required option '--kind/],
-    ['what cannot be a kind', () => protocol('check', at('shop'), '--kind', 'Shop!'), /give the name of a kind/],
+    ['what cannot be a kind', () => protocol('check', at('shop'), '--kind', 'Shop!'), /give a name such as shop/],
+    [
+      'another name of a kind',
+      () => protocol('check', at('shop'), '--kind', 'shop.v1'),
+      /give "shop": majors begin at v2/,
+    ],
+    [
+      'a name that no hello takes',
+      () => protocol('check', at('shop'), '--kind', 'a'.repeat(65)),
+      /give a name such as/,
+    ],
     ['another format', () => check('shop', '--format', 'xml'), /Allowed choices are text, json, github/],
   ])('exits with 2 on %s', async (_, run, message) => {
     const { code, stderr } = await run();

@@ -56,10 +56,7 @@ async function leadUntil(ports: RolloutPorts, { signal, progressed }: Term): Pro
     if (performance.now() - tidiedAtMs >= tidyEveryMs) {
       tidiedAtMs = performance.now();
       await database.query(async (orm) => {
-        await forgetDecided(
-          orm,
-          open.map(({ rolloutId }) => rolloutId),
-        );
+        await forgetDecided(orm);
         await forgetUntranslated(orm, journalMaxAgeMs);
       });
       await drain(ports);

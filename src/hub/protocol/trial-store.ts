@@ -1,6 +1,6 @@
-import { notInArray, sql } from 'drizzle-orm';
+import { isNull, notInArray, sql } from 'drizzle-orm';
 import type { Orm } from '../../database/port.ts';
-import { rolloutAttempts, rolloutReports } from '../store.ts';
+import { rolloutAttempts, rolloutReports, rollouts } from '../store.ts';
 import { isMember } from './membership.ts';
 import type { Arm, ArmFigures, RolloutFigures } from './rollout-record.ts';
 import type { RolloutRow } from './rollout-store.ts';
@@ -39,10 +39,10 @@ export async function addReports(orm: Orm, counts: readonly ReportCount[]): Prom
 }
 
 /** Forgets what was observed for rollouts that are decided. */
-export async function forgetDecided(orm: Orm, underWay: readonly string[]): Promise<void> {
-  const ids = underWay.length > 0 ? [...underWay] : [''];
-  await orm.delete(rolloutAttempts).where(notInArray(rolloutAttempts.rolloutId, ids));
-  await orm.delete(rolloutReports).where(notInArray(rolloutReports.rolloutId, ids));
+export async function forgetDecided(orm: Orm): Promise<void> {
+  const underWay = orm.select({ id: rollouts.rolloutId }).from(rollouts).where(isNull(rollouts.outcome));
+  await orm.delete(rolloutAttempts).where(notInArray(rolloutAttempts.rolloutId, underWay));
+  await orm.delete(rolloutReports).where(notInArray(rolloutReports.rolloutId, underWay));
 }
 
 /** What was observed since the rollout began. */

@@ -14,8 +14,11 @@ export interface Roots {
   readonly result: string;
 }
 
-/** One name for each package: a second would be a kind of its own, whose revisions are held against none of the first. */
-const kindPattern = /^([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?:\.v([2-9]|[1-9]\d{1,3}))?$/;
+/**
+ * One name for each package: a second would be a kind of its own, whose revisions are held against none of the first. Of at most 64 characters, as the
+ * Hello of a bot that serves it.
+ */
+const kindPattern = /^(?=.{1,64}$)([a-z][a-z0-9]*(?:-[a-z0-9]+)*)(?:\.v([2-9]|[1-9]\d{1,3}))?$/;
 
 /** Whether `kind` can be the name of one: `shop`, `inspect-shelf`, or with a major of its own, `shop.v2`. */
 export const isKind = (kind: string): boolean => kindPattern.test(kind);
