@@ -4,8 +4,9 @@ import type { BotLimits } from './bot-limits.ts';
 import type { Beat } from './bot-store.ts';
 import type { Introduction } from './hello.ts';
 import type { Renewal } from './lease-store.ts';
+import { BotLanguage } from './protocol/bot-language.ts';
 import type { BotStatus } from './protocol/revision-states.ts';
-import { addNote, type ProtocolView, type Reading } from './protocol/view.ts';
+import type { ProtocolView } from './protocol/view.ts';
 import { languageOf, type Task } from './task-phase.ts';
 
 /** A task as this hub believes that its bot has it. Times are of this process's monotonic clock, ms. */
@@ -36,14 +37,7 @@ export class LiveBot {
   readonly botId: string;
   readonly sessionId: string;
   readonly epoch: number;
-  readonly kinds: ReadonlySet<string>;
-  readonly anyKind: boolean;
-  readonly #applied: Set<string>;
-  /** What of the protocol it was told on this stream. */
-  readonly #told = new Set<string>();
-  #view: ProtocolView;
-  /** Undefined until it is asked for. */
-  #reading: Reading | undefined;
+  readonly #language: BotLanguage;
   readonly #credits: Map<string, number>;
   readonly #limits: Pick<BotLimits, 'of'>;
   /** What the tables do not have of the credits yet, and what of that is on its way there. */
@@ -77,10 +71,7 @@ export class LiveBot {
     this.botId = introduction.botId;
     this.sessionId = session.sessionId;
     this.epoch = session.epoch;
-    this.kinds = introduction.kinds;
-    this.anyKind = introduction.anyKind;
-    this.#applied = new Set(introduction.digests);
-    this.#view = view;
+    this.#language = new BotLanguage(introduction, view);
     this.#credits = new Map(introduction.credits);
     this.#limits = limits;
     this.#position = introduction.position;
@@ -95,44 +86,43 @@ export class LiveBot {
     return this.#held.get(taskId);
   }
 
+  /** Kinds that it serves, and whether it serves any that it applies a revision of. */
+  get kinds(): ReadonlySet<string> {
+    return this.#language.kinds;
+  }
+
+  get anyKind(): boolean {
+    return this.#language.anyKind;
+  }
+
   /** Digests of the revisions that it has applied. */
   get applied(): ReadonlySet<string> {
-    return this.#applied;
+    return this.#language.applied;
   }
 
   /** The protocol as it is from now on. */
   follow(view: ProtocolView): void {
     this.#changed();
-    this.#reading = undefined;
-    this.#view = view;
+    this.#language.follow(view);
   }
 
-  /** What the bot is to be told of the protocol that it was not told yet. What it may forget counts as forgotten: it is taught that anew if it comes back. */
+  /** See `BotLanguage`. */
   news(): ProtocolOffer | undefined {
-    const news = this.#view.news(this, this.#told);
-    for (const digest of news?.remove ?? []) this.#forget(digest);
+    const news = this.#language.news();
+    if (news && news.remove.length > 0) this.#changed();
     return news;
   }
 
-  /** It has not got the revision, against what it said: it is told of it anew. */
-  lacks({ digest }: Pick<SchemaRef, 'digest'>): void {
-    this.#forget(digest);
-    this.#told.delete(addNote(digest));
+  /** See `BotLanguage`. */
+  lacks(revision: Pick<SchemaRef, 'digest'>): void {
+    this.#changed();
+    this.#language.lacks(revision);
   }
 
   /** What it says of a revision. */
-  answered({ digest }: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
-    if (status === 'REJECTED') this.#forget(digest);
-    if (status !== 'APPLIED') return;
-    this.#applied.add(digest);
-    this.#changed();
-    this.#reading = undefined;
-  }
-
-  #forget(digest: string): void {
-    if (!this.#applied.delete(digest)) return;
-    this.#changed();
-    this.#reading = undefined;
+  answered(revision: Pick<SchemaRef, 'digest'>, status: BotStatus): void {
+    if (status === 'APPLIED' || status === 'REJECTED') this.#changed();
+    this.#language.answered(revision, status);
   }
 
   /** Newest position and charge; what the frame leaves out stays, and so does what it only repeats: the new object would be garbage among the old ones. */
@@ -281,12 +271,11 @@ export class LiveBot {
   #asCandidate(): Candidate | null {
     this.#room ??= this.#countRoom();
     if (roomOf(this.#room) === 0) return null;
-    this.#reading ??= this.#view.readingOf(this);
     return {
       botId: this.botId,
       position: this.#position,
       ...this.#room,
-      ...this.#reading,
+      ...this.#language.reading,
       shunned: this.#shunned.size > 0 ? new Set(this.#shunned.keys()) : nothingShunned,
     };
   }
