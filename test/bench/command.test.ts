@@ -28,6 +28,12 @@ it('names the figures that there are when none has that name', { timeout }, asyn
     expect(stderr).toContain(name);
 });
 
+it('names the option that there is not', { timeout }, async () => {
+  const { code, stderr } = await bench('--onyl', 'push');
+  expect(code).toBe(2);
+  expect(stderr).toBe("error: unknown option '--onyl'\n(Did you mean --only?)\n");
+});
+
 it('measures one figure beside its reference, and says with its exit status whether the goal is met', {
   timeout,
 }, async () => {

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { Command } from 'commander';
 import { amqpUrl, databaseUrl, reachable } from '../support/servers.ts';
 import { dispatchLatency, dispatchRate } from './dispatch.ts';
 import type { Benchmark, Figure } from './figure.ts';
@@ -11,14 +11,14 @@ import { push } from './push.ts';
 import { reconnect } from './reconnect.ts';
 import { manyRevisions, revisionMemory } from './revisions.ts';
 
-/** `npm run bench [-- --only NAME] [--json] [--profile DIRECTORY]`: every figure beside its raw one. Compare ratios; the machine makes the rest. */
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    json: { type: 'boolean', default: false },
-    profile: { type: 'string', default: '' },
-  },
-});
+const values = new Command('npm run bench --')
+  .description('Measures every figure beside its raw one. Compare ratios; the machine makes the rest.')
+  .option('--only <name>', 'the figures that have this in their name', '')
+  .option('--json', 'one JSON array in place of a table', false)
+  .option('--profile <directory>', 'where profiles of the hub are left', '')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts<{ only: string; json: boolean; profile: string }>();
 
 const benchmarks: readonly Benchmark[] = [
   progressBenchmark,
