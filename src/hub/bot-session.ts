@@ -32,7 +32,7 @@ export interface SessionPorts {
   readonly hubId: string;
   readonly admissions: Admissions;
   readonly roster: Roster<BotSession>;
-  readonly catalogue: Pick<Catalogue, 'view' | 'refresh'>;
+  readonly catalogue: Pick<Catalogue, 'view'>;
   readonly delivery: Pick<Delivery, 'tell'>;
   readonly botLimits: Pick<BotLimits, 'of'>;
   readonly times: HubTimes;

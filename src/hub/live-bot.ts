@@ -86,7 +86,6 @@ export class LiveBot {
     return this.#held.get(taskId);
   }
 
-  /** Kinds that it serves, and whether it serves any that it applies a revision of. */
   get kinds(): ReadonlySet<string> {
     return this.#language.kinds;
   }

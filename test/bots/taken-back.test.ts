@@ -8,18 +8,24 @@ import { idle, newStore, offer, start, startHub, taskOf, teach, welcomed } from 
 /** As a hub offers it. */
 const builtIn = edited('shop', schema.revision, () => {});
 
+/** A bot that has a task in the revision that the hub has just taken back. */
+async function takenBackFromTask() {
+  const done = gate();
+  const { hub, bot } = await hubAndBot(async () => {
+    await done.promise;
+    return nothingPicked;
+  });
+  const { session } = await welcomed(hub);
+  const two = giftNotes();
+  await teach(session, two);
+  await session.assign(taskOf(two, 't', {}));
+  offer(session, [], [two.schema!.digest]);
+  return { done, bot, session, two };
+}
+
 describe('a revision that the hub takes back', () => {
   it('stays for the task that is pinned to it, and goes with that', async () => {
-    const done = gate();
-    const { hub, bot } = await hubAndBot(async () => {
-      await done.promise;
-      return nothingPicked;
-    });
-    const { session } = await welcomed(hub);
-    const two = giftNotes();
-    await teach(session, two);
-    await session.assign(taskOf(two, 't', {}));
-    offer(session, [], [two.schema!.digest]);
+    const { done, bot, session, two } = await takenBackFromTask();
     done.resolve();
     const { body, seq } = await session.next('result');
     expect(body).toMatchObject({ outcome: Outcome.SUCCEEDED, schema: two.schema });
@@ -47,16 +53,7 @@ describe('a revision that the hub takes back', () => {
   });
 
   it('and offers again while a task is pinned to it stays when that is done', async () => {
-    const done = gate();
-    const { hub, bot } = await hubAndBot(async () => {
-      await done.promise;
-      return nothingPicked;
-    });
-    const { session } = await welcomed(hub);
-    const two = giftNotes();
-    await teach(session, two);
-    await session.assign(taskOf(two, 't', {}));
-    offer(session, [], [two.schema!.digest]);
+    const { done, bot, session, two } = await takenBackFromTask();
     await teach(session, two);
     done.resolve();
     session.ack((await session.next('result')).seq);

@@ -42,6 +42,7 @@ const saidByBots = sql`said as (
     join ${revisions} r on r.digest = listed
     where r.kind = k ->> 'kind' and not ${isAnswered(sql`live`, sql`r.digest`)}
 )`;
+/** The Hello of `bot` listed the revision under its kind, and nothing was said of it since. */
 const holdsStill = (bot: SQL, kind: SQL, digest: SQL) => sql`(
   jsonb_path_exists(${bot}.kinds, '$[*] ? (@.kind == $k).digests[*] ? (@ == $d)', jsonb_build_object('k', ${kind}, 'd', ${digest}))
     and not ${isAnswered(bot, digest)})`;

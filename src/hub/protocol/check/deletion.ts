@@ -1,6 +1,6 @@
 import type { DescEnum, DescEnumValue, DescField, DescMessage } from '@bufbuild/protobuf';
+import { protoCamelCase } from '@bufbuild/protobuf/reflect';
 import { typeOf } from './field-type.ts';
-import { camelCase } from './json-name.ts';
 import { reservedNames, reservedRanges } from './reserved.ts';
 import { finding } from './rules.ts';
 import type { Finding } from './violation.ts';
@@ -33,6 +33,6 @@ const declared = (before: DescField | DescEnumValue): string => {
   const label = before.proto.proto3Optional ? 'optional ' : '';
   const place = before.oneof ? ` in oneof ${before.oneof.name}` : '';
   const { jsonName } = before;
-  const option = jsonName === camelCase(name) ? '' : ` [json_name = ${JSON.stringify(jsonName)}]`;
+  const option = jsonName === protoCamelCase(name) ? '' : ` [json_name = ${JSON.stringify(jsonName)}]`;
   return `${label}${type} ${name} = ${number}${option}${place}`;
 };

@@ -1,8 +1,8 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { protoCamelCase } from '@bufbuild/protobuf/reflect';
 import { checkDeletion } from './deletion.ts';
 import type { FreeNumber } from './field-number.ts';
 import { cardinalityOf, type Element, elementOf, isWider, typeOf } from './field-type.ts';
-import { camelCase } from './json-name.ts';
 import { reservedNames } from './reserved.ts';
 import { finding, type RuleId } from './rules.ts';
 import type { Finding } from './violation.ts';
@@ -82,7 +82,7 @@ function typeRule(before: Element, now: Element): RuleId | undefined {
 function* jsonNamesReused(before: DescMessage, now: DescMessage): Iterable<Finding> {
   const taken = new Map(before.fields.flatMap((field) => keysOf(field).map((key) => [key, field] as const)));
   const reservedAsTheyStand = reservedNames(before);
-  const reserved = new Set([...reservedAsTheyStand].map(camelCase));
+  const reserved = new Set([...reservedAsTheyStand].map(protoCamelCase));
   const known = new Set(before.fields.map(({ number }) => number));
   const added = now.fields.filter(({ number }) => !known.has(number));
   for (const field of added) {
